@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+# bench/*.c together are genesis-bench; sources.mk has the target.

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * device.h - devices by name, what plugins were found, memory statistics.
+ *
+ * A device string is "cpu", "cuda" (the first one) or "cuda:1". Its plugin, genesis_cuda.so, is
+ * loaded when the string is first used: from the folders in GENESIS_PLUGIN_PATH (separated by
+ * colons), then from the installed plugin folder.
+ */
+#ifndef GENESIS_DEVICE_H
+#define GENESIS_DEVICE_H
+
+#include <genesis/base.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The device on which tensors are made if none is named: the last one set, else GENESIS_DEVICE,
+ * else "cpu". Borrowed. */
+GN_API const char *gn_default_device(void);
+
+/* Sets the process's default device, and opens it. Errors: as for any use of an unknown device. */
+GN_API gn_status gn_set_default_device(const char *device);
+
+/* Whether the device can be used. Opens it; records no error. */
+GN_API bool gn_device_available(const char *device);
+
+/* The number of devices of a backend ("cuda"); 0 if it can't be used. Records no error. */
+GN_API int gn_device_count(const char *backend);
+
+/* What is known of a device: see gn_device_info in backend.h. */
+GN_API gn_status gn_device_describe(const char *device, gn_device_info *out);
+
+/* Waits until all work on the device is done. Errors of earlier, asynchronous work come out here. */
+GN_API gn_status gn_synchronize(const char *device);
+
+/* One plugin file that was found, whether it can be used or not. */
+typedef struct gn_plugin_report {
+    char path[4096];
+    char name[64];        /* "cpu" */
+    char version[64];     /* the plugin's own; "" if it was not loaded */
+    uint32_t abi_major, abi_minor;
+    int32_t n_devices;
+    char reason[512];     /* why it can't be used; "" if it can */
+} gn_plugin_report;
+
+/* Looks at all plugins in the search path, in order, loading each; calls `visit` once for each file
+ * named genesis_*.so and for each folder of the path that can't be read (name is "" there).
+ * Records no error for a plugin that can't be used. */
+GN_API gn_status gn_plugins_visit(void (*visit)(const gn_plugin_report *report, void *context),
+                                  void *context);
+
+/* ---- Memory of a device. Bytes. */
+
+typedef struct gn_memory_stats {
+    uint64_t allocated, allocated_peak; /* in use by tensors */
+    uint64_t reserved, reserved_peak;   /* held from the backend, in use or cached */
+    uint64_t allocations;               /* requests so far */
+    uint64_t backend_allocations;       /* of them, how many had to ask the backend */
+} gn_memory_stats;
+
+GN_API gn_status gn_memory_stats_get(const char *device, gn_memory_stats *out);
+GN_API gn_status gn_memory_peak_reset(const char *device);
+
+/* Gives cached, unused memory back to the backend. */
+GN_API gn_status gn_empty_cache(const char *device);
+
+/* Limits what may be reserved, 0: no limit but the device's. Beyond it: GN_E_MEMORY. */
+GN_API gn_status gn_set_memory_limit(const char *device, uint64_t bytes);
+
+/* How often each operation was composed because the backend lacks a kernel for it, as "name count"
+ * lines into `buffer`, always terminated. Returns the length of the whole text. */
+GN_API size_t gn_fallback_report(char *buffer, size_t bytes);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* genesis.h - everything. */
+#ifndef GENESIS_GENESIS_H
+#define GENESIS_GENESIS_H
+
+#include <genesis/data.h>
+#include <genesis/io.h>
+#include <genesis/optim.h>
+
+#endif

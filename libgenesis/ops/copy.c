@@ -1,0 +1,117 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * copy.c - conversion, copies, moves between devices; filling in place.
+ */
+#include "ops.h"
+
+static gn__op identity = {.name = "copy", .text = "x", .variables = "x", .gradient = {"g"}};
+
+gn_tensor *gn_cast(gn_tensor *t, gn_dtype dtype) {
+    static gn__op cast = {.name = "cast", .text = "x", .variables = "x", .gradient = {"g"}};
+    if (gn__failed() || !gn__given("cast", t))
+        return NULL;
+    if (dtype < GN_BOOL || dtype >= GN_N_DTYPES || dtype == GN_U32)
+        return gn__fail_null(GN_E_ARGUMENT, "cast", "%d is no dtype of tensors", (int)dtype);
+    return t->dtype == (int)dtype ? t : gn__apply_as(&cast, 1, &t, NULL, dtype);
+}
+
+gn_tensor *gn_clone(gn_tensor *t) { return gn__apply(&identity, 1, &t, NULL); }
+
+gn_tensor *gn_detach(gn_tensor *t) {
+    return gn__failed() || !gn__given("detach", t) ? NULL : gn__tensor_twin(t);
+}
+
+/* ---- contiguous, to_device: the gradient goes back as it came, to the device it came from */
+
+static gn_status move_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
+    out[0] = gn_to_device(grads[0], node->inputs[0].device->name);
+    return gn_error_status();
+}
+
+static const gn__node_class contiguous_node = {.name = "contiguous", .backward = move_backward};
+static const gn__node_class to_device_node = {.name = "to_device", .backward = move_backward};
+
+static gn_tensor *copied(const gn__node_class *type, gn_tensor *t, gn__device *device) {
+    gn_tensor *copy = gn__tensor_new(device, t->dtype, t->n_dims, t->size);
+    if (!copy || gn__copy_data(copy, t))
+        return NULL;
+    if (gn__recording(1, &t) && !gn__record(type, copy, 1, &t, 0))
+        return NULL;
+    return copy;
+}
+
+gn_tensor *gn_contiguous(gn_tensor *t) {
+    if (gn__failed() || !gn__given("contiguous", t) || gn__settle(t))
+        return NULL;
+    return gn__is_row_major(t) ? t : copied(&contiguous_node, t, t->storage->device);
+}
+
+gn_tensor *gn_to_device(gn_tensor *t, const char *name) {
+    if (gn__failed() || !gn__given("to_device", t))
+        return NULL;
+    gn__device *device = gn__device_get(name);
+    if (!device || device == t->storage->device)
+        return device ? t : NULL;
+    return copied(&to_device_node, t, device);
+}
+
+/* ---- In place */
+
+/* value, whatever was there: the gradient ends here. */
+gn_tensor *gn_fill_(gn_tensor *t, double value) {
+    if (gn__inplace_begin("fill_", t) || gn__fill_data(t, value))
+        return NULL;
+    static gn__op op = {.name = "fill_", .text = "v", .variables = "x", .params = "v"};
+    gn_tensor *result = NULL;
+    gn_scope scope = gn_scope_begin();
+    if (gn__recording(1, &t))
+        result = gn__apply_as(&op, 1, &t, &value, t->dtype);
+    t = gn__inplace_end(t, result);
+    gn_scope_end(scope);
+    return t;
+}
+
+gn_tensor *gn_zero_(gn_tensor *t) { return gn_fill_(t, 0); }
+
+gn_tensor *gn_copy_(gn_tensor *t, gn_tensor *source) {
+    static gn__op op = {.name = "copy_", .text = "b", .variables = "a, b"};
+    if (gn__inplace_begin("copy_", t) || !gn__given("copy_", source))
+        return NULL;
+    int n_dims;
+    int64_t size[GN_TENSOR_MAX_DIMS];
+    gn_tensor *both[] = {t, source}, *result = NULL;
+    if (!gn__broadcast("copy_", 2, both, &n_dims, size))
+        return NULL;
+    if (n_dims != t->n_dims || memcmp(size, t->size, (size_t)n_dims * sizeof *size))
+        return gn__fail_null(GN_E_ARGUMENT, "copy_", "source %s does not broadcast to %s",
+                             gn__shape_of(source), gn__shape_of(t));
+    gn_scope scope = gn_scope_begin();
+    gn_tensor *here = gn_to_device(source, t->storage->device->name);
+    if (here && here->storage == t->storage)
+        here = gn_clone(here); /* it may overlap */
+    if (gn_dtype_is_float(t->dtype) && gn__recording(2, both))
+        result = gn__apply_as(&op, 2, (gn_tensor *[]){t, here}, NULL, t->dtype);
+    if (!gn__failed())
+        gn__copy_data(t, here);
+    t = gn__inplace_end(t, result);
+    gn_scope_end(scope);
+    return t;
+}
+
+gn_status gn_copy_in(gn_tensor *t, const void *data, gn_dtype dtype, int64_t count) {
+    if (gn__inplace_begin("copy_in", t) || gn__copy_in_data(t, data, dtype, count))
+        return gn_error_status();
+    return gn__inplace_end(t, NULL) ? GN_OK : gn_error_status();
+}
+
+gn_tensor *gn_uniform_(gn_tensor *t, double low, double high, gn_generator *generator) {
+    if (gn__inplace_begin("uniform_", t) || !gn__uniform_data(t, low, high, generator))
+        return NULL;
+    return gn__inplace_end(t, NULL);
+}
+
+gn_tensor *gn_normal_(gn_tensor *t, double mean, double std, gn_generator *generator) {
+    if (gn__inplace_begin("normal_", t) || !gn__normal_data(t, mean, std, generator))
+        return NULL;
+    return gn__inplace_end(t, NULL);
+}

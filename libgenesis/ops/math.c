@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * math.c - the public pointwise functions: those of pointwise.def, the ones with options, in-place
+ * forms, and expressions of the user's.
+ */
+#include <ctype.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "ops.h"
+
+/* ---- pointwise.def: names without their gn_ */
+
+#define GN_UNARY(function, expression, own_gradient, meaning)                                      \
+    gn_tensor *function(gn_tensor *x) {                                                            \
+        static gn__op op = {.name = &#function[3], .text = expression, .variables = "x",           \
+                            .gradient = {own_gradient}};                                           \
+        return gn__apply(&op, 1, &x, NULL);                                                        \
+    }
+#define GN_UNARY_SCALAR(function, expression, own_gradient, meaning)                               \
+    gn_tensor *function(gn_tensor *x, double s) {                                                  \
+        static gn__op op = {.name = &#function[3], .text = expression, .variables = "x",           \
+                            .params = "s", .gradient = {own_gradient}};                            \
+        return gn__apply(&op, 1, &x, &s);                                                          \
+    }
+#define GN_BINARY(function, expression, gradient_a, gradient_b, meaning)                           \
+    gn_tensor *function(gn_tensor *a, gn_tensor *b) {                                              \
+        static gn__op op = {.name = &#function[3], .text = expression, .variables = "a, b",        \
+                            .gradient = {gradient_a, gradient_b}};                                 \
+        return gn__apply(&op, 2, (gn_tensor *[]){a, b}, NULL);                                     \
+    }
+#include <genesis/pointwise.def>
+#undef GN_UNARY
+#undef GN_UNARY_SCALAR
+#undef GN_BINARY
+
+/* ---- Choice and bounds */
+
+gn_tensor *gn_where(gn_tensor *condition, gn_tensor *a, gn_tensor *b) {
+    static gn__op op = {.name = "where", .text = "c ? a : b", .variables = "c, a, b"};
+    return gn__apply(&op, 3, (gn_tensor *[]){condition, a, b}, NULL);
+}
+
+gn_tensor *gn_where_scalar_a(gn_tensor *condition, double a, gn_tensor *b) {
+    static gn__op op = {.name = "where", .text = "c ? s : b", .variables = "c, b", .params = "s"};
+    return gn__apply(&op, 2, (gn_tensor *[]){condition, b}, &a);
+}
+
+gn_tensor *gn_where_scalar_b(gn_tensor *condition, gn_tensor *a, double b) {
+    static gn__op op = {.name = "where", .text = "c ? a : s", .variables = "c, a", .params = "s"};
+    return gn__apply(&op, 2, (gn_tensor *[]){condition, a}, &b);
+}
+
+/* The op for the bounds that are given, and their values. NULL: none is. */
+static gn__op *clamp_op(gn_optional low, gn_optional high, double *params) {
+    static gn__op both = {.name = "clamp", .text = "min(max(x, low), high)", .variables = "x",
+                          .params = "low, high", .gradient = {"x >= low && x <= high ? g : 0"}};
+    static gn__op below = {.name = "clamp", .text = "max(x, low)", .variables = "x",
+                           .params = "low", .gradient = {"x >= low ? g : 0"}};
+    static gn__op above = {.name = "clamp", .text = "min(x, high)", .variables = "x",
+                           .params = "high", .gradient = {"x <= high ? g : 0"}};
+    if (low.given && high.given) {
+        params[0] = low.value;
+        params[1] = high.value;
+        return &both;
+    }
+    params[0] = low.given ? low.value : high.value;
+    return low.given ? &below : high.given ? &above : NULL;
+}
+
+static gn__op *clamp_checked(const char *name, gn_optional low, gn_optional high, double *params) {
+    gn__op *op = clamp_op(low, high, params);
+    if (!op && !gn__failed())
+        gn_fail(GN_E_ARGUMENT, name, "neither bound is given");
+    return op;
+}
+
+gn_tensor *gn_clamp(gn_tensor *x, gn_optional low, gn_optional high) {
+    double params[2];
+    gn__op *op = clamp_checked("clamp", low, high, params);
+    return op ? gn__apply(op, 1, &x, params) : NULL;
+}
+
+gn_tensor *gn_clamp_(gn_tensor *x, gn_optional low, gn_optional high) {
+    double params[2];
+    gn__op *op = clamp_checked("clamp_", low, high, params);
+    return op ? gn__apply_in_place(op, 1, &x, params) : NULL;
+}
+
+/* ---- In place */
+
+#define IN_PLACE(function, expression)                                                             \
+    gn_tensor *function(gn_tensor *a, gn_tensor *b) {                                              \
+        static gn__op op = {.name = &#function[3], .text = expression, .variables = "a, b"};       \
+        return gn__apply_in_place(&op, 2, (gn_tensor *[]){a, b}, NULL);                            \
+    }
+IN_PLACE(gn_add_, "a + b")
+IN_PLACE(gn_sub_, "a - b")
+IN_PLACE(gn_mul_, "a * b")
+IN_PLACE(gn_div_, "a / b")
+#undef IN_PLACE
+
+gn_tensor *gn_add_scalar_(gn_tensor *x, double s) {
+    static gn__op op = {.name = "add_scalar_", .text = "x + s", .variables = "x", .params = "s"};
+    return gn__apply_in_place(&op, 1, &x, &s);
+}
+
+gn_tensor *gn_mul_scalar_(gn_tensor *x, double s) {
+    static gn__op op = {.name = "mul_scalar_", .text = "x * s", .variables = "x", .params = "s"};
+    return gn__apply_in_place(&op, 1, &x, &s);
+}
+
+gn_tensor *gn_relu_(gn_tensor *x) {
+    static gn__op op = {.name = "relu_", .text = "max(x, 0)", .variables = "x",
+                        .gradient = {"y > 0 ? g : 0"}};
+    return gn__apply_in_place(&op, 1, &x, NULL);
+}
+
+/* ---- Comparison of whole tensors */
+
+bool gn_allclose_with(gn_tensor *a, gn_tensor *b, const gn_close_options *options) {
+    static gn__op op = {.name = "allclose",
+                        .text = "a == b || abs(a - b) <= atol + rtol * abs(b) && !isinf(float(b)) && "
+                                "!isinf(float(a)) || equal_nan != 0 && isnan(float(a)) && isnan(float(b))",
+                        .variables = "a, b",
+                        .params = "rtol, atol, equal_nan"};
+    double params[] = {options ? gn_or(options->rtol, 1e-5) : 1e-5,
+                       options ? gn_or(options->atol, 1e-8) : 1e-8,
+                       options && options->equal_nan};
+    gn_scope scope = gn_scope_begin();
+    bool was = gn_set_grad_enabled(false);
+    gn_tensor *close = gn_all(gn__apply(&op, 2, (gn_tensor *[]){a, b}, params));
+    bool result = close && gn_item_bool(close);
+    gn_set_grad_enabled(was);
+    return gn_scope_end(scope) == GN_OK && result;
+}
+
+bool gn_equal(gn_tensor *a, gn_tensor *b) {
+    if (gn__failed() || !gn__given("equal", a) || !gn__given("equal", b) || !gn__same_shape(a, b))
+        return false;
+    gn_scope scope = gn_scope_begin();
+    gn_tensor *equal = gn_all(gn_eq(a, b));
+    bool result = equal && gn_item_bool(equal);
+    return gn_scope_end(scope) == GN_OK && result;
+}
+
+/* ---- Expressions of the user's: interned by text and parameter names */
+
+/* Splits "(a, b) -> a * b" into the list of variables and the body. */
+static bool split_signature(const char *expression, char *variables, size_t room, const char **body) {
+    const char *arrow = strstr(expression, "->");
+    *body = arrow ? arrow + 2 : expression;
+    if (!arrow) {
+        snprintf(variables, room, "x");
+        return true;
+    }
+    const char *open = expression;
+    while (isspace((unsigned char)*open))
+        open++;
+    const char *close = memchr(open, ')', (size_t)(arrow - open));
+    if (*open != '(' || !close || (size_t)(close - open) > room) {
+        gn_fail(GN_E_ARGUMENT, "map", "\"%s\": write the inputs as (a, b) -> expression", expression);
+        return false;
+    }
+    snprintf(variables, room, "%.*s", (int)(close - open - 1), open + 1);
+    return true;
+}
+
+/* The op of a text, made at its first use and kept. */
+static gn__op *user_op(const char *expression, const char *params) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static gn__table *ops;
+    char key[2048], variables[256];
+    const char *body;
+    int length = snprintf(key, sizeof key, "%s|%s", params, expression);
+    if (length >= (int)sizeof key)
+        return gn__fail_null(GN_E_ARGUMENT, "map", "the expression is longer than %zu characters",
+                             sizeof key);
+    if (!split_signature(expression, variables, sizeof variables, &body))
+        return NULL;
+    pthread_mutex_lock(&lock);
+    if (!ops)
+        ops = gn__table_new();
+    gn__op *op = ops ? gn__table_get(ops, key, (size_t)length) : NULL;
+    if (ops && !op && (op = gn__alloc(sizeof *op))) {
+        op->name = "map";
+        op->text = gn__strdup(body);
+        op->variables = gn__strdup(variables);
+        op->params = gn__strdup(params);
+        if (gn__failed() || gn__table_set(ops, key, (size_t)length, op))
+            op = NULL;
+    }
+    pthread_mutex_unlock(&lock);
+    return op;
+}
+
+gn_tensor *gn_map_n(const char *expression, int n, gn_tensor *const *inputs,
+                    const gn_map_options *options) {
+    char names[512] = "";
+    double values[GN_LENGTH(options->params)];
+    int n_params = 0;
+    size_t used = 0;
+    if (gn__failed())
+        return NULL;
+    if (!expression)
+        return gn__fail_null(GN_E_ARGUMENT, "map", "the expression is NULL");
+    while (options && n_params < (int)GN_LENGTH(options->params) && options->params[n_params].name) {
+        int wrote = snprintf(names + used, sizeof names - used, "%s%s", n_params ? ", " : "",
+                             options->params[n_params].name);
+        used += (size_t)wrote;
+        if (used >= sizeof names)
+            return gn__fail_null(GN_E_ARGUMENT, "map", "the parameters' names are too long");
+        values[n_params] = options->params[n_params].value;
+        n_params++;
+    }
+    gn__op *op = user_op(expression, names);
+    gn__expr *e = op ? gn__op_expr(op) : NULL;
+    if (e && gn__expr_n_variables(e) != n)
+        return gn__fail_null(GN_E_ARGUMENT, "map", "\"%s\" has %d inputs, but %d are given",
+                             expression, gn__expr_n_variables(e), n);
+    return e ? gn__apply(op, n, inputs, values) : NULL;
+}
+
+gn_tensor *gn_map_with(const char *expression, gn_tensor *x, const gn_map_options *options) {
+    return gn_map_n(expression, 1, &x, options);
+}

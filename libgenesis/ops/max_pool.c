@@ -1,0 +1,245 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * max_pool.c - max pooling. Its gradient adds g to the place of each maximum; without a planned kernel
+ * those places are int64 indices into H W, found by the same reduction as the maxima.
+ */
+#include <math.h>
+
+#include "pool.h"
+
+static const char op[] = "max_pool2d";
+
+/* ---- Composed: maxima and their places. NaN wins, then the first of equal ones. */
+
+/* Operands windows, place per dim, [maxima], [indices]; params: the input's sizes. v: dtype, number of
+ * spatial dims, whether maxima and indices are wanted. */
+static void build_max(gn__builder *b, const int8_t *v) {
+    int x = gn__build_operand(b, GN_READ, v[0]), place[GN_MAX_SPATIAL];
+    for (int d = 0; d < v[1]; d++)
+        place[d] = gn__build_operand(b, GN_INDEX, GN_I64);
+    int y = v[2] ? gn__build_operand(b, GN_WRITE, v[0]) : -1;
+    int indices = v[3] ? gn__build_operand(b, GN_WRITE, GN_I64) : -1;
+    int value = gn__load(b, x), max = -1, at = -1;
+    if (v[3]) {
+        int inside = gn__const_i(b, GN_BOOL, 1), flat = gn__const_i(b, GN_I64, 0);
+        for (int d = 0; d < v[1]; d++) {
+            int i = gn__load(b, place[d]), size = gn__param(b, GN_I64, gn__build_param(b));
+            int low = gn__emit(b, GN_OP_LE, gn__const_i(b, GN_I64, 0), i, 0);
+            int high = gn__emit(b, GN_OP_LT, i, size, 0);
+            inside = gn__emit(b, GN_OP_AND, inside, gn__emit(b, GN_OP_AND, low, high, 0), 0);
+            flat = gn__emit(b, GN_OP_ADD, gn__emit(b, GN_OP_MUL, flat, size, 0), i, 0);
+        }
+        int payload = gn__emit(b, GN_OP_SELECT, inside, flat, gn__const_i(b, GN_I64, INT64_MAX));
+        at = gn__reduce_value(b, GN_ARGMAX, value, payload);
+    }
+    if (v[2])
+        max = gn__reduce_value(b, GN_MAX, value, 0);
+    if (v[2])
+        gn__store(b, y, max);
+    if (v[3])
+        gn__store(b, indices, at);
+}
+static gn__kernel max_kernel = {.name = "max_pool", .build = build_max};
+
+/* y and indices may be NULL. */
+static gn_status composed_max(const gn__pool *pool, gn_tensor *x, gn_tensor *y, gn_tensor *indices) {
+    static const int64_t zero[GN_MAX_SPATIAL];
+    const int n = (int)pool->attr.n_spatial;
+    gn_tensor *frame = gn__pool_framed(pool, x, -INFINITY);
+    if (frame == NULL)
+        return gn_error_status();
+    gn__rows space = gn__pool_space(pool);
+    gn__operand operands[GN__POOL_PROGRAM_OPERANDS];
+    gn_scalar params[GN_MAX_SPATIAL];
+    int k = 0;
+    operands[k++] = gn__pool_windows(pool, frame, zero, pool->attr.stride, pool->attr.dilation);
+    for (int d = 0; d < n; d++) {
+        operands[k++] = gn__pool_place(pool, d);
+        params[d].i = pool->in[2 + d];
+    }
+    if (y)
+        operands[k++] = gn__pool_results(pool, y);
+    if (indices)
+        operands[k++] = gn__pool_results(pool, indices);
+    return gn__kernel_run(op, x->storage->device, &max_kernel,
+                          GN__VARIANT(x->dtype, (int8_t)n, y != NULL, indices != NULL), &space,
+                          operands, params);
+}
+
+static gn_tensor *indices_new(const gn__pool *pool, gn__device *device) {
+    return gn__tensor_new(device, GN_I64, 2 + (int)pool->attr.n_spatial, pool->out);
+}
+
+/* ---- Spreading g to the places, and gathering from them: each other's gradient */
+
+static gn_tensor *spread(const gn__pool *pool, gn_tensor *g, gn_tensor *indices);
+
+/* y = x at the indices   Operands x by LOADX, indices, y. */
+static void build_gather(gn__builder *b, const int8_t *v) {
+    int x = gn__build_operand(b, GN_READ, v[0]), at = gn__build_operand(b, GN_READ, GN_I64),
+        y = gn__build_operand(b, GN_WRITE, v[0]);
+    gn__store(b, y, gn__loadx(b, x, gn__load(b, at)));
+}
+static gn__kernel gather_kernel = {.name = "max_pool_gather", .build = build_gather};
+
+/* t (N, C, in..), row-major, whose spatial dims are one axis. */
+static gn__operand along_places(const gn__pool *pool, const gn_tensor *t) {
+    return (gn__operand){.storage = t->storage,
+                         .offset = t->offset,
+                         .stride = {t->stride[0], t->stride[1]},
+                         .axis_stride = 1,
+                         .axis_extent = gn__count((int)pool->attr.n_spatial, pool->in + 2)};
+}
+
+static gn_status gather_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
+    gn_tensor *indices = gn__saved_tensor(node, 0);
+    out[0] = indices ? spread(node->data, grads[0], indices) : NULL;
+    return gn_error_status();
+}
+
+static gn_status spread_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out);
+
+static const gn__node_class gather_node = {.name = "max_pool2d_gather", .backward = gather_backward};
+static const gn__node_class spread_node = {.name = "max_pool2d_spread", .backward = spread_backward};
+
+static gn_tensor *recorded(const gn__node_class *type, const gn__pool *pool, gn_tensor *result,
+                           gn_tensor *input, gn_tensor *indices) {
+    if (!gn__recording(1, &input))
+        return result;
+    gn__node *node = gn__record(type, result, 1, &input, sizeof *pool);
+    if (node == NULL)
+        return NULL;
+    *(gn__pool *)node->data = *pool;
+    gn__save(node, 0, indices);
+    return result;
+}
+
+static gn_tensor *gather(const gn__pool *pool, gn_tensor *x, gn_tensor *indices) {
+    const int n = 2 + (int)pool->attr.n_spatial;
+    gn__device *device = x->storage->device;
+    gn_tensor *rows = gn__row_major_copy(x), *y = gn__tensor_new(device, x->dtype, n, pool->out);
+    if (gn__failed())
+        return NULL;
+    gn__rows space = gn__rows_of(y, 0);
+    gn__operand operands[] = {along_places(pool, rows), gn__rows_full(&space, indices),
+                              gn__rows_full(&space, y)};
+    if (gn__kernel_run(op, device, &gather_kernel, GN__VARIANT(x->dtype), &space, operands, NULL) !=
+        GN_OK)
+        return NULL;
+    return recorded(&gather_node, pool, y, x, indices);
+}
+
+static gn_status spread_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
+    gn_tensor *indices = gn__saved_tensor(node, 0);
+    out[0] = indices ? gather(node->data, grads[0], indices) : NULL;
+    return gn_error_status();
+}
+
+static gn_tensor *spread(const gn__pool *pool, gn_tensor *g, gn_tensor *indices) {
+    const int n_spatial = (int)pool->attr.n_spatial, n = 2 + n_spatial;
+    gn__device *device = g->storage->device;
+    gn_tensor *dx = gn__tensor_new(device, g->dtype, n, pool->in);
+    if (dx == NULL || gn__fill_data(dx, 0) != GN_OK)
+        return NULL;
+    gn__rows space = gn__rows_of(g, 0);
+    const gn__operand operands[3] = {gn__rows_full(&space, g), gn__rows_full(&space, indices),
+                                     along_places(pool, dx)};
+    if (gn__launch_scatter(device, op, n, n_spatial, space.size, g->dtype, GN_SCATTER_ADD, true,
+                           operands) != GN_OK)
+        return NULL;
+    return recorded(&spread_node, pool, dx, g, indices);
+}
+
+/* ---- Max pooling */
+
+typedef struct max_pool_data {
+    gn__pool pool;
+    gn__storage *saved; /* what the planned forward run keeps for its backward; NULL: composed */
+} max_pool_data;
+
+enum { X, INDICES }; /* saved tensors */
+
+/* dx by the planned kernel; NULL without an error: it declines. */
+static gn_tensor *backward_planned(const max_pool_data *data, gn_tensor *g) {
+    gn__device *device = g->storage->device;
+    g = gn__image(device, g);
+    gn_tensor *dx = g ? gn__image_new(device, g->dtype, g->n_dims, data->pool.in) : NULL;
+    if (dx == NULL)
+        return NULL;
+    gn__storage *saved = data->saved;
+    int done = gn__run_planned(device, op, GN_KERNEL_MAX_POOL_BACKWARD, 2, (gn_tensor *[]){dx, g},
+                               &data->pool.attr, sizeof data->pool.attr, &saved);
+    return done == 1 ? dx : NULL;
+}
+
+static gn_status max_pool_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
+    const max_pool_data *data = node->data;
+    if (data->saved && !gn_is_grad_enabled()) {
+        out[0] = backward_planned(data, grads[0]);
+        if (out[0] || gn__failed())
+            return gn_error_status();
+    }
+    gn_tensor *indices = gn__saved_tensor(node, INDICES);
+    if (indices == NULL) {
+        gn_tensor *x = gn__saved_tensor(node, X);
+        indices = x ? indices_new(&data->pool, x->storage->device) : NULL;
+        if (indices == NULL || composed_max(&data->pool, x, NULL, indices) != GN_OK)
+            return gn_error_status();
+    }
+    out[0] = spread(&data->pool, grads[0], indices);
+    return gn_error_status();
+}
+
+static void max_pool_destroy(void *data) {
+    gn__storage *saved = ((max_pool_data *)data)->saved;
+    if (saved)
+        gn__storage_release(saved);
+}
+
+static const gn__node_class max_pool_node = {
+    .name = op, .backward = max_pool_backward, .destroy = max_pool_destroy};
+
+/* The maxima, planned or composed; *saved and *indices are what backward needs: one of them. */
+static gn_tensor *forward(const gn__pool *pool, gn_tensor *x, bool recording, gn__storage **saved,
+                          gn_tensor **indices) {
+    gn__device *device = x->storage->device;
+    x = gn__image(device, x);
+    gn_tensor *y = x ? gn__image_new(device, x->dtype, x->n_dims, pool->out) : NULL;
+    if (y == NULL)
+        return NULL;
+    int done = x->count == 0 ? 0
+                             : gn__run_planned(device, op, GN_KERNEL_MAX_POOL_FORWARD, 2,
+                                               (gn_tensor *[]){y, x}, &pool->attr,
+                                               sizeof pool->attr, saved);
+    if (done == 0) {
+        *indices = recording ? indices_new(pool, device) : NULL;
+        done = gn__failed() ? gn_error_status() : composed_max(pool, x, y, *indices);
+    }
+    return done < 0 ? NULL : y;
+}
+
+gn_tensor *gn_max_pool2d_with(gn_tensor *x, int64_t kernel, const gn_pool2d_options *options) {
+    gn_pool2d_options o;
+    gn__options(&o, sizeof o, options);
+    gn_tensor *batch = gn__failed() ? NULL : gn__pool_batched(op, x), *indices = NULL;
+    gn__pool pool;
+    if (batch == NULL || !gn__pool_make(op, batch, kernel, &o, &pool))
+        return NULL;
+    const bool recording = gn__recording(1, &batch);
+    gn__storage *saved = NULL;
+    gn_tensor *y = forward(&pool, batch, recording, &saved, &indices);
+    gn__node *node =
+        y && recording ? gn__record(&max_pool_node, y, 1, &batch, sizeof(max_pool_data)) : NULL;
+    if (node) {
+        *(max_pool_data *)node->data = (max_pool_data){.pool = pool, .saved = saved};
+        if (indices)
+            gn__save(node, INDICES, indices);
+        else
+            gn__save(node, X, batch);
+    } else if (saved) {
+        gn__storage_release(saved);
+    }
+    if (gn__failed())
+        return NULL;
+    return x->n_dims == 4 ? y : gn_squeeze_dim(y, 0);
+}

@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * nnops.h - what the functions of functional.h share: programs by variant, spaces of row programs,
+ * planned kernels on tensors, checks; and the entries that only libgenesis/nn uses.
+ */
+#ifndef GENESIS_OPS_NNOPS_H
+#define GENESIS_OPS_NNOPS_H
+
+#include <genesis/functional.h>
+
+#include "../autograd/autograd.h"
+#include "../program/program.h"
+
+/* ---- Programs by variant: built at first use, then found without a lock */
+
+enum { GN__KERNEL_VARIANTS = 32 };
+
+/* What tells the variants of a kernel apart: dtypes and flags; 0 says "absent". */
+typedef union gn__variant {
+    int8_t v[8];
+    uint64_t key;
+} gn__variant;
+#define GN__VARIANT(...) ((gn__variant){.v = {__VA_ARGS__}})
+
+typedef struct gn__kernel {
+    const char *name;
+    uint32_t flags; /* GN_PROGRAM_* */
+    void (*build)(gn__builder *b, const int8_t *v);
+    atomic_int n;
+    struct {
+        uint64_t key;
+        const gn_program *program;
+    } cache[GN__KERNEL_VARIANTS];
+} gn__kernel;
+
+const gn_program *gn__kernel_program(gn__kernel *kernel, gn__variant variant);
+
+/* ---- Spaces: the dims of a tensor, some of them moved last to be reduced */
+
+typedef struct gn__rows {
+    int n_dims, n_reduced;
+    int order[GN_MAX_DIMS]; /* dim i of the space is dim order[i] of the tensor */
+    int64_t size[GN_MAX_DIMS];
+} gn__rows;
+
+/* The space of t; bit d of `reduced` moves dim d last. */
+gn__rows gn__rows_of(const gn_tensor *t, unsigned reduced);
+/* Operands: t has all dims of the tensor; only the kept ones; only the reduced ones. */
+gn__operand gn__rows_full(const gn__rows *space, const gn_tensor *t);
+gn__operand gn__rows_kept(const gn__rows *space, const gn_tensor *t);
+gn__operand gn__rows_reduced(const gn__rows *space, const gn_tensor *t);
+/* An uninitialised row-major tensor over the kept dims. */
+gn_tensor *gn__rows_new_kept(const gn__rows *space, gn__device *device, int dtype);
+
+gn_status gn__kernel_run(const char *op, gn__device *device, gn__kernel *kernel, gn__variant variant,
+                         const gn__rows *space, const gn__operand *operands,
+                         const gn_scalar *params);
+
+/* The sum over the reduced dims of a b, plus bias. Operands a, b, [bias], result; variant: the dtype of
+ * all, whether there is a bias. */
+extern gn__kernel gn__product_kernel;
+
+/* Sums over all dims but one: (.., size[dim], ..) -> (size[dim]). Not recorded. */
+gn_tensor *gn__sum_but(const char *op, gn_tensor *t, int dim);
+
+/* A tensor of `size` full of `value`, in which t lies with its element 0 at `before` and `step`
+ * between its elements: padding (step 1), or the zero-spread gradient of a strided window. The
+ * first n_dims - n_spatial dims are those of t. Not recorded. */
+gn_tensor *gn__framed(gn_tensor *t, int n_spatial, const int64_t *size, const int64_t *before,
+                      const int64_t *step, double value);
+
+/* ---- Planned kernels on tensors */
+
+/* NULL: absent. */
+gn_tensor_desc gn__describe(const gn_tensor *t);
+/* Plans and runs. 1: done; 0: declined, so compose; negative: an error. *saved is made by a forward run
+ * that fills it, and handed on by a backward one; `saved` may be NULL. */
+int gn__run_planned(gn__device *device, const char *op, uint32_t kernel, int n,
+                    gn_tensor *const *tensors, const void *attributes, size_t attributes_bytes,
+                    gn__storage **saved);
+/* The same with descriptors of one's own. */
+int gn__run_described(gn__device *device, const char *op, uint32_t kernel, int n,
+                      const gn_tensor_desc *desc, gn_tensor *const *tensors, const void *attributes,
+                      size_t attributes_bytes, gn__storage **saved);
+
+/* The layout in which the device likes images: t itself or a copy. Not recorded. */
+gn_tensor *gn__image(gn__device *device, gn_tensor *t);
+/* An uninitialised image in that layout. */
+gn_tensor *gn__image_new(gn__device *device, int dtype, int n_dims, const int64_t *size);
+
+/* ---- Checks: false with an error */
+
+bool gn__check_float(const char *op, const char *what, const gn_tensor *t);
+/* `other` (NULL passes) has the dtype of t. */
+bool gn__check_dtype(const char *op, const gn_tensor *t, const char *what, const gn_tensor *other);
+
+/* Strides, paddings and dilations beyond this are refused, so that sizes can't overflow. */
+enum { GN__MAX_STEP = 1 << 30 };
+
+/* Copies an option struct of any version: members that the caller does not know become 0. */
+void gn__options(void *out, size_t bytes, const void *options);
+
+/* An index tensor as int64; an error unless it is of integer dtype. */
+gn_tensor *gn__index_tensor(const char *op, gn_tensor *t);
+
+/* ---- For libgenesis/nn */
+
+/* Dropout in place; x is returned. */
+gn_tensor *gn__dropout_(gn_tensor *x, double p);
+
+#endif

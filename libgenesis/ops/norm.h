@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * norm.h - what batch norm, layer norm and RMS norm share.
+ */
+#ifndef GENESIS_OPS_NORM_H
+#define GENESIS_OPS_NORM_H
+
+#include "nnops.h"
+
+enum {
+    NORM_RMS = 1,        /* no mean */
+    NORM_STATISTICS = 2, /* store mean and rstd for backward */
+    NORM_VARIANCE = 4    /* store the biased variance for running statistics */
+};
+
+/* Inputs of the nodes, and slots of what they save. */
+enum { NORM_X, NORM_WEIGHT, NORM_BIAS, NORM_MEAN, NORM_RSTD };
+
+typedef struct gn__norm {
+    const char *op;
+    unsigned reduced;  /* the dims that statistics are taken over, as bits; */
+    unsigned weighted; /* those that weight and bias have: the same ones, or all others */
+    int flags;
+    double eps;
+} gn__norm;
+
+/* Over the kept dims, in the type that x computes in; NULL: not there. */
+typedef struct gn__statistics {
+    gn_tensor *mean, *rstd, *var;
+} gn__statistics;
+
+/* weight and bias may be NULL. Fills y, and the statistics that the flags ask for. */
+gn_status gn__norm_forward(const gn__norm *norm, gn_tensor *x, gn_tensor *weight, gn_tensor *bias,
+                           gn_tensor *y, gn__statistics *out);
+gn_tensor *gn__norm_dx(const gn__norm *norm, gn_tensor *x, gn_tensor *g, gn_tensor *weight,
+                       const gn__statistics *statistics);
+/* dw and db may be NULL. */
+gn_status gn__norm_dweight(const gn__norm *norm, gn_tensor *x, gn_tensor *g,
+                           const gn__statistics *statistics, gn_tensor *dw, gn_tensor *db);
+/* All gradients that the node needs, in public operations. fixed: statistics that do not depend on
+ * x (evaluation mode of batch norm), or NULL. */
+gn_status gn__norm_backward_recorded(const gn__norm *norm, gn__node *node, gn_tensor *x,
+                                     gn_tensor *g, gn_tensor *weight, gn_tensor *bias,
+                                     const gn__statistics *fixed, gn_tensor **out);
+
+#endif

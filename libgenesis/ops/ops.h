@@ -1,0 +1,54 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * ops.h (internal) - pointwise operations as expressions: what the files of ops/ build on.
+ */
+#ifndef GENESIS_OPS_INTERNAL_H
+#define GENESIS_OPS_INTERNAL_H
+
+#include <genesis/functional.h>
+
+#include "../autograd/autograd.h"
+#include "../program/program.h"
+
+/* ---- Pointwise operations
+ *
+ * A static gn__op describes one; its expression is parsed at first use. Applying it checks shapes
+ * and devices, makes the result, runs one map program, and records itself:
+ *
+ *     static gn__op silu = {.name = "silu", .text = "x * sigmoid(x)", .variables = "x"};
+ *     return gn__apply(&silu, 1, &x, NULL);
+ */
+typedef struct gn__op {
+    const char *name;                          /* in errors and gn_grad_fn */
+    const char *text, *variables, *params;     /* see gn__expr_parse; params NULL: none */
+    const char *gradient[GN__MAX_VARIABLES];   /* own gradients over variables, y and g; NULL: derived */
+    _Atomic(gn__expr *) expr;
+} gn__op;
+
+/* The op on its variables, broadcast; params has one number for each of the op's. */
+gn_tensor *gn__apply(gn__op *op, int n, gn_tensor *const *inputs, const double *params);
+/* The same with a result of the given dtype. */
+gn_tensor *gn__apply_as(gn__op *op, int n, gn_tensor *const *inputs, const double *params, int dtype);
+/* In place: inputs[0] takes the result. Returns it. */
+gn_tensor *gn__apply_in_place(gn__op *op, int n, gn_tensor *const *inputs, const double *params);
+/* The expression of an op; NULL with an error. */
+gn__expr *gn__op_expr(gn__op *op);
+
+/* Parameters as the program wants them: .f or .i. */
+void gn__set_params(const gn_program *program, const double *values, gn_scalar *out);
+
+/* a += b on the data, without history; same shapes, dtypes and devices. */
+gn_status gn__add_into(gn_tensor *a, gn_tensor *b);
+
+/* An operand and the space of a reduction: kept dims first, then the reduced ones (in `reduced`). */
+typedef struct gn__space {
+    int n_dims, n_reduced;
+    int64_t size[GN_MAX_DIMS];
+    int dim[GN_MAX_DIMS]; /* which dim of the tensor each one is */
+} gn__space;
+
+gn__space gn__reduction_space(int n_dims, const int64_t *size, const bool *reduced);
+/* t, of the space's shape (broadcast from the right), seen through the space. */
+gn__operand gn__space_operand(const gn__space *space, const gn_tensor *t, int n_dims);
+
+#endif

@@ -1,0 +1,373 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * pointwise.c - applying expressions to tensors, and their gradients.
+ */
+#include <math.h>
+
+#include "ops.h"
+
+/* ---- Expressions of ops */
+
+static gn__expr *parse(gn__op *op) {
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    pthread_mutex_lock(&lock);
+    gn__expr *e = atomic_load(&op->expr);
+    if (!e && (e = gn__expr_parse(op->name, op->text, op->variables, op->params ? op->params : ""))) {
+        int n = gn__expr_n_variables(e);
+        for (int k = 0; k < n; k++)
+            if (op->gradient[k] && gn__expr_set_gradient(e, k, op->gradient[k]))
+                e = NULL;
+        atomic_store(&op->expr, e);
+    }
+    pthread_mutex_unlock(&lock);
+    return e;
+}
+
+gn__expr *gn__op_expr(gn__op *op) {
+    gn__expr *e = atomic_load_explicit(&op->expr, memory_order_acquire);
+    return e ? e : parse(op);
+}
+
+/* ---- One application: an expression, its inputs (NULL where it does not use one), parameters */
+
+enum { MAX_PARAMS = GN_MAX_PARAMS };
+
+typedef struct application {
+    const char *name;
+    gn__expr *e;
+    int n;
+    gn_tensor *const *inputs;
+    const double *params;
+    int dtype; /* of the result; -1: as the expression says */
+} application;
+
+static gn__signature signature_of(const application *a) {
+    gn__signature s = {.n_variables = a->n, .result = (int8_t)a->dtype};
+    for (int k = 0; k < a->n; k++) {
+        s.dtype[k] = a->inputs[k] ? a->inputs[k]->dtype : 0;
+        s.zero_dim[k] = a->inputs[k] && a->inputs[k]->n_dims == 0;
+    }
+    for (int k = 0; k < gn__expr_n_params(a->e); k++)
+        s.float_params |= a->params[k] != floor(a->params[k]) || isinf(a->params[k]);
+    return s;
+}
+
+void gn__set_params(const gn_program *program, const double *values, gn_scalar *out) {
+    for (uint32_t i = 0; i < program->n_insns; i++) {
+        const gn_insn *insn = &program->insns[i];
+        if (insn->op != GN_OP_PARAM)
+            continue;
+        if (gn_dtype_is_float(insn->type))
+            out[insn->a].f = values[insn->a];
+        else
+            out[insn->a].i = gn__to_int(values[insn->a]);
+    }
+}
+
+/* Operands of the variables that the expression uses, in their order; returns their number. */
+static int operands_of(const application *a, int n_dims, const int64_t *size, gn__operand *out) {
+    int n = 0;
+    for (int k = 0; k < a->n; k++)
+        if (gn__expr_uses(a->e, k))
+            out[n++] = gn__operand_of(a->inputs[k], n_dims, size);
+    return n;
+}
+
+static gn_status launch(const application *a, const gn_program *program, gn_tensor *out) {
+    gn__operand operands[GN__MAX_VARIABLES + 1];
+    gn_scalar params[MAX_PARAMS];
+    int n = operands_of(a, out->n_dims, out->size, operands);
+    operands[n] = gn__operand_of(out, out->n_dims, out->size);
+    if (program->n_params)
+        gn__set_params(program, a->params, params);
+    gn__launch call = {.op = a->name,
+                       .program = program,
+                       .n_dims = out->n_dims,
+                       .size = out->size,
+                       .operands = operands,
+                       .params = params};
+    return gn__launch_run(out->storage->device, &call);
+}
+
+/* A result of the given shape, in the memory order of the first input that has this shape. */
+static gn_tensor *result_like(const application *a, gn__device *device, int dtype, int n_dims,
+                              const int64_t *size) {
+    for (int k = 0; k < a->n; k++) {
+        const gn_tensor *t = a->inputs[k];
+        if (t && t->n_dims == n_dims && !memcmp(t->size, size, (size_t)n_dims * sizeof *size) &&
+            t->storage->device == device)
+            return gn__tensor_like(t, dtype);
+    }
+    return gn__tensor_new(device, dtype, n_dims, size);
+}
+
+/* Runs it into a new tensor, without recording. */
+static gn_tensor *compute(const application *a) {
+    gn__device *device = gn__common_device(a->name, a->n, a->inputs);
+    if (!device)
+        return NULL;
+    gn_tensor *joined[GN__MAX_VARIABLES];
+    application b = *a;
+    for (int k = 0; k < a->n; k++)
+        joined[k] = gn__joined(a->inputs[k], device);
+    b.inputs = joined;
+    int n_dims;
+    int64_t size[GN_TENSOR_MAX_DIMS];
+    gn__signature signature = signature_of(&b);
+    const gn_program *program = gn__expr_program(a->e, &signature);
+    if (!program || gn__failed() || !gn__broadcast(a->name, a->n, joined, &n_dims, size))
+        return NULL;
+    int dtype = program->operands[program->n_operands - 1].dtype;
+    gn_tensor *out = result_like(&b, device, dtype, n_dims, size);
+    return out && launch(&b, program, out) == GN_OK ? out : NULL;
+}
+
+/* ---- Gradients */
+
+typedef struct recorded {
+    gn__expr *e;
+    double params[];
+} recorded;
+
+gn__space gn__reduction_space(int n_dims, const int64_t *size, const bool *reduced) {
+    gn__space s = {.n_dims = n_dims};
+    int n = 0;
+    for (int round = 0; round < 2; round++)
+        for (int d = 0; d < n_dims; d++)
+            if (reduced[d] == (round == 1)) {
+                s.size[n] = size[d];
+                s.dim[n++] = d;
+                s.n_reduced += round;
+            }
+    return s;
+}
+
+gn__operand gn__space_operand(const gn__space *space, const gn_tensor *t, int n_dims) {
+    gn__operand o = {.storage = t->storage, .offset = t->offset};
+    int lead = n_dims - t->n_dims;
+    for (int i = 0; i < space->n_dims; i++) {
+        int d = space->dim[i] - lead;
+        o.stride[i] = d < 0 || (t->size[d] == 1 && space->size[i] != 1) ? 0 : t->stride[d];
+    }
+    return o;
+}
+
+/* The sum of the expression over the dims by which `like` was broadcast: one reduce. */
+static gn_tensor *compute_sum(const application *a, const gn_tensor *like, int n_dims,
+                              const int64_t *size) {
+    gn__signature signature = signature_of(a);
+    const gn_program *program = gn__expr_sum_program(a->e, &signature);
+    gn_tensor *out = gn__tensor_new(like->storage->device, like->dtype, like->n_dims, like->size);
+    if (!program || !out)
+        return NULL;
+    bool reduced[GN_TENSOR_MAX_DIMS];
+    int lead = n_dims - like->n_dims;
+    for (int d = 0; d < n_dims; d++)
+        reduced[d] = d < lead || (like->size[d - lead] == 1 && size[d] != 1);
+    gn__space space = gn__reduction_space(n_dims, size, reduced);
+    gn__operand operands[GN__MAX_VARIABLES + 1];
+    gn_scalar params[MAX_PARAMS];
+    int n = 0;
+    for (int k = 0; k < a->n; k++)
+        if (gn__expr_uses(a->e, k))
+            operands[n++] = gn__space_operand(&space, a->inputs[k], n_dims);
+    operands[n] = gn__space_operand(&space, out, n_dims);
+    if (program->n_params)
+        gn__set_params(program, a->params, params);
+    gn__launch call = {.op = a->name,
+                       .program = program,
+                       .n_dims = n_dims,
+                       .n_reduced = space.n_reduced,
+                       .size = space.size,
+                       .operands = operands,
+                       .params = params};
+    return gn__launch_run(out->storage->device, &call) == GN_OK ? out : NULL;
+}
+
+static gn_tensor *apply(const application *a);
+
+/* d result / d input k times g, in the shape and dtype of input k. */
+static gn_tensor *gradient(const application *a, const gn__node *node, int k, const gn_tensor *g) {
+    int dtype = node->inputs[k].dtype, n_dims = node->inputs[k].n_dims;
+    gn_tensor like = {.storage = g->storage, .dtype = (int8_t)dtype, .n_dims = (int8_t)n_dims};
+    memcpy(like.size, node->inputs[k].size, sizeof like.size);
+    application b = *a;
+    b.dtype = dtype;
+    bool same = gn__same_shape(&like, g);
+    if (gn_is_grad_enabled()) {
+        gn_tensor *full = apply(&b);
+        gn_shape shape = {.n = n_dims};
+        memcpy(shape.size, like.size, sizeof shape.size);
+        return same ? full : gn_sum_to_shape(full, shape);
+    }
+    return same ? compute(&b) : compute_sum(&b, &like, g->n_dims, g->size);
+}
+
+static gn_status pointwise_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
+    const recorded *r = node->data;
+    int n = node->n_inputs;
+    for (int k = 0; k < n; k++) {
+        gn__expr *e = gn__needs(node, k) ? gn__expr_gradient(r->e, k) : NULL;
+        if (!e)
+            continue; /* not wanted, or zero */
+        gn_tensor *inputs[GN__MAX_VARIABLES] = {NULL};
+        for (int i = 0; i < n + 1; i++)
+            if (gn__expr_uses(e, i) && !(inputs[i] = gn__saved_tensor(node, i)))
+                return gn_error_status();
+        inputs[n + 1] = grads[0];
+        application a = {node->name, e, n + 2, inputs, r->params, -1};
+        out[k] = gradient(&a, node, k, grads[0]);
+        if (out[k] && node->inputs[k].device != out[k]->storage->device) /* it had joined */
+            out[k] = gn_to_device(out[k], node->inputs[k].device->name);
+    }
+    return gn_error_status();
+}
+
+static const gn__node_class pointwise_node = {.name = "pointwise", .backward = pointwise_backward};
+
+static void record(const application *a, gn_tensor *y) {
+    int n_params = gn__expr_n_params(a->e);
+    size_t bytes = sizeof(recorded) + (size_t)n_params * sizeof(double);
+    gn__node *node = gn__record(&pointwise_node, y, a->n, a->inputs, bytes);
+    if (!node)
+        return;
+    recorded *r = node->data;
+    node->name = a->name;
+    r->e = a->e;
+    if (n_params)
+        memcpy(r->params, a->params, (size_t)n_params * sizeof(double));
+    for (int k = 0; k < a->n; k++) {
+        gn__expr *gradient_of_k = gn__needs(node, k) ? gn__expr_gradient(a->e, k) : NULL;
+        if (!gradient_of_k)
+            continue;
+        for (int i = 0; i < a->n; i++)
+            if (gn__expr_uses(gradient_of_k, i) && !node->saved[i].tensor)
+                gn__save(node, i, a->inputs[i]);
+        if (gn__expr_uses(gradient_of_k, a->n) && !node->saved[a->n].tensor)
+            gn__save_output(node, a->n, y, 0);
+    }
+}
+
+static gn_tensor *apply(const application *a) {
+    if (gn__failed())
+        return NULL;
+    gn_tensor *y = compute(a);
+    if (y && gn_dtype_is_float(y->dtype) && gn__recording(a->n, a->inputs))
+        record(a, y);
+    return gn__failed() ? NULL : y;
+}
+
+/* ---- Applying ops */
+
+static bool prepare(application *a, gn__op *op, int n, gn_tensor *const *inputs,
+                    const double *params, int dtype) {
+    if (gn__failed())
+        return false;
+    for (int k = 0; k < n; k++)
+        if (!gn__given(op->name, inputs[k]))
+            return false;
+    *a = (application){op->name, gn__op_expr(op), n, inputs, params, dtype};
+    return a->e != NULL;
+}
+
+gn_tensor *gn__apply(gn__op *op, int n, gn_tensor *const *inputs, const double *params) {
+    application a;
+    return prepare(&a, op, n, inputs, params, -1) ? apply(&a) : NULL;
+}
+
+gn_tensor *gn__apply_as(gn__op *op, int n, gn_tensor *const *inputs, const double *params, int dtype) {
+    application a;
+    return prepare(&a, op, n, inputs, params, dtype) ? apply(&a) : NULL;
+}
+
+/* ---- In place */
+
+/* Bools may become integers and integers floats in place, but nothing the other way. */
+static int category(int dtype) { return dtype == GN_BOOL ? 0 : gn_dtype_is_float(dtype) ? 2 : 1; }
+
+static bool fits_in_place(const application *a, const gn_tensor *target) {
+    gn__signature signature = signature_of(a);
+    int dtype = gn__expr_result_dtype(a->e, &signature), n_dims;
+    int64_t size[GN_TENSOR_MAX_DIMS];
+    if (dtype < 0 || !gn__broadcast(a->name, a->n, a->inputs, &n_dims, size))
+        return false;
+    if (category(dtype) > category(target->dtype)) {
+        gn_fail(GN_E_ARGUMENT, a->name, "a %s result does not fit into a %s tensor in place",
+                gn_dtype_name((gn_dtype)dtype), gn_dtype_name((gn_dtype)target->dtype));
+        return false;
+    }
+    if (n_dims != target->n_dims || memcmp(size, target->size, (size_t)n_dims * sizeof *size)) {
+        gn_fail(GN_E_ARGUMENT, a->name, "a result of shape %s does not fit into shape %s in place",
+                gn__shape_text(n_dims, size), gn__shape_of(target));
+        return false;
+    }
+    for (int d = 0; d < target->n_dims; d++)
+        if (target->size[d] > 1 && target->stride[d] == 0) {
+            gn_fail(GN_E_ARGUMENT, a->name, "elements of an expanded tensor share memory: gn_clone "
+                                            "it before changing it in place");
+            return false;
+        }
+    return true;
+}
+
+/* Reads of the target's memory must be of the very elements that are written there. */
+static gn_tensor *apart(gn_tensor *t, const gn_tensor *target) {
+    if (t->storage != target->storage)
+        return t;
+    bool exact = t->offset == target->offset && t->dtype == target->dtype && gn__same_shape(t, target);
+    for (int d = 0; exact && d < t->n_dims; d++)
+        exact = t->stride[d] == target->stride[d];
+    if (exact)
+        return t;
+    gn_tensor *copy = gn__tensor_new(t->storage->device, t->dtype, t->n_dims, t->size);
+    return gn__copy_data(copy, t) ? NULL : copy;
+}
+
+static gn_status run_in_place(application *a, gn_tensor *target) {
+    gn_tensor *inputs[GN__MAX_VARIABLES];
+    if (gn__common_device(a->name, a->n, a->inputs) != target->storage->device)
+        return gn_fail(GN_E_ARGUMENT, a->name, "tensors are on different devices");
+    for (int k = 0; k < a->n; k++)
+        if (!(inputs[k] = gn__joined(a->inputs[k], target->storage->device)) ||
+            !(inputs[k] = apart(inputs[k], target)))
+            return gn_error_status();
+    application b = *a;
+    b.inputs = inputs;
+    b.dtype = target->dtype;
+    gn__signature signature = signature_of(&b);
+    const gn_program *program = gn__expr_program(b.e, &signature);
+    return program ? launch(&b, program, target) : gn_error_status();
+}
+
+gn_tensor *gn__apply_in_place(gn__op *op, int n, gn_tensor *const *inputs, const double *params) {
+    application a;
+    gn_tensor *target = inputs[0], *result = NULL;
+    if (!prepare(&a, op, n, inputs, params, -1) || gn__inplace_begin(op->name, target) ||
+        !fits_in_place(&a, target))
+        return NULL;
+    gn_scope scope = gn_scope_begin();
+    if (gn_dtype_is_float(target->dtype) && gn__recording(n, inputs)) {
+        gn_tensor *recorded_inputs[GN__MAX_VARIABLES];
+        memcpy(recorded_inputs, inputs, (size_t)n * sizeof *inputs);
+        recorded_inputs[0] = gn_clone(target); /* backward may need the old values */
+        a.inputs = recorded_inputs;
+        a.dtype = target->dtype;
+        result = apply(&a);
+        gn__copy_data(target, result);
+    } else {
+        run_in_place(&a, target);
+    }
+    target = gn__inplace_end(target, result);
+    gn_scope_end(scope);
+    return target;
+}
+
+gn_status gn__add_into(gn_tensor *a, gn_tensor *b) {
+    static gn__op add = {.name = "add", .text = "a + b", .variables = "a, b"};
+    gn_tensor *inputs[] = {a, b};
+    application call;
+    if (!prepare(&call, &add, 2, inputs, NULL, -1) || run_in_place(&call, a))
+        return gn_error_status();
+    atomic_fetch_add(&a->storage->version, 1);
+    return GN_OK;
+}

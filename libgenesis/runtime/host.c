@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * host.c - both directions of a call: the services that plugins get, and what becomes of the
+ * status that a plugin answers.
+ */
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "internal.h"
+
+/* ---- Services */
+
+static void host_log(int level, const char *message) {
+    if (message && level >= GN_LOG_ERROR && level <= GN_LOG_DEBUG)
+        gn__log(level, "%s", message);
+}
+
+static gn_status host_set_error(gn_status status, uint64_t tag, const char *message) {
+    gn__thread *self = gn__self();
+    if (gn__thread_state == NULL) /* shared by the threads without memory */
+        return status;
+    self->late_tag = tag;
+    snprintf(self->late, sizeof self->late, "%.*s", (int)sizeof self->late - 1,
+             message ? message : "");
+    return status;
+}
+
+static void *host_alloc(size_t bytes) {
+    void *memory = NULL;
+    if (posix_memalign(&memory, 64, bytes ? bytes : 1) != 0)
+        return NULL;
+    return memory;
+}
+
+static void host_free(void *memory) { free(memory); }
+
+/* The block waits in device->scratch until the call returns; work that follows on the stream may
+ * have it then. */
+static gn_status host_scratch(gn_device *handle, gn_stream *stream, uint64_t bytes,
+                              gn_pointer *out) {
+    (void)stream;
+    gn__device *device = gn__device_of_handle(handle);
+    if (device == NULL)
+        return host_set_error(GN_E_ARGUMENT, 0, "scratch for a device that is not open");
+    gn__reason why;
+    gn__storage *storage = gn__allocator_take(device, bytes, true, &why);
+    if (storage == NULL)
+        return host_set_error(why.status, 0, why.text);
+    *gn__storage_next(storage) = device->scratch;
+    device->scratch = storage;
+    out->mem = storage->mem;
+    out->offset = storage->offset;
+    return GN_OK;
+}
+
+void gn__scratch_release(gn__device *device) {
+    while (device->scratch) {
+        gn__storage *storage = device->scratch;
+        device->scratch = *gn__storage_next(storage);
+        gn__storage_release(storage);
+    }
+}
+
+const gn_host gn__host = {
+    .struct_size = sizeof(gn_host),
+    .log = host_log,
+    .set_error = host_set_error,
+    .host_alloc = host_alloc,
+    .host_free = host_free,
+    .scratch = host_scratch,
+    .threads = gn_num_threads,
+};
+
+/* ---- Answers */
+
+const char *gn__late_text(gn_status status) {
+    const gn__thread *self = gn__self();
+    return self->late[0] ? self->late : gn_status_text(status);
+}
+
+gn_status gn__call_failed(const gn__device *device, const char *op, gn_status status) {
+    gn__thread *self = gn__self();
+    if (self->late_tag)
+        op = (const char *)(uintptr_t)self->late_tag;
+    const char *text = gn__late_text(status), *meaning = gn_status_text(status);
+    if (status > GN_OK)
+        gn_fail(GN_E_INTERNAL, op, "the backend of %s answered %d, which is no status",
+                device->name, (int)status);
+    else if (strstr(text, meaning) != NULL)
+        gn_fail(status, op, "%s (on %s)", text, device->name);
+    else
+        gn_fail(status, op, "%s: %s (on %s)", meaning, text, device->name);
+    gn__late_clear(self);
+    return gn_error_status();
+}
+
+gn_status gn__forked(const gn__device *device, const char *op) {
+    return gn_fail(GN_E_FORKED, op,
+                   "%s was opened before fork(): this child process cannot use it; fork first, or "
+                   "start the child with exec",
+                   device->name);
+}
+
+gn_status gn__device_wait(gn__device *device, const char *op) {
+    if (device->table->synchronise == NULL)
+        return GN_OK;
+    gn__queue_enter(device);
+    gn_status status = device->table->synchronise(device->handle, NULL);
+    gn__queue_leave(device);
+    return status == GN_OK ? GN_OK : gn__call_failed(device, op, status);
+}
+
+gn_status gn__reason_set(gn__reason *why, gn_status status, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why->text, sizeof why->text, format, arguments);
+    va_end(arguments);
+    why->status = status;
+    return status;
+}

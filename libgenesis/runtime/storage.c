@@ -1,0 +1,87 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * storage.c - reference-counted device memory, and bytes to and from the host.
+ */
+#include <stdlib.h>
+
+#include "internal.h"
+
+gn__storage *gn__storage_new(gn__device *device, uint64_t bytes) {
+    if (gn__failed())
+        return NULL;
+    if (device->forked)
+        return (gn__forked(device, "memory"), NULL);
+    gn__reason why;
+    gn__storage *storage = gn__allocator_take(device, bytes, false, &why);
+    if (storage == NULL)
+        gn_fail(why.status, "memory", "%s", why.text);
+    return storage;
+}
+
+gn__storage *gn__storage_retain(gn__storage *storage) {
+    if (storage)
+        atomic_fetch_add_explicit(&storage->references, 1, memory_order_relaxed);
+    return storage;
+}
+
+void gn__storage_release(gn__storage *storage) {
+    if (storage == NULL)
+        return;
+    /* Whoever sees 1 holds the only reference: as in gn_release. */
+    if (atomic_load_explicit(&storage->references, memory_order_acquire) != 1 &&
+        atomic_fetch_sub_explicit(&storage->references, 1, memory_order_acq_rel) != 1)
+        return;
+    atomic_store_explicit(&storage->references, 0, memory_order_relaxed);
+    if (storage->free_host == NULL) {
+        gn__allocator_give(storage);
+        return;
+    }
+    storage->free_host(storage->context);
+    free(storage);
+}
+
+/* ---- Transfers */
+
+/* Whether `bytes` at `offset` lie in the storage. */
+static bool fits(const gn__storage *storage, uint64_t offset, uint64_t bytes) {
+    return offset <= storage->bytes && bytes <= storage->bytes - offset;
+}
+
+static gn_status check(const gn__storage *storage, uint64_t offset, uint64_t bytes,
+                       const char *op) {
+    if (gn__failed())
+        return gn_error_status();
+    if (storage->device->forked)
+        return gn__forked(storage->device, op);
+    if (!fits(storage, offset, bytes))
+        return gn_fail(GN_E_INTERNAL, op, "%llu bytes at %llu do not lie in %llu bytes",
+                       (unsigned long long)bytes, (unsigned long long)offset,
+                       (unsigned long long)storage->bytes);
+    return GN_OK;
+}
+
+gn_status gn__upload(gn__storage *target, uint64_t offset, const void *source, uint64_t bytes) {
+    static const char op[] = "upload";
+    gn_status status = check(target, offset, bytes, op);
+    if (status != GN_OK || bytes == 0)
+        return status;
+    gn__device *device = target->device;
+    gn__queue_enter(device);
+    status = device->table->upload(device->handle, NULL, target->mem, target->offset + offset,
+                                   source, bytes);
+    gn__queue_leave(device);
+    return status == GN_OK ? GN_OK : gn__call_failed(device, op, status);
+}
+
+gn_status gn__download(void *target, gn__storage *source, uint64_t offset, uint64_t bytes) {
+    static const char op[] = "download";
+    gn_status status = check(source, offset, bytes, op);
+    if (status != GN_OK || bytes == 0)
+        return status;
+    gn__device *device = source->device;
+    gn__queue_enter(device);
+    status = device->table->download(device->handle, NULL, target, source->mem,
+                                     source->offset + offset, bytes);
+    gn__queue_leave(device);
+    return status == GN_OK ? GN_OK : gn__call_failed(device, op, status);
+}

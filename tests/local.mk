@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: Apache-2.0
+# The tests. Each program runs once per device, as NAME.cpu and NAME.ref: scripts of two lines that
+# can be run by hand, too. tests/run-one sets the environment and explains every skip.
+
+tests_libtesting_la_SOURCES = $(test_support_sources)
+tests_libtesting_la_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
+test_ldadd = tests/libtesting.la libgenesis/libcore.la $(CHECK_LIBS)
+
+checked_programs = $(checked_samples) $(unit_tests_built)
+device_tests = $(checked_programs:=.cpu) $(checked_programs:=.ref)
+TESTS += $(device_tests) $(project_tests)
+CLEANFILES += $(device_tests) $(checked_samples:=.cpu.actual) $(checked_samples:=.ref.actual)
+
+if HAVE_CHECK
+check_LTLIBRARIES += tests/libtesting.la
+unit_tests_built = $(unit_tests)
+else
+TESTS += tests/project/no-check.sh
+endif
+
+%.cpu: %
+	$(AM_V_GEN)printf '#!/bin/sh\nexec %s cpu %s "$$@"\n' $(abs_builddir)/tests/run-one $* >$@ && chmod +x $@
+%.ref: %
+	$(AM_V_GEN)printf '#!/bin/sh\nexec %s ref %s "$$@"\n' $(abs_builddir)/tests/run-one $* >$@ && chmod +x $@
+
+AM_TESTS_ENVIRONMENT = \
+	top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
+	CC='$(CC)'; CXX='$(CXX)'; NM='$(NM)'; \
+	export top_srcdir top_builddir CC CXX NM;
+
+installcheck-local:
+	srcdir='$(srcdir)' libdir='$(libdir)' bindir='$(bindir)' CC='$(CC)' CFLAGS='$(AM_CFLAGS) $(CFLAGS)' \
+		sh $(srcdir)/tests/project/installcheck.sh

@@ -1,0 +1,570 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of libgenesis/program/builder.c, fold.c, simplify.c, finish.c and text.c. */
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "program/opcodes.h"
+#include "tests/program/evaluate.h"
+#include "tests/suite.h"
+
+static const int types[] = {GN_BOOL, GN_U8,  GN_I8,  GN_I16, GN_I32,
+                            GN_I64,  GN_U32, GN_F32, GN_F64};
+
+/* Numbers with something special about them; those that a type has not are wrapped or rounded. */
+static const double specials[] = {0,    -0.0, 1,    -1,        2,         -2,   3,     0.5,    -0.5,
+                                  4,    7,    -7,   100,       127,       -128, 255,   1e-3,   2.5,
+                                  1e10, 1e30, 1e-310, INFINITY, -INFINITY, NAN, 0x1p62, -0x1p31};
+
+static gn_scalar special(int type, size_t i) {
+    gn_scalar value = {0};
+    if (gn__is_float(type))
+        value.f = type == GN_F32 ? (double)(float)specials[i] : specials[i];
+    else if (type == GN_BOOL)
+        value.i = specials[i] != 0;
+    else if (fabs(specials[i]) < 0x1p63) {
+        int64_t whole = (int64_t)specials[i];
+        value.i = type == GN_U8    ? (uint8_t)whole
+                  : type == GN_I8  ? (int8_t)whole
+                  : type == GN_I16 ? (int16_t)whole
+                  : type == GN_I32 ? (int32_t)whole
+                  : type == GN_U32 ? (uint32_t)whole
+                                   : whole;
+    }
+    return value;
+}
+
+static int constant(gn__builder *b, int type, gn_scalar value) {
+    return gn__is_float(type) ? gn__const_f(b, type, value.f) : gn__const_i(b, type, value.i);
+}
+
+static int storable(int type) { return type == GN_U32 ? GN_I64 : type; }
+
+/* A program that computes op of three parameters, each a constant where `values` says so. */
+static const gn_program *program_of(int op, const int operand_type[3], int arity,
+                                    const gn_scalar *const values[3]) {
+    int operands[3] = {0, 0, 0};
+    gn__builder *b = gn__builder_new("test", 0);
+    for (int i = 0; i < arity; i++) {
+        int param = gn__build_param(b);
+        operands[i] = values[i] ? constant(b, operand_type[i], *values[i])
+                                : gn__param(b, operand_type[i], param);
+    }
+    int value = gn__emit(b, op, operands[0], operands[1], operands[2]);
+    int out = gn__build_operand(b, GN_WRITE, storable(gn__type_of(b, value)));
+    gn__store(b, out, value);
+    const gn_program *program = gn__builder_finish(b);
+    ck_assert_msg(program != NULL, "%s", gn_error());
+    return program;
+}
+
+static int result_type(const gn_program *program) { return program->operands[0].dtype; }
+
+/* Every operation on every pair of special numbers has the same value whether both operands,
+ * one or none of them are constants: so folding is right, and simplification is exact. */
+static void check_operation(int op, int type) {
+    const gn__op *info = gn__op_info(op);
+    const int operand_type[3] = {type, type, type};
+    const size_t n = GN_LENGTH(specials);
+    for (size_t i = 0; i < n * (info->arity == 2 ? n : 1); i++) {
+        gn_scalar v[3] = {special(type, i % n), special(type, i / n), {0}};
+        const gn_scalar *const none[3] = {0}, *const both[3] = {&v[0], &v[1]};
+        const gn_scalar *const first[3] = {&v[0]}, *const second[3] = {0, &v[1]};
+        const gn_scalar *const *const cases[] = {both, first, second};
+        const gn_program *plain = program_of(op, operand_type, info->arity, none);
+        gn_scalar expected = evaluate_program(plain, NULL, v);
+        for (size_t k = 0; k < GN_LENGTH(cases); k++) {
+            if (op == GN_OP_POW && gn__is_float(type) && k == 2)
+                continue; /* not exact: see test_powers */
+            const gn_program *program = program_of(op, operand_type, info->arity, cases[k]);
+            gn_scalar got = evaluate_program(program, NULL, v);
+            if (!same_value(result_type(program), got, expected))
+                ck_abort_msg("%s of type %d, case %zu: %.17g (%lld), %.17g (%lld)", info->name,
+                             type, k, v[0].f, (long long)v[0].i, v[1].f, (long long)v[1].i);
+        }
+    }
+}
+
+START_TEST(test_constants_do_not_change_values) {
+    for (int op = GN_OP_ADD; op < GN_OP_SELECT; op++) {
+        const gn__op *info = gn__op_info(op);
+        for (size_t i = 0; info && i < GN_LENGTH(types); i++)
+            if ((info->types >> types[i] & 1) && op != GN_OP_DIGAMMA)
+                check_operation(op, types[i]);
+    }
+}
+END_TEST
+
+/* Doubles as x in each of these is what is done to a value that is known to be so. */
+START_TEST(test_nested_operations_keep_values) {
+    static const char *const texts[] = {
+        "-(-x)",     "x + -y",    "-x + y",   "x - -y",      "-x * -y",     "-x / -y",
+        "-x * 3",    "abs(-x)",   "abs(abs(x))", "sign(sign(x))", "floor(rint(x))", "x == x",
+        "x < x",     "x <= x",    "x != x",   "min(x, x)",   "max(x, inf)", "x < y ? x : x",
+        "!(x == y)", "!(x != y)", "!(x < y)", "!x ? x : y",  "!!x",         "float(int(bool(x)))",
+        "x - x",     "0 * x",     "x / 4",    "x / 3",       "x // 1",      "min(x, inf)",
+        "max(x, -inf)", "x ** 1",   "x ** 0",   "0 - x",       "-0.0 - x",    "x + 0",
+    };
+    /* The same with the operations hidden from simplification: each + 0 * p is by a parameter. */
+    for (size_t t = 0; t < GN_LENGTH(texts); t++) {
+        gn__expr *e = parsed(texts[t], "x, y", "");
+        for (size_t i = 0; i < GN_LENGTH(specials); i++)
+            for (size_t k = 0; k < GN_LENGTH(specials); k++) {
+                double x = specials[i], y = specials[k], expected, values[2] = {x, y};
+                switch (t) {
+                case 0: expected = x; break;
+                case 1: expected = x - y; break;
+                case 2: expected = y - x; break;
+                case 3: expected = x + y; break;
+                case 4: expected = x * y; break;
+                case 5: expected = x / y; break;
+                case 6: expected = -x * 3; break;
+                case 7:
+                case 8: expected = fabs(x); break;
+                case 9: expected = isnan(x) ? x : (x > 0) - (x < 0); break;
+                case 10: expected = rint(x); break;
+                case 11:
+                case 13: expected = x == x; break;
+                case 12: expected = 0; break;
+                case 14: expected = x != x; break;
+                case 16: expected = isnan(x) ? x : (double)INFINITY; break;
+                case 18: expected = x != y; break;
+                case 19: expected = x == y; break;
+                case 20: expected = !(x < y); break;
+                case 21: expected = x == 0 ? x : y; break;
+                case 22:
+                case 23: expected = x != 0; break;
+                case 24: expected = x - x; break;
+                case 25: expected = 0 * x; break;
+                case 26: expected = x / 4; break;
+                case 27: expected = x / 3; break;
+                case 28: expected = floor(x); break;
+                case 32: expected = 1; break;
+                case 33: expected = 0 - x; break;
+                case 34: expected = -0.0 - x; break;
+                case 35: expected = x + 0; break;
+                default: expected = x; break; /* 15, 17, 29, 30, 31 */
+                }
+                gn_scalar got = {.f = evaluate_f64(e, values, NULL)}, wanted = {.f = expected};
+                ck_assert_msg(same_value(GN_F64, got, wanted), "%s: x %g, y %g: %g, not %g",
+                              texts[t], x, y, got.f, expected);
+            }
+    }
+}
+END_TEST
+
+/* What remains of an expression over x and y of one dtype. */
+START_TEST(test_simplified_programs) {
+    static const struct {
+        const char *text;
+        int dtype;
+        const char *opcodes;
+    } cases[] = {
+        {"x * 1", GN_F32, "load store"},
+        {"1 * x", GN_F32, "load store"},
+        {"x / 1", GN_F32, "load store"},
+        {"x - 0", GN_F32, "load store"},
+        {"x + 0", GN_F32, "const load add store"}, /* -0 + 0 is 0 */
+        {"x + 0", GN_I32, "load store"},
+        {"x * 0", GN_F32, "const load mul store"}, /* inf * 0 is NaN */
+        {"x * 0", GN_I32, "const store"},
+        {"0 - x", GN_F32, "const load sub store"}, /* 0 - 0 is 0, and -0 is not */
+        {"0 - x", GN_I32, "load neg store"},
+        {"x - x", GN_F32, "load sub store"},
+        {"x - x", GN_I64, "const store"},
+        {"-1 * x", GN_F32, "load neg store"},
+        {"x / 8", GN_F32, "const load mul store"},
+        {"x / 10", GN_F32, "const load div store"},
+        {"-(-x)", GN_F32, "load store"},
+        {"x ** 2", GN_F32, "load mul store"},
+        {"x ** 2", GN_I64, "load mul store"},
+        {"x ** 3", GN_F32, "load mul mul store"},
+        {"x ** 0.5", GN_F32, "load sqrt store"},
+        {"x ** -0.5", GN_F64, "load rsqrt store"},
+        {"x ** -1", GN_F32, "const load div store"},
+        {"x ** -2", GN_F32, "const load mul div store"},
+        {"x ** 1", GN_F32, "load store"},
+        {"x ** 0", GN_F32, "const store"},
+        {"x ** 1.5", GN_F32, "const load pow store"},
+        {"2 ** 3 + x * 0.5 * 2", GN_F32, "const const const load mul mul add store"},
+        {"select(2 < 3, x, y)", GN_F32, "load store"},
+        {"x == 1 ? y : y", GN_F32, "load store"},
+        {"!(x == y)", GN_F32, "load load ne store"},
+        {"!(x < y)", GN_F32, "load load lt not store"},
+        {"isnan(x)", GN_I32, "const store"},
+        {"floor(x)", GN_I32, "load store"},
+        {"abs(x)", GN_U8, "load store"},
+        {"x + x * y + x * y", GN_F32, "load load mul add add store"},
+        {"y * x + x * y", GN_F32, "load load mul add store"},
+        {"x + x", GN_BOOL, "load store"},
+        {"x * y", GN_BOOL, "load load and store"},
+        {"max(x, y)", GN_BOOL, "load load or store"},
+        {"x & 0", GN_I32, "const store"},
+        {"x | 0", GN_I32, "load store"},
+        {"x ^ x", GN_I32, "const store"},
+        {"x & -1", GN_U8, "load store"},
+        {"x << 0", GN_U8, "load store"},
+        {"float(int(x))", GN_I32, "load cast store"},
+        {"float(bool(x))", GN_F32, "load cast cast store"},
+        {"x", GN_F16, "load store"},
+    };
+    for (size_t i = 0; i < GN_LENGTH(cases); i++) {
+        gn__expr *e = parsed(cases[i].text, "x, y", "");
+        gn__signature s = signature_of(e, cases[i].dtype);
+        const gn_program *program = gn__expr_program(e, &s);
+        ck_assert_msg(program != NULL, "%s: %s", cases[i].text, gn_error());
+        ck_assert_msg(strcmp(opcodes_of(program), cases[i].opcodes) == 0, "%s: %s, not %s",
+                      cases[i].text, opcodes_of(program), cases[i].opcodes);
+    }
+}
+END_TEST
+
+/* Powers by products and roots: within pow's bound, and pow's own value where that is special. */
+START_TEST(test_powers) {
+    static const double exponents[] = {2, 3, 0.5, -0.5, -1, -2};
+    static const double bases[] = {1e-3, 0.7, 1, 1.3, 2, 40, 1e10};
+    for (size_t i = 0; i < GN_LENGTH(exponents); i++)
+        for (size_t k = 0; k < GN_LENGTH(bases); k++) {
+            gn_scalar v[3] = {{.f = bases[k]}, {.f = exponents[i]}, {0}};
+            const gn_scalar *const given[3] = {0, &v[1]};
+            const gn_program *program =
+                program_of(GN_OP_POW, (const int[]){GN_F64, GN_F64, GN_F64}, 2, given);
+            double got = evaluate_program(program, NULL, v).f, exact = pow(bases[k], exponents[i]);
+            ck_assert_double_le(fabs(got - exact), 4 * 0x1p-52 * fabs(exact));
+            ck_assert_ptr_null(strstr(opcodes_of(program), "pow"));
+        }
+}
+END_TEST
+
+/* ---- Constants and casts */
+
+static const gn_program *finish_with(gn__builder *b, int value) {
+    gn__store(b, gn__build_operand(b, GN_WRITE, storable(gn__type_of(b, value))), value);
+    const gn_program *program = gn__builder_finish(b);
+    ck_assert_msg(program != NULL, "%s", gn_error());
+    return program;
+}
+
+START_TEST(test_constants_are_normal) {
+    gn__builder *b = gn__builder_new("test", 0);
+    ck_assert_int_eq(gn__const_i(b, GN_U8, 300), gn__const_i(b, GN_U8, 44));
+    ck_assert_int_eq(gn__const_i(b, GN_I8, 200), gn__const(b, GN_I8, -56));
+    ck_assert_int_eq(gn__const_i(b, GN_BOOL, 5), gn__const_i(b, GN_BOOL, 1));
+    ck_assert_int_eq(gn__const_f(b, GN_F32, 0.1), gn__const_f(b, GN_F32, (double)0.1f));
+    ck_assert_int_ne(gn__const_f(b, GN_F64, 0.1), gn__const_f(b, GN_F64, (double)0.1f));
+    ck_assert_int_ne(gn__const_f(b, GN_F64, 0.0), gn__const_f(b, GN_F64, -0.0));
+    ck_assert_int_eq(gn__const_f(b, GN_F32, (double)NAN), gn__const_f(b, GN_F32, -(double)NAN));
+    ck_assert_int_ne(gn__const_i(b, GN_I32, 1), gn__const_i(b, GN_I64, 1));
+    int value = gn__cast(b, GN_U8, gn__const_f(b, GN_F32, 7.9));
+    ck_assert_int_eq(value, gn__const_i(b, GN_U8, 7));
+    ck_assert_str_eq(opcodes_of(finish_with(b, value)), "const store");
+}
+END_TEST
+
+/* Casts of constants agree with casts of parameters; chains are cut where nothing is lost. */
+START_TEST(test_casts) {
+    for (size_t from = 0; from < GN_LENGTH(types); from++)
+        for (size_t to = 0; to < GN_LENGTH(types); to++)
+            for (size_t i = 0; i < GN_LENGTH(specials); i++) {
+                gn_scalar v = special(types[from], i);
+                if (gn__is_float(types[from]) && !gn__is_float(types[to]) && !(fabs(v.f) < 127))
+                    continue; /* out of range is the device's */
+                if (gn__is_float(types[from]) && v.f < 0 && types[to] != GN_BOOL)
+                    continue;
+                gn__builder *b = gn__builder_new("test", 0);
+                gn__build_param(b);
+                const gn_program *plain = finish_with(b, gn__cast(b, types[to], gn__param(b, types[from], 0)));
+                b = gn__builder_new("test", 0);
+                gn__build_param(b);
+                const gn_program *folded = finish_with(b, gn__cast(b, types[to], constant(b, types[from], v)));
+                ck_assert(same_value(result_type(plain), evaluate_program(plain, NULL, &v),
+                                     evaluate_program(folded, NULL, &v)));
+            }
+}
+END_TEST
+
+START_TEST(test_cast_chains) {
+    static const struct {
+        int from, over, to, casts;
+    } cases[] = {
+        {GN_F32, GN_F64, GN_F32, 0}, {GN_I32, GN_F64, GN_I32, 0}, {GN_BOOL, GN_I32, GN_F32, 1},
+        {GN_I8, GN_I32, GN_I64, 1},  {GN_I64, GN_F64, GN_I64, 2}, {GN_I32, GN_F32, GN_F64, 2},
+        {GN_F32, GN_BOOL, GN_F32, 2}, {GN_U8, GN_I8, GN_I32, 2},  {GN_U8, GN_I16, GN_U8, 0},
+        {GN_F32, GN_F32, GN_F32, 0},
+    };
+    for (size_t i = 0; i < GN_LENGTH(cases); i++) {
+        gn__builder *b = gn__builder_new("test", 0);
+        int in = gn__build_operand(b, GN_READ, cases[i].from);
+        int value = gn__cast(b, cases[i].to, gn__cast(b, cases[i].over, gn__load(b, in)));
+        int casts = 0;
+        for (const char *c = opcodes_of(finish_with(b, value)); (c = strstr(c, "cast")); c++)
+            casts++;
+        ck_assert_msg(casts == cases[i].casts, "case %zu: %d casts", i, casts);
+    }
+}
+END_TEST
+
+/* ---- Structure */
+
+/* sum and sum of squares, made one after the other, then a normalised row. */
+static gn__builder *build_rows(void) {
+    gn__builder *b = gn__builder_new("rows", 0);
+    int x = gn__build_operand(b, GN_READ, GN_F32), y = gn__build_operand(b, GN_WRITE, GN_F32);
+    int mean_out = gn__build_operand(b, GN_WRITE, GN_F32), count = gn__build_param(b);
+    int v = gn__load(b, x);
+    int sum = gn__reduce_value(b, GN_SUM, v, 0);
+    int squares = gn__reduce_value(b, GN_SUM, gn__emit(b, GN_OP_MUL, v, v, 0), 0);
+    int n = gn__param(b, GN_F32, count);
+    int mean = gn__emit(b, GN_OP_DIV, sum, n, 0);
+    gn__store(b, mean_out, mean);
+    int square = gn__emit(b, GN_OP_DIV, squares, n, 0);
+    int variance = gn__emit(b, GN_OP_SUB, square, gn__emit(b, GN_OP_MUL, mean, mean, 0), 0);
+    gn__elements(b);
+    int centred = gn__emit(b, GN_OP_SUB, gn__load(b, x), mean, 0);
+    gn__store(b, y, gn__emit(b, GN_OP_MUL, centred, gn__emit(b, GN_OP_RSQRT, variance, 0, 0), 0));
+    return b;
+}
+
+START_TEST(test_row_program) {
+    const gn_program *program = gn__builder_finish(build_rows());
+    ck_assert_msg(program != NULL, "%s", gn_error());
+    ck_assert_uint_eq(program->n_parts, 3);
+    ck_assert_uint_eq(program->n_params, 1);
+    char *text = gn__program_text(program);
+    ck_assert_str_eq(text, "program rows: rows\n"
+                           "  operand 0: read float32\n"
+                           "  operand 1: write float32\n"
+                           "  operand 2: write float32\n"
+                           "  %0 = float32 param 0\n"
+                           "  %1 = float32 load 0\n"
+                           "  %2 = float32 mul %1, %1\n"
+                           "  %3 = float32 reduce.sum %1\n"
+                           "  %4 = float32 reduce.sum %2\n"
+                           "  %5 = float32 div %3, %0\n"
+                           "  %6 = float32 div %4, %0\n"
+                           "  %7 = float32 mul %5, %5\n"
+                           "  %8 = float32 sub %6, %7\n"
+                           "  store 2, %5\n"
+                           "  elements\n"
+                           "  %11 = float32 load 0\n"
+                           "  %12 = float32 sub %11, %5\n"
+                           "  %13 = float32 rsqrt %8\n"
+                           "  %14 = float32 mul %12, %13\n"
+                           "  store 1, %14\n");
+    free(text);
+}
+END_TEST
+
+START_TEST(test_all_instructions_as_text) {
+    gn__builder *b = gn__builder_new("all", GN_PROGRAM_NO_CONTRACT);
+    int x = gn__build_operand(b, GN_READ, GN_BF16), i = gn__build_operand(b, GN_INDEX, GN_I64);
+    int at = gn__build_operand(b, GN_WRITE, GN_I64), y = gn__build_operand(b, GN_WRITE, GN_F16);
+    int index = gn__load(b, i), seed = gn__param(b, GN_I64, gn__build_param(b));
+    int word = gn__emit(b, GN_OP_RANDOM, index, gn__const_i(b, GN_I64, -3), seed);
+    int v = gn__loadx(b, x, gn__cast(b, GN_I64, word));
+    int rounded = gn__emit(b, GN_OP_ROUND, v, GN_F16, 0);
+    ck_assert_int_eq(gn__emit(b, GN_OP_ROUND, rounded, GN_F16, 0), rounded);
+    gn__store(b, at, gn__reduce_value(b, GN_ARGMAX, rounded, index));
+    gn__store(b, y, gn__reduce_value(b, GN_MAX, gn__const_f(b, GN_F32, 0.1), 0));
+    const gn_program *program = gn__builder_finish(b);
+    ck_assert_msg(program != NULL, "%s", gn_error());
+    char *text = gn__program_text(program);
+    ck_assert_str_eq(text, "program all: reduce, no contraction\n"
+                           "  operand 0: read bfloat16\n"
+                           "  operand 1: index int64\n"
+                           "  operand 2: write int64\n"
+                           "  operand 3: write float16\n"
+                           "  %0 = int64 param 0\n"
+                           "  %1 = int64 const -3\n"
+                           "  %2 = float32 const 0.10000000149011612\n"
+                           "  %3 = int64 load 1\n"
+                           "  %4 = uint32 random %3, %1, %0\n"
+                           "  %5 = int64 cast %4\n"
+                           "  %6 = float32 loadx 0, %5\n"
+                           "  %7 = float32 round %6, float16\n"
+                           "  %8 = int64 reduce.argmax %7, %3\n"
+                           "  %9 = float32 reduce.max %2\n"
+                           "  store 2, %8\n"
+                           "  store 3, %9\n");
+    free(text);
+}
+END_TEST
+
+/* One load a part: in a row part the reduced coordinates are 0, so it is another value there. */
+START_TEST(test_loads_are_merged_within_a_part) {
+    gn__builder *b = gn__builder_new("test", 0);
+    int x = gn__build_operand(b, GN_READ, GN_F32);
+    int first = gn__load(b, x);
+    ck_assert_int_eq(gn__load(b, x), first);
+    int sum = gn__reduce_value(b, GN_SUM, first, 0);
+    ck_assert_int_eq(gn__reduce_value(b, GN_SUM, first, 0), sum);
+    int row = gn__load(b, x);
+    ck_assert_int_ne(row, first);
+    ck_assert_int_eq(gn__load(b, x), row);
+    int root = gn__emit(b, GN_OP_SQRT, sum, 0, 0);
+    gn__elements(b);
+    ck_assert_int_ne(gn__load(b, x), row);
+    ck_assert_int_ne(gn__load(b, x), first);
+    ck_assert_int_eq(gn__emit(b, GN_OP_SQRT, sum, 0, 0), root); /* visible behind its part */
+    finish_with(b, gn__emit(b, GN_OP_MUL, gn__load(b, x), root, 0));
+}
+END_TEST
+
+START_TEST(test_dead_code_is_dropped) {
+    gn__builder *b = gn__builder_new("test", 0);
+    int x = gn__build_operand(b, GN_READ, GN_F32), unused = gn__build_operand(b, GN_READ, GN_F64);
+    gn__build_param(b);
+    gn__emit(b, GN_OP_EXP, gn__load(b, unused), 0, 0);
+    gn__param(b, GN_F32, 0);
+    gn__const_f(b, GN_F32, 5);
+    const gn_program *program = finish_with(b, gn__load(b, x));
+    ck_assert_str_eq(opcodes_of(program), "load store");
+    ck_assert_uint_eq(program->n_operands, 3); /* operands and parameters keep their numbers */
+    ck_assert_uint_eq(program->n_params, 1);
+    ck_assert_uint_eq(program->n_constants, 0);
+}
+END_TEST
+
+static const gn_program *simple(const char *name, uint32_t flags, double factor, int dtype) {
+    gn__builder *b = gn__builder_new(name, flags);
+    int x = gn__build_operand(b, GN_READ, dtype);
+    return finish_with(b, gn__emit(b, GN_OP_MUL, gn__load(b, x), gn__const_f(b, dtype, factor), 0));
+}
+
+START_TEST(test_equal_programs_are_one) {
+    const gn_program *first = simple("first", 0, 3, GN_F32);
+    ck_assert_ptr_eq(simple("second", 0, 3, GN_F32), first);
+    const gn_program *others[] = {simple("first", 0, 4, GN_F32), simple("first", 0, 3, GN_F64),
+                                  simple("first", GN_PROGRAM_NO_CONTRACT, 3, GN_F32)};
+    for (size_t i = 0; i < GN_LENGTH(others); i++) {
+        ck_assert_ptr_ne(others[i], first);
+        ck_assert(others[i]->hash[0] != first->hash[0] && others[i]->hash[1] != first->hash[1]);
+    }
+    ck_assert(first->hash[0] != first->hash[1]);
+    ck_assert_uint_eq(first->struct_size, sizeof *first);
+    ck_assert_uint_eq(first->insn_size, sizeof(gn_insn));
+    ck_assert_ptr_eq(gn__builder_finish(build_rows()), gn__builder_finish(build_rows()));
+}
+END_TEST
+
+/* ---- Errors */
+
+enum error {
+    NO_STORE, TWICE, TYPES, BOOLS, FLOAT_BITS, INTEGER_EXP, CONDITION, BAD_OPERAND, BAD_VALUE,
+    BAD_TYPE, BAD_PARAM, BAD_INDEX, BAD_OP, STRUCTURE_OP, BAD_ROUND, EARLIER, MIXED, NO_REDUCTION,
+    BAD_KIND, BAD_PAYLOAD, TOO_LONG, TOO_MANY_OPERANDS, READ_STORED, CONST_KIND, N_ERRORS
+};
+
+static const char *const messages[N_ERRORS] = {
+    [NO_STORE] = "bad: the program stores nothing",
+    [TWICE] = "bad: operand 1 is stored twice",
+    [TYPES] = "bad: add of float32 and int64: cast one of them",
+    [BOOLS] = "bad: sub does not take bool",
+    [FLOAT_BITS] = "bad: xor does not take float32",
+    [INTEGER_EXP] = "bad: exp does not take int64",
+    [CONDITION] = "bad: the condition of a select must be bool, not float32",
+    [BAD_OPERAND] = "bad: operand 7 is none that can be used so",
+    [BAD_VALUE] = "bad: 99 is no value",
+    [BAD_TYPE] = "bad: programs do not compute in dtype 8", /* f16 */
+    [BAD_PARAM] = "bad: there is no parameter 0",
+    [BAD_INDEX] = "bad: an index must be int64, not float32",
+    [BAD_OP] = "bad: opcode 99 is none for gn__emit",
+    [STRUCTURE_OP] = "bad: opcode 0 is none for gn__emit",
+    [BAD_ROUND] = "bad: round takes float32 to float16 or bfloat16",
+    [EARLIER] = "bad: value 0, an element of an earlier part, is used",
+    [MIXED] = "bad: sub takes an element and a value of the row part behind it: begin another "
+              "element part",
+    [NO_REDUCTION] = "bad: an element part follows a reduction, and there is none",
+    [BAD_KIND] = "bad: there is no reduction 6",
+    [BAD_PAYLOAD] = "bad: the payload of a reduction must be int64",
+    [TOO_LONG] = "bad: a program has at most 1024 instructions, not 1103",
+    [TOO_MANY_OPERANDS] = "bad: a program has at most 32 operands",
+    [READ_STORED] = "bad: operand 0 is none that can be used so",
+    [CONST_KIND] = "bad: int64 is no floating-point type",
+};
+
+/* The value with which an error of the kind is made. x is an f32, i an i64. */
+static int make_error(gn__builder *b, enum error error, int x, int i) {
+    const int t = gn__const_i(b, GN_BOOL, 1);
+    switch (error) {
+    case TWICE: gn__store(b, 1, x); gn__store(b, 1, x); return x;
+    case TYPES: return gn__emit(b, GN_OP_ADD, x, i, 0);
+    case BOOLS: return gn__emit(b, GN_OP_SUB, t, t, 0);
+    case FLOAT_BITS: return gn__emit(b, GN_OP_XOR, x, x, 0);
+    case INTEGER_EXP: return gn__emit(b, GN_OP_EXP, i, 0, 0);
+    case CONDITION: return gn__emit(b, GN_OP_SELECT, x, i, i);
+    case BAD_OPERAND: return gn__load(b, 7);
+    case BAD_VALUE: return gn__emit(b, GN_OP_ADD, x, 99, 0);
+    case BAD_TYPE: return gn__cast(b, GN_F16, x);
+    case BAD_PARAM: return gn__param(b, GN_F32, 0);
+    case BAD_INDEX: return gn__loadx(b, 0, x);
+    case BAD_OP: return gn__emit(b, 99, x, x, 0);
+    case STRUCTURE_OP: return gn__emit(b, GN_OP_LOAD, 0, 0, 0);
+    case BAD_ROUND: return gn__emit(b, GN_OP_ROUND, x, GN_F64, 0);
+    case EARLIER: gn__reduce_value(b, GN_SUM, x, 0); gn__elements(b); return gn__emit(b, GN_OP_EXP, x, 0, 0);
+    case MIXED: return gn__emit(b, GN_OP_SUB, x, gn__reduce_value(b, GN_MAX, x, 0), 0);
+    case NO_REDUCTION: gn__elements(b); return x;
+    case BAD_KIND: return gn__reduce_value(b, 6, x, 0);
+    case BAD_PAYLOAD: return gn__reduce_value(b, GN_ARGMIN, x, x);
+    case TOO_LONG:
+        for (int n = 0; n < 1100; n++)
+            x = gn__emit(b, GN_OP_SIN, x, 0, 0);
+        return x;
+    case TOO_MANY_OPERANDS:
+        for (int n = 0; n < 32; n++)
+            gn__build_operand(b, GN_READ, GN_F32);
+        return x;
+    case READ_STORED: gn__store(b, 0, x); return x;
+    case CONST_KIND: return gn__const_f(b, GN_I64, 1);
+    default: return x;
+    }
+}
+
+START_TEST(test_errors) {
+    for (enum error error = 0; error < N_ERRORS; error++) {
+        gn__builder *b = gn__builder_new("bad", 0);
+        int in = gn__build_operand(b, GN_READ, GN_F32), out = gn__build_operand(b, GN_WRITE, GN_F32);
+        int index = gn__build_operand(b, GN_INDEX, GN_I64);
+        int x = gn__load(b, in), i = gn__load(b, index), value = make_error(b, error, x, i);
+        if (error != NO_STORE && error != TWICE)
+            gn__store(b, out, value);
+        ck_assert_ptr_null(gn__builder_finish(b));
+        ck_assert_str_eq(gn_error(), messages[error]);
+        gn_error_clear();
+    }
+    ck_assert_ptr_null(gn__builder_finish(NULL));
+}
+END_TEST
+
+/* Values of failed calls are 0 and may be used on; the first error stays. */
+START_TEST(test_first_error_stays) {
+    gn__builder *b = gn__builder_new("bad", 0);
+    int x = gn__emit(b, GN_OP_EXP, gn__load(b, 3), 0, 0);
+    ck_assert_int_eq(x, 0);
+    ck_assert_int_eq(gn__cast(b, GN_F32, gn__param(b, GN_F32, 2)), 0);
+    ck_assert_int_eq(gn__reduce_value(b, GN_SUM, x, 0), 0);
+    gn__elements(b);
+    gn__store(b, 0, x);
+    ck_assert_ptr_null(gn__builder_finish(b));
+    ck_assert_str_eq(gn_error(), "bad: operand 3 is none that can be used so");
+}
+END_TEST
+
+int main(void) {
+    const TTest *tests[] = {test_constants_do_not_change_values,
+                            test_nested_operations_keep_values,
+                            test_simplified_programs,
+                            test_powers,
+                            test_constants_are_normal,
+                            test_casts,
+                            test_cast_chains,
+                            test_row_program,
+                            test_all_instructions_as_text,
+                            test_loads_are_merged_within_a_part,
+                            test_dead_code_is_dropped,
+                            test_equal_programs_are_one,
+                            test_errors,
+                            test_first_error_stays,
+                            NULL};
+    return suite_run("builder", tests);
+}

@@ -1,0 +1,289 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of libgenesis/runtime/loader.c, search.c and registry.c: plugins and device strings. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "support.h"
+#include "tests/suite.h"
+
+static char *saved_path; /* GENESIS_PLUGIN_PATH as it was */
+
+static void set_path(const char *path) {
+    if (path)
+        setenv("GENESIS_PLUGIN_PATH", path, 1);
+    else
+        unsetenv("GENESIS_PLUGIN_PATH");
+}
+
+/* A folder of its own with the given plugin file, or none. */
+static const char *make_folder(char folder[64], const char *file, const char *content) {
+    char path[128];
+    strcpy(folder, "/tmp/genesis-test-XXXXXX");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+    if (file) {
+        snprintf(path, sizeof path, "%s/%s", folder, file);
+        FILE *f = fopen(path, "w");
+        ck_assert_ptr_nonnull(f);
+        fputs(content, f);
+        fclose(f);
+    }
+    return folder;
+}
+
+static void remove_folder(const char *folder, const char *file) {
+    char path[128];
+    if (file) {
+        snprintf(path, sizeof path, "%s/%s", folder, file);
+        unlink(path);
+    }
+    rmdir(folder);
+}
+
+/* Opens a device that can't be opened. */
+static void expect_error(const char *device, gn_status status, const char *part) {
+    ck_assert(!gn_device_available(device));
+    ck_assert_int_eq(gn_error_status(), GN_OK);
+    ck_assert_ptr_null(gn__device_get(device));
+    ck_assert_int_eq(gn_error_status(), status);
+    const char *text = take_error();
+    ck_assert(contains(text, part));
+    ck_assert(contains(text, device));
+}
+
+START_TEST(test_unfit_plugins) {
+    set_path(test_plugins());
+    expect_error("bad_version", GN_E_VERSION, "it needs ABI 7.3, and this library speaks 0.1");
+    expect_error("bad_old", GN_E_VERSION, "it was built for ABI 0.0");
+    expect_error("bad_slot", GN_E_FORMAT, "lacks the required function 'scatter'");
+    expect_error("bad_pair", GN_E_FORMAT, "has 'plan', but not 'run'");
+    expect_error("bad_name", GN_E_FORMAT, "it calls itself 'good', but its file says 'bad_name'");
+    expect_error("bad_entry", GN_E_FORMAT, "does not export gn_backend_entry");
+    expect_error("bad_start", GN_E_DEVICE, "its entry failed: the firmware is missing");
+    expect_error("no_device", GN_E_NOT_FOUND, "it finds no device: the driver is not installed");
+    set_path(saved_path);
+}
+END_TEST
+
+START_TEST(test_short_table) {
+    gn__device *device = gn__device_get("small_table");
+    ck_assert_ptr_nonnull(device);
+    ck_assert_ptr_null(device->table->program_create);
+    ck_assert_ptr_null(device->table->row_map);
+    ck_assert_ptr_null(device->table->shutdown);
+    ck_assert_int_eq(gn_synchronize("small_table"), GN_OK);
+    gn__storage *storage = gn__storage_new(device, 100);
+    ck_assert_ptr_nonnull(storage);
+    ck_assert_ptr_null(storage->host);
+    gn__storage_release(storage);
+}
+END_TEST
+
+START_TEST(test_missing_plugin) {
+    char folder[64], path[256];
+    make_folder(folder, NULL, NULL);
+    snprintf(path, sizeof path, "%s::/no/such/folder", folder);
+    set_path(path);
+    expect_error("absent", GN_E_NOT_FOUND, "there is no plugin genesis_absent.so in /tmp/genesis-");
+    expect_error("absent", GN_E_NOT_FOUND, "/no/such/folder (No such file or directory)");
+    set_path(saved_path);
+    remove_folder(folder, NULL);
+}
+END_TEST
+
+START_TEST(test_damaged_file) {
+    char folder[64];
+    make_folder(folder, "genesis_bad.so", "This is no shared object.\n");
+    set_path(folder);
+    expect_error("bad", GN_E_FORMAT, "it can't be loaded: ");
+    expect_error("bad", GN_E_FORMAT, "genesis_bad.so");
+    set_path(saved_path);
+    remove_folder(folder, "genesis_bad.so");
+}
+END_TEST
+
+START_TEST(test_unreadable_folder) {
+    char folder[64];
+    make_folder(folder, NULL, NULL);
+    set_path(folder);
+    chmod(folder, 0);
+    if (access(folder, R_OK) != 0) /* root may read everything */
+        expect_error("absent", GN_E_NOT_FOUND, "(Permission denied)");
+    chmod(folder, 0700);
+    set_path(saved_path);
+    remove_folder(folder, NULL);
+}
+END_TEST
+
+START_TEST(test_device_strings) {
+    ck_assert_ptr_null(gn__device_get("recorder:2"));
+    ck_assert_int_eq(gn_error_status(), GN_E_NOT_FOUND);
+    ck_assert(contains(take_error(), "recorder has 2 devices, 'recorder' to 'recorder:1'"));
+    ck_assert_ptr_null(gn__device_get("small_table:1"));
+    ck_assert(contains(take_error(), "small_table has one device, 'small_table'"));
+    const char *const wrong[] = {"", ":", ":1", "a b", "../cpu", "cpu:", "cpu:1x", "cpu:99999",
+                                 "cpu:1:2"};
+    for (size_t i = 0; i < GN_LENGTH(wrong); i++) {
+        ck_assert_ptr_null(gn__device_get(wrong[i]));
+        ck_assert_int_eq(gn_error_status(), GN_E_ARGUMENT);
+        ck_assert(contains(take_error(), "it is no device string"));
+    }
+    ck_assert_ptr_null(gn__device_get("check:cuda"));
+    ck_assert_int_eq(gn_error_status(), GN_E_UNSUPPORTED);
+    ck_assert(contains(take_error(), "layers, such as 'check:'"));
+
+    gn__device *first = gn__device_get("recorder"), *second = gn__device_get("recorder:1");
+    ck_assert_ptr_nonnull(first);
+    ck_assert_ptr_nonnull(second);
+    ck_assert_ptr_ne(first, second);
+    ck_assert_ptr_eq(gn__device_get("recorder:0"), first);
+    ck_assert_ptr_eq(gn__device_get("recorder:01"), second);
+    ck_assert_str_eq(first->name, "recorder");
+    ck_assert_str_eq(second->name, "recorder:1");
+    ck_assert_int_eq(second->ordinal, 1);
+    ck_assert(gn__device_has_dtype(first, GN_F64));
+}
+END_TEST
+
+START_TEST(test_questions) {
+    gn_device_info info;
+    ck_assert_int_eq(gn_device_count("recorder"), 2);
+    ck_assert_int_eq(gn_device_count("no_device"), 0);
+    ck_assert_int_eq(gn_device_count("absent"), 0);
+    ck_assert_int_eq(gn_device_count("re/corder"), 0);
+    ck_assert_int_eq(gn_device_count(NULL), 0);
+    ck_assert(gn_device_available("recorder:1"));
+    ck_assert(!gn_device_available("recorder:9"));
+    ck_assert_int_eq(gn_error_status(), GN_OK);
+    ck_assert_int_eq(gn_device_describe("recorder:1", &info), GN_OK);
+    ck_assert_str_eq(info.name, "Fake device, another one");
+    ck_assert_str_eq(info.vendor, "Fakes & Sons");
+    ck_assert_int_eq(gn_device_describe("recorder:3", &info), GN_E_NOT_FOUND);
+    gn_error_clear();
+    ck_assert_int_eq(gn_device_describe("recorder", NULL), GN_E_ARGUMENT);
+    ck_assert_int_eq(gn_synchronize("recorder"), GN_E_ARGUMENT); /* the error sticks */
+}
+END_TEST
+
+START_TEST(test_default_device) {
+    gn_shutdown();
+    setenv("GENESIS_DEVICE", "recorder:1", 1);
+    ck_assert_str_eq(gn_default_device(), "recorder:1");
+    ck_assert_str_eq(gn__device_get(NULL)->name, "recorder:1");
+    ck_assert_int_eq(gn_set_default_device("recorder:0"), GN_OK);
+    ck_assert_str_eq(gn_default_device(), "recorder");
+    ck_assert_str_eq(gn__device_get(NULL)->name, "recorder");
+    ck_assert_int_eq(gn_set_default_device("recorder:7"), GN_E_NOT_FOUND);
+    gn_error_clear();
+    ck_assert_str_eq(gn_default_device(), "recorder");
+    ck_assert_int_eq(gn_set_default_device(NULL), GN_E_ARGUMENT);
+    gn_error_clear();
+    gn_shutdown();
+    setenv("GENESIS_DEVICE", "absent", 1);
+    ck_assert_ptr_null(gn__device_get(NULL));
+    ck_assert(contains(take_error(), "absent"));
+    unsetenv("GENESIS_DEVICE");
+    ck_assert_str_eq(gn_default_device(), "cpu");
+}
+END_TEST
+
+START_TEST(test_shutdown_and_again) {
+    recorder *state;
+    gn__device *device = recorder_open("recorder", &state);
+    const int opened = state->opened, closed = state->closed, shut_down = state->shut_down;
+    gn__storage *kept = gn__storage_new(device, 1000);
+    ck_assert_ptr_nonnull(kept);
+    gn_shutdown();
+    ck_assert_int_ge(state->closed, closed + 1);
+    ck_assert_int_eq(state->opened, state->closed);
+    ck_assert_int_eq(state->shut_down, shut_down + 1);
+    ck_assert_uint_eq(state->used, 0);
+    gn__storage_release(kept); /* its device is gone, but its record is not */
+    gn_shutdown();
+    ck_assert_int_eq(state->shut_down, shut_down + 1);
+    device = recorder_open("recorder", &state);
+    ck_assert_int_eq(state->opened, opened + 1);
+    kept = gn__storage_new(device, 1000);
+    ck_assert_ptr_nonnull(kept);
+    gn__storage_release(kept);
+}
+END_TEST
+
+/* ---- Visiting */
+
+typedef struct seen {
+    int n, n_fit;
+    char order[64][64];
+    gn_plugin_report recorder, bad_slot, folder, twin;
+    const char *first_folder;
+} seen;
+
+static void look(const gn_plugin_report *report, void *context) {
+    seen *s = context;
+    if (s->n < 64)
+        strcpy(s->order[s->n], report->name);
+    s->n++;
+    s->n_fit += report->name[0] && !report->reason[0];
+    const bool first = strncmp(report->path, s->first_folder, strlen(s->first_folder)) == 0;
+    if (report->name[0] == '\0')
+        s->folder = *report;
+    else if (strcmp(report->name, "recorder") == 0)
+        *(first ? &s->recorder : &s->twin) = *report;
+    else if (strcmp(report->name, "bad_slot") == 0)
+        s->bad_slot = *report;
+    ck_assert_int_ge(gn_device_count(report->name), 0); /* no lock is held here */
+}
+
+START_TEST(test_visit) {
+    static seen s;
+    char folder[64], path[2048], target[1024];
+    make_folder(folder, NULL, NULL);
+    snprintf(target, sizeof target, "%s/genesis_recorder.so", folder);
+    snprintf(path, sizeof path, "%s/genesis_recorder.so", test_plugins());
+    ck_assert_int_eq(symlink(path, target), 0);
+    snprintf(path, sizeof path, "%s:/no/such/folder:%s", test_plugins(), folder);
+    gn_shutdown();
+    set_path(path);
+    memset(&s, 0, sizeof s);
+    s.first_folder = test_plugins();
+    ck_assert_int_eq(gn_plugins_visit(look, &s), GN_OK);
+    ck_assert_int_eq(gn_error_status(), GN_OK);
+    for (int i = 1; i < s.n && s.order[i][0]; i++)
+        ck_assert_int_lt(strcmp(s.order[i - 1], s.order[i]), 0);
+    ck_assert_str_eq(s.recorder.reason, "");
+    ck_assert_str_eq(s.recorder.version, "1.2.3");
+    ck_assert_int_eq(s.recorder.n_devices, 2);
+    ck_assert_uint_eq(s.recorder.abi_major, GN_ABI_MAJOR);
+    ck_assert_uint_eq(s.recorder.abi_minor, GN_ABI_MINOR);
+    ck_assert(contains(s.bad_slot.reason, "scatter"));
+    ck_assert_str_eq(s.bad_slot.version, "");
+    ck_assert(contains(s.folder.reason, "can't be read"));
+    ck_assert(contains(s.twin.reason, "not used: "));
+    ck_assert_int_eq(gn_plugins_visit(NULL, NULL), GN_E_ARGUMENT);
+    gn_error_clear();
+    gn_shutdown();
+    set_path(saved_path);
+    remove_folder(folder, "genesis_recorder.so");
+}
+END_TEST
+
+int main(void) {
+    const char *path = getenv("GENESIS_PLUGIN_PATH");
+    saved_path = path ? strdup(path) : NULL;
+    const TTest *tests[] = {test_unfit_plugins,
+                            test_short_table,
+                            test_missing_plugin,
+                            test_damaged_file,
+                            test_unreadable_folder,
+                            test_device_strings,
+                            test_questions,
+                            test_default_device,
+                            test_shutdown_and_again,
+                            test_visit,
+                            NULL};
+    int failed = suite_run("loader", tests);
+    free(saved_path);
+    return failed;
+}
