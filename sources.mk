@@ -20,6 +20,8 @@ public_headers = \
 libgenesis_sources = \
 	libgenesis/autograd/autograd.h \
 	libgenesis/autograd/engine.c \
+	libgenesis/autograd/function.c \
+	libgenesis/autograd/gradcheck.c \
 	libgenesis/autograd/history.c \
 	libgenesis/autograd/hooks.h \
 	libgenesis/autograd/node.c \
@@ -32,10 +34,42 @@ libgenesis_sources = \
 	libgenesis/base/scope.c \
 	libgenesis/base/settings.c \
 	libgenesis/base/table.c \
+	libgenesis/data/data.h \
+	libgenesis/data/dataset.c \
+	libgenesis/data/fashion_mnist.c \
+	libgenesis/data/idx.c \
+	libgenesis/data/loader.c \
+	libgenesis/io/atomic.c \
+	libgenesis/io/io.c \
+	libgenesis/io/io.h \
+	libgenesis/io/safetensors.c \
+	libgenesis/io/safetensors_header.c \
+	libgenesis/io/tensor_bytes.c \
+	libgenesis/ops/attention.c \
+	libgenesis/ops/avg_pool.c \
+	libgenesis/ops/batch_norm.c \
+	libgenesis/ops/conv.c \
+	libgenesis/ops/copy.c \
+	libgenesis/ops/dropout.c \
+	libgenesis/ops/embedding.c \
+	libgenesis/ops/layer_norm.c \
 	libgenesis/ops/linear.c \
+	libgenesis/ops/math.c \
+	libgenesis/ops/matmul.c \
+	libgenesis/ops/max_pool.c \
 	libgenesis/ops/nnops.c \
 	libgenesis/ops/nnops.h \
+	libgenesis/ops/norm.c \
+	libgenesis/ops/norm.h \
+	libgenesis/ops/ops.h \
+	libgenesis/ops/pointwise.c \
+	libgenesis/ops/pool.c \
+	libgenesis/ops/pool.h \
+	libgenesis/ops/product.h \
+	libgenesis/ops/reduce.c \
 	libgenesis/ops/softmax.c \
+	libgenesis/ops/statistics.c \
+	libgenesis/ops/view.c \
 	libgenesis/optim/adam.c \
 	libgenesis/optim/optimizer.c \
 	libgenesis/optim/optimizer.h \
@@ -60,14 +94,20 @@ libgenesis_sources = \
 	libgenesis/program/text.c \
 	libgenesis/program/types.c \
 	libgenesis/runtime/allocator.c \
+	libgenesis/runtime/fallback.c \
 	libgenesis/runtime/handles.c \
 	libgenesis/runtime/host.c \
 	libgenesis/runtime/internal.h \
+	libgenesis/runtime/launch.c \
 	libgenesis/runtime/loader.c \
+	libgenesis/runtime/plan.c \
 	libgenesis/runtime/registry.c \
 	libgenesis/runtime/runtime.h \
 	libgenesis/runtime/search.c \
 	libgenesis/runtime/shutdown.c \
+	libgenesis/runtime/space.c \
+	libgenesis/runtime/space.h \
+	libgenesis/runtime/split.c \
 	libgenesis/runtime/storage.c \
 	libgenesis/tensor/create.c \
 	libgenesis/tensor/data.c \
@@ -75,12 +115,14 @@ libgenesis_sources = \
 	libgenesis/tensor/random.c \
 	libgenesis/tensor/shape.c \
 	libgenesis/tensor/tensor.c \
-	libgenesis/tensor/tensor.h
+	libgenesis/tensor/tensor.h \
+	libgenesis/tensor/text.c
 
 cpu_sources = \
 	backends/cpu/chain.c \
 	backends/cpu/chain.h \
 	backends/cpu/conv.c \
+	backends/cpu/cpu.c \
 	backends/cpu/cpu.h \
 	backends/cpu/engine.c \
 	backends/cpu/engine.h \
@@ -90,13 +132,26 @@ cpu_sources = \
 	backends/cpu/kernels_ops.h \
 	backends/cpu/kernels_v3.c \
 	backends/cpu/kernels_v4.c \
+	backends/cpu/layout.c \
+	backends/cpu/loops.h \
+	backends/cpu/loops_base.c \
+	backends/cpu/loops_v3.c \
+	backends/cpu/loops_v4.c \
+	backends/cpu/map.c \
+	backends/cpu/matmul.c \
+	backends/cpu/matmul.h \
+	backends/cpu/matmul_small.c \
+	backends/cpu/memory.c \
 	backends/cpu/onednn.c \
 	backends/cpu/onednn.h \
 	backends/cpu/parallel.h \
 	backends/cpu/plan.c \
 	backends/cpu/plan.h \
+	backends/cpu/pool.c \
 	backends/cpu/program.c \
 	backends/cpu/program.h \
+	backends/cpu/reduce.c \
+	backends/cpu/scatter.c \
 	backends/cpu/special.c
 
 plugin_LTLIBRARIES += plugins/ref/genesis_ref.la
@@ -110,20 +165,49 @@ plugins_ref_genesis_ref_la_CPPFLAGS = $(plugin_cppflags)
 plugins_ref_genesis_ref_la_LDFLAGS = $(plugin_ldflags)
 plugins_ref_genesis_ref_la_LIBADD = -lpthread -lm
 
+noinst_PROGRAMS += samples/fashion_mnist/fashion_mnist
+samples_fashion_mnist_fashion_mnist_SOURCES = \
+	samples/fashion_mnist/chart.c \
+	samples/fashion_mnist/main.c \
+	samples/fashion_mnist/options.c \
+	samples/fashion_mnist/options.h \
+	samples/fashion_mnist/progress.c \
+	samples/fashion_mnist/progress.h \
+	samples/fashion_mnist/report.c \
+	samples/fashion_mnist/report.h \
+	samples/fashion_mnist/results.c \
+	samples/fashion_mnist/results.h \
+	samples/fashion_mnist/sheet.c \
+	samples/fashion_mnist/style.h
+
 checked_samples =
 
 unit_tests = \
 	tests/backend/test_kernels \
+	tests/backend/test_plans \
 	tests/base/test_error \
 	tests/base/test_scope \
-	tests/base/test_table
+	tests/base/test_table \
+	tests/program/test_builder \
+	tests/program/test_parse \
+	tests/program/test_types \
+	tests/runtime/test_allocator \
+	tests/runtime/test_launch \
+	tests/runtime/test_loader
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)
 tests_backend_test_kernels_LDADD = $(test_ldadd)
+tests_backend_test_plans_LDADD = $(test_ldadd)
 tests_base_test_error_LDADD = $(test_ldadd)
 tests_base_test_scope_LDADD = $(test_ldadd)
 tests_base_test_table_LDADD = $(test_ldadd)
+tests_program_test_builder_LDADD = $(test_ldadd)
+tests_program_test_parse_LDADD = $(test_ldadd)
+tests_program_test_types_LDADD = $(test_ldadd)
+tests_runtime_test_allocator_LDADD = $(test_ldadd)
+tests_runtime_test_launch_LDADD = $(test_ldadd)
+tests_runtime_test_loader_LDADD = $(test_ldadd)
 endif
 
 test_support_sources = \
@@ -143,8 +227,88 @@ test_support_sources = \
 	tests/backend/kernels_scatter.c \
 	tests/backend/kernels_sequence.c \
 	tests/backend/kernels_window.c \
+	tests/backend/plan_test.h \
+	tests/backend/plans_conv.c \
+	tests/backend/plans_matmul.c \
+	tests/backend/plans_pool.c \
+	tests/plugins/fake.h \
+	tests/plugins/recorder.h \
+	tests/program/evaluate.c \
+	tests/program/evaluate.h \
+	tests/runtime/support.c \
+	tests/runtime/support.h \
 	tests/suite.c \
 	tests/suite.h
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_entry.la
+tests_plugins_genesis_bad_entry_la_SOURCES = \
+	tests/plugins/bad_entry.c
+
+tests_plugins_genesis_bad_entry_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_entry_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_name.la
+tests_plugins_genesis_bad_name_la_SOURCES = \
+	tests/plugins/bad_name.c
+
+tests_plugins_genesis_bad_name_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_name_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_old.la
+tests_plugins_genesis_bad_old_la_SOURCES = \
+	tests/plugins/bad_old.c
+
+tests_plugins_genesis_bad_old_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_old_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_pair.la
+tests_plugins_genesis_bad_pair_la_SOURCES = \
+	tests/plugins/bad_pair.c
+
+tests_plugins_genesis_bad_pair_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_pair_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_slot.la
+tests_plugins_genesis_bad_slot_la_SOURCES = \
+	tests/plugins/bad_slot.c
+
+tests_plugins_genesis_bad_slot_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_slot_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_start.la
+tests_plugins_genesis_bad_start_la_SOURCES = \
+	tests/plugins/bad_start.c
+
+tests_plugins_genesis_bad_start_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_start_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_version.la
+tests_plugins_genesis_bad_version_la_SOURCES = \
+	tests/plugins/bad_version.c
+
+tests_plugins_genesis_bad_version_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_version_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+
+check_LTLIBRARIES += tests/plugins/genesis_no_device.la
+tests_plugins_genesis_no_device_la_SOURCES = \
+	tests/plugins/no_device.c
+
+tests_plugins_genesis_no_device_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_no_device_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+
+check_LTLIBRARIES += tests/plugins/genesis_recorder.la
+tests_plugins_genesis_recorder_la_SOURCES = \
+	tests/plugins/recorder.c
+
+tests_plugins_genesis_recorder_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_recorder_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+
+check_LTLIBRARIES += tests/plugins/genesis_small_table.la
+tests_plugins_genesis_small_table_la_SOURCES = \
+	tests/plugins/small_table.c
+
+tests_plugins_genesis_small_table_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_small_table_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
 
 project_tests = \
 	tests/project/test_cxx.sh \
@@ -159,6 +323,7 @@ man_pages = \
 
 extra_files = \
 	backends/cpu/kernels.inc \
+	backends/cpu/kernels_combine.inc \
 	backends/cpu/kernels_copy.inc \
 	backends/cpu/kernels_float.inc \
 	backends/cpu/kernels_fold.inc \
@@ -166,7 +331,13 @@ extra_files = \
 	backends/cpu/kernels_int.inc \
 	backends/cpu/kernels_move.inc \
 	backends/cpu/kernels_random.inc \
+	backends/cpu/loops.inc \
 	tools/steps.sh \
+	tests/fixtures/make_optim.py \
+	tests/fixtures/optim_adam.inc \
+	tests/fixtures/optim_adamw.inc \
+	tests/fixtures/optim_one_cycle.inc \
+	tests/fixtures/optim_sgd.inc \
 	tests/lsan.supp \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \

@@ -17,6 +17,7 @@
  *   returned, host->set_error may be called to say why. A plugin never prints, aborts or exits.
  * - Work on one stream runs in the order in which it was enqueued. The host may call from several
  *   threads, but never at the same time on one stream.
+ * - An error that was reported is over: the next call works. `free` and `close` accept NULL.
  * - After fork(), in the child, every call except `count` and `info` answers GN_E_FORKED.
  */
 #ifndef GENESIS_BACKEND_H
@@ -133,8 +134,10 @@ typedef struct gn_plan gn_plan;     /* a heavy kernel made ready for given shape
  * Integers wrap modulo 2^bits. Integer division by zero gives 0, and MIN / -1 gives MIN: neither
  * traps. Floating-point arithmetic is IEEE 754's to nearest, except that multiplication and
  * addition may be contracted, subnormals flushed and the sign of a zero from MIN and MAX chosen
- * freely, unless the program has GN_PROGRAM_NO_CONTRACT. NaN and infinity behave as the C functions
- * of the same name do.
+ * freely, unless the program has GN_PROGRAM_NO_CONTRACT (then -0 < +0). NaN and infinity behave as
+ * the C functions of the same name do. A cast of what the integer type can't hold gives any value,
+ * but does not trap. Arithmetic and rounding opcodes take all numeric types, POW too, SQRT and RSQRT
+ * floats only; of bools there are ADD, MUL, MIN, MAX, comparisons and logic.
  *
  * Columns: name, value, number of value operands (a, b, c), bound on the error in ulp of f32 / f64
  * (0: exact or correctly rounded), meaning.
@@ -156,9 +159,9 @@ typedef struct gn_plan gn_plan;     /* a heavy kernel made ready for given shape
     X(SUB, 17, 2, 0, "a - b")                                                                      \
     X(MUL, 18, 2, 0, "a * b; of bools: and")                                                       \
     X(DIV, 19, 2, 0, "a / b; integers: truncated")                                                 \
-    X(FLOORDIV, 20, 2, 0, "floor(a / b)")                                                          \
-    X(FMOD, 21, 2, 0, "C's fmod; integers: %, the sign of a")                                      \
-    X(REMAINDER, 22, 2, 0, "a - b * floor(a / b), the sign of b (Python's %)")                     \
+    X(FLOORDIV, 20, 2, 0, "floor(a / b); floats may round a / b first")                            \
+    X(FMOD, 21, 2, 0, "C's fmod; integers: %, the sign of a; x % 0 is 0")                          \
+    X(REMAINDER, 22, 2, 0, "a - b * floor(a / b), the sign of b (Python's %); x % 0 is 0")         \
     X(POW, 23, 2, 4, "a to the power b; integers: negative b gives 0 unless |a| is 1")             \
     X(MIN, 24, 2, 0, "the smaller; NaN if either is NaN")                                          \
     X(MAX, 25, 2, 0, "the larger; NaN if either is NaN")                                           \
@@ -194,8 +197,8 @@ typedef struct gn_plan gn_plan;     /* a heavy kernel made ready for given shape
     X(ATANH, 58, 1, 4, "inverse hyperbolic tangent")                                               \
     X(ERF, 59, 1, 4, "error function")                                                             \
     X(ERFC, 60, 1, 4, "1 - erf(a)")                                                                \
-    X(LGAMMA, 61, 1, 16, "log |gamma(a)|")                                                         \
-    X(DIGAMMA, 62, 1, 16, "derivative of LGAMMA")                                                  \
+    X(LGAMMA, 61, 1, 16, "log |gamma(a)|; ulp of max(1, |result|)")                                \
+    X(DIGAMMA, 62, 1, 16, "derivative of LGAMMA; ulp likewise; NaN at the poles below 0")          \
     /* comparison and logic; the comparisons' operands have the type of a, the result is bool */   \
     X(EQ, 70, 2, 0, "a == b")                                                                      \
     X(NE, 71, 2, 0, "a != b; true if either is NaN")                                               \
@@ -212,7 +215,7 @@ typedef struct gn_plan gn_plan;     /* a heavy kernel made ready for given shape
     X(SELECT, 82, 3, 0, "a (bool) ? b : c; the one not chosen has no effect, even if NaN")
 
 /*
- * RANDOM a, b, c: a (i64) is the element's index, b (i64) the offset of the call in the random
+ * RANDOM a, b, c: a (i64, >= 0) is the element's index, b (i64) the offset of the call in the random
  * stream, c (i64) the key (the seed). The value is word (a & 3) of the Philox4x32-10 block with the
  * counter {lo32(a >> 2), hi32(a >> 2), lo32(b), hi32(b)} and the key {lo32(c), hi32(c)}. It depends
  * on nothing else, so results are equal on all devices. Four neighbouring elements share a block.
@@ -226,8 +229,8 @@ enum {
 
 /* Kinds of REDUCE. The payload of ARGMAX and ARGMIN is i64, and so is their value. */
 enum {
-    GN_SUM = 0, /* floats accumulate in f32 at least: error <= eps * (64 + log2 n) * sum |x| */
-    GN_PROD = 1,
+    GN_SUM = 0,  /* error <= eps * (64 + log2 n) * sum |x|, eps = 2^-23 (f32), 2^-52 (f64) */
+    GN_PROD = 1, /* relative error <= eps * n; like a sum, in any order; not of bools */
     GN_MAX = 2,    /* NaN wins; of bools: any */
     GN_MIN = 3,    /* NaN wins; of bools: all */
     GN_ARGMAX = 4, /* payload of the largest value; NaN beats all; equal: the smallest payload */
@@ -291,7 +294,7 @@ typedef struct gn_operand {
 /*
  * A call of `map`, `reduce` or `row_map`. The host has simplified the space: no size is 0 or 1
  * (but a call of one coordinate has no dims), dims that can be merged are merged, and within the kept
- * and within the reduced dims the one with the largest stride of the first operand comes first.
+ * and within the reduced dims the one with the largest |stride| of the first operand comes first.
  * The last n_reduced dims are the reduced ones. A backend may permute, merge and tile further.
  */
 typedef struct gn_call {
@@ -315,6 +318,7 @@ enum { GN_SCATTER_SET = 0, GN_SCATTER_ADD = 1, GN_SCATTER_MAX = 2, GN_SCATTER_MI
  * differ in the last n_serial dims. SET: the highest coordinate, in row-major order, wins. ADD, MAX,
  * MIN: as if done in that order; with `unordered`, ADD within the tolerance of GN_SUM. An index
  * outside 0 <= index < target.axis_extent is skipped and reported as for LOADX. Nothing aliases.
+ * The space has no dims of size 0 or 1; the serial dims keep their order.
  */
 typedef struct gn_scatter_call {
     size_t struct_size;
@@ -501,6 +505,8 @@ typedef struct gn_backend {
 
     /* The block's address in the host's memory. [not host visible] */
     void *(*host_pointer)(gn_device *device, gn_mem *mem);
+    /* A block over the host's own memory, which `free` leaves alone. [the host copies] */
+    gn_status (*wrap)(gn_device *device, void *memory, uint64_t bytes, gn_mem **out);
     gn_status (*memory_info)(gn_device *device, uint64_t *free_bytes, uint64_t *total_bytes); /* [unknown] */
 
     /* [a synchronous device: when a call returns, its work is done] */
@@ -518,7 +524,7 @@ typedef struct gn_backend {
 
     /* Row programs. GN_E_UNSUPPORTED, before any work, hands the call back. [reduce and map] */
     gn_status (*row_map)(gn_device *device, gn_stream *stream, const gn_call *call);
-    /* Map calls of one program, independent of each other. [a loop over map] */
+    /* Map calls of one program, independent of each other, calls->struct_size apart. [a loop over map] */
     gn_status (*map_many)(gn_device *device, gn_stream *stream, const gn_call *calls, uint32_t n);
 
     /* GN_E_UNSUPPORTED declines. [composed] */

@@ -37,6 +37,7 @@ typedef struct gn_module_class {
     gn_tensor *(*forward)(gn_module *self, gn_tensor *x);
     void (*destroy)(gn_module *self);                /* frees what is no parameter, buffer, child; or NULL */
     void (*describe)(const gn_module *self, char *text, size_t bytes); /* "784, 256"; or NULL */
+    gn_tensor *(*loss)(gn_module *self, gn_tensor *input, gn_tensor *target); /* for gn_loss; or NULL */
 } gn_module_class;
 
 /* The first member of every module's struct. Only `training` is for reading. */
@@ -196,6 +197,8 @@ GN_API gn_module *gn_nn_sequential_n(gn_module_array modules);
 GN_API gn_module *gn_nn_module_list_n(gn_module_array modules);
 /* Sequential, ModuleList: adds at the end, and returns the container, borrowed. */
 GN_API gn_module *gn_append(gn_module *container, gn_module *child);
+#define gn_extend(container, ...) gn_extend_n(container, GN_MODULES(__VA_ARGS__))
+GN_API gn_module *gn_extend_n(gn_module *container, gn_module_array modules);
 /* The number of children, and child i (negative: from the end). Borrowed. */
 GN_API int64_t gn_length(const gn_module *container);
 GN_API gn_module *gn_at(const gn_module *container, int64_t i);

@@ -245,6 +245,13 @@ bool gn__check_dtype(const char *op, const gn_tensor *t, const char *what, const
     return false;
 }
 
+bool gn__check_reduction(const char *op, gn_reduction reduction) {
+    if (reduction == GN_REDUCE_MEAN || reduction == GN_REDUCE_SUM || reduction == GN_REDUCE_NONE)
+        return true;
+    gn_fail(GN_E_ARGUMENT, op, "there is no reduction %d", (int)reduction);
+    return false;
+}
+
 void gn__options(void *out, size_t bytes, const void *options) {
     memset(out, 0, bytes);
     if (options == NULL)

@@ -94,6 +94,8 @@ bool gn__check_float(const char *op, const char *what, const gn_tensor *t);
 /* `other` (NULL passes) has the dtype of t. */
 bool gn__check_dtype(const char *op, const gn_tensor *t, const char *what, const gn_tensor *other);
 
+bool gn__check_reduction(const char *op, gn_reduction reduction);
+
 /* Strides, paddings and dilations beyond this are refused, so that sizes can't overflow. */
 enum { GN__MAX_STEP = 1 << 30 };
 

@@ -141,6 +141,13 @@ static void propagate(inference *in, int n) {
     }
 }
 
+/* Numbers alone are as wide as what they are stored in: 0.1 into an f64 is not rounded to f32. */
+static void widen_numbers(inference *in) {
+    int root = result_group(in->e->root), number = in->groups[find(in, root)].dtype[NUMBER];
+    if (in->signature->result == GN_F64 && gn_dtype_is_float(number))
+        join(in, root, NUMBER, GN_F64);
+}
+
 static void solve(inference *in) {
     const int n_nodes = (int)in->e->graph.n;
     for (int i = 0; i < 2 * n_nodes; i++) {
@@ -153,6 +160,7 @@ static void solve(inference *in) {
         join_leaves(in, n);
     do {
         in->changed = false;
+        widen_numbers(in);
         for (int n = 0; n < n_nodes; n++)
             if (!gn__is_leaf(&in->e->graph.nodes[n]))
                 propagate(in, n);

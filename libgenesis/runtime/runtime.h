@@ -53,17 +53,18 @@ struct gn__storage {
     uint64_t offset;      /* bytes into the block; a multiple of GN_MEM_ALIGNMENT */
     uint64_t bytes;
     void *host;           /* its address on the host, or NULL */
-    void (*free_host)(void *context); /* for memory of the user's; NULL otherwise */
+    bool wrapped;         /* over memory of the user's, which is given back by free_host */
+    void (*free_host)(void *context);
     void *context;
 };
 
 /* Uninitialised memory; bytes may be 0. When the device is out of memory the cache is trimmed and
  * the allocation tried again. NULL with an error that names what is in use. */
 gn__storage *gn__storage_new(gn__device *device, uint64_t bytes);
-/* Storage over the caller's memory on the "cpu" device; free_host(context) (NULL: nothing) is called
- * at the end. Only for a backend whose memory is the host's. */
-gn__storage *gn__storage_wrap(void *data, uint64_t bytes, void (*free_host)(void *context),
-                              void *context);
+/* Storage over the caller's memory; free_host(context) (NULL: nothing) is called at the end. Only for
+ * a backend that can wrap the host's memory. */
+gn__storage *gn__storage_wrap(gn__device *device, void *data, uint64_t bytes,
+                              void (*free_host)(void *context), void *context);
 gn__storage *gn__storage_retain(gn__storage *storage);
 void gn__storage_release(gn__storage *storage);
 

@@ -32,12 +32,41 @@ void gn__storage_release(gn__storage *storage) {
         atomic_fetch_sub_explicit(&storage->references, 1, memory_order_acq_rel) != 1)
         return;
     atomic_store_explicit(&storage->references, 0, memory_order_relaxed);
-    if (storage->free_host == NULL) {
+    if (!storage->wrapped) {
         gn__allocator_give(storage);
         return;
     }
-    storage->free_host(storage->context);
+    storage->device->table->free(storage->device->handle, storage->mem);
+    if (storage->free_host)
+        storage->free_host(storage->context);
     free(storage);
+}
+
+gn__storage *gn__storage_wrap(gn__device *device, void *data, uint64_t bytes,
+                              void (*free_host)(void *context), void *context) {
+    if (gn__failed())
+        return NULL;
+    if (device->forked)
+        return (gn__forked(device, "wrap"), NULL);
+    if (device->table->wrap == NULL)
+        return gn__fail_null(GN_E_UNSUPPORTED, "wrap", "%s can't use memory of the host: copy it",
+                             device->name);
+    gn__storage *storage = gn__alloc(sizeof *storage);
+    if (storage == NULL)
+        return NULL;
+    gn_status status = device->table->wrap(device->handle, data, bytes ? bytes : 1, &storage->mem);
+    if (status != GN_OK) {
+        free(storage);
+        return (gn__call_failed(device, "wrap", status), NULL);
+    }
+    atomic_store_explicit(&storage->references, 1, memory_order_relaxed);
+    storage->device = device;
+    storage->bytes = bytes;
+    storage->host = data;
+    storage->wrapped = true;
+    storage->free_host = free_host;
+    storage->context = context;
+    return storage;
 }
 
 /* ---- Transfers */

@@ -112,7 +112,8 @@ gn_tensor *gn_tensor_wrap(void *data, gn_dtype dtype, gn_shape shape, void (*fre
     if (gn__failed() || !shape_fits("tensor_wrap", (int)shape.n, shape.size, dtype, &count))
         return NULL;
     uint64_t bytes = (uint64_t)count * gn_dtype_bytes(dtype);
-    gn__storage *storage = gn__storage_wrap(data, bytes, free_data, context);
+    gn__device *device = gn__device_get("cpu");
+    gn__storage *storage = device ? gn__storage_wrap(device, data, bytes, free_data, context) : NULL;
     gn_tensor *t = storage ? tensor_over(storage, dtype, (int)shape.n, shape.size) : NULL;
     if (t) {
         t->count = count;

@@ -39,10 +39,10 @@ static __int128 floor_divide(__int128 a, __int128 b) {
 static __int128 integer_power(int type, __int128 a, __int128 b) {
     if (b < 0)
         return a == 1 ? 1 : a == -1 ? (b % 2 ? -1 : 1) : 0;
-    __int128 result = 1;
-    for (__int128 i = 0; i < b && i < 512; i++)
-        result = wrap(type, result * a);
-    return result;
+    if (b == 0)
+        return 1;
+    __int128 root = integer_power(type, a, b / 2), square = wrap(type, root * root);
+    return b % 2 ? wrap(type, square * a) : square;
 }
 
 static __int128 shift(int op, int type, __int128 a, __int128 b) {

@@ -1,0 +1,66 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tests/temp_dir.h"
+
+#include <dirent.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdbool.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "tests/suite.h"
+
+enum { RING = 4 };
+
+static char folder[PATH_MAX / 2];
+
+void temp_dir_make(void) {
+    const char *parent = getenv("TMPDIR");
+    snprintf(folder, sizeof folder, "%s/genesis-XXXXXX", parent && *parent ? parent : "/tmp");
+    ck_assert_ptr_nonnull(mkdtemp(folder));
+}
+
+const char *temp_dir_path(const char *name) {
+    static char ring[RING][PATH_MAX];
+    static unsigned n;
+    char *path = ring[n++ % RING];
+    snprintf(path, PATH_MAX, "%s%s%s", folder, *name ? "/" : "", name);
+    return path;
+}
+
+/* Calls visit, if it is not NULL, for each file; returns how many there are. */
+static int each(void (*visit)(const char *path)) {
+    int n = 0;
+    DIR *dir = opendir(folder);
+    ck_assert_ptr_nonnull(dir);
+    for (struct dirent *entry; (entry = readdir(dir));)
+        if (strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0) {
+            n++;
+            if (visit)
+                visit(temp_dir_path(entry->d_name));
+        }
+    closedir(dir);
+    return n;
+}
+
+static void remove_file(const char *path) { ck_assert_int_eq(remove(path), 0); }
+
+void temp_dir_remove(void) {
+    each(remove_file);
+    ck_assert_int_eq(rmdir(folder), 0);
+}
+
+int temp_dir_count(void) { return each(NULL); }
+
+const char *temp_dir_write(const char *name, const void *bytes, size_t n) {
+    const char *path = temp_dir_path(name);
+    size_t length = strlen(name);
+    bool compress = length > 3 && strcmp(name + length - 3, ".gz") == 0;
+    gzFile file = gzopen(path, compress ? "wb" : "wbT"); /* T: as it is */
+    ck_assert_ptr_nonnull(file);
+    ck_assert_int_eq((int)gzfwrite(bytes, 1, n, file), (int)n);
+    ck_assert_int_eq(gzclose(file), Z_OK);
+    return path;
+}
