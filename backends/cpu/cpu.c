@@ -122,6 +122,7 @@ static const gn_backend backend = {
     .program_create = cpu_program_create,
     .program_release = cpu_program_release,
     .host_pointer = cpu_host_pointer,
+    .wrap = cpu_wrap,
     .memory_info = cpu_memory_info,
     .row_map = cpu_row_map,
     .map_many = cpu_map_many,

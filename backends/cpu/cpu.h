@@ -19,8 +19,9 @@ struct gn_device {
 };
 
 struct gn_mem {
-    void *base; /* at a multiple of GN_MEM_ALIGNMENT */
+    void *base; /* at a multiple of GN_MEM_ALIGNMENT, unless it is wrapped */
     uint64_t bytes;
+    bool wrapped; /* the host's own memory */
 };
 
 /* The host's services; set before any other call. */
@@ -49,6 +50,7 @@ gn_status cpu_upload(gn_device *device, gn_stream *stream, gn_mem *target, uint6
                      const void *source, uint64_t bytes);
 gn_status cpu_download(gn_device *device, gn_stream *stream, void *target, const gn_mem *source,
                        uint64_t offset, uint64_t bytes);
+gn_status cpu_wrap(gn_device *device, void *memory, uint64_t bytes, gn_mem **out);
 void *cpu_host_pointer(gn_device *device, gn_mem *mem);
 gn_status cpu_memory_info(gn_device *device, uint64_t *free_bytes, uint64_t *total_bytes);
 

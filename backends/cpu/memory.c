@@ -46,6 +46,20 @@ gn_status cpu_alloc(gn_device *device, uint64_t bytes, gn_mem **out) {
                         (unsigned long long)bytes);
     }
     mem->bytes = bytes;
+    mem->wrapped = false;
+    *out = mem;
+    return GN_OK;
+}
+
+gn_status cpu_wrap(gn_device *device, void *memory, uint64_t bytes, gn_mem **out) {
+    (void)device;
+    *out = NULL;
+    if (cpu_is_forked())
+        return cpu_fail_forked();
+    gn_mem *mem = malloc(sizeof *mem);
+    if (!mem)
+        return cpu_fail(GN_E_MEMORY, 0, "no memory for a block");
+    *mem = (gn_mem){.base = memory, .bytes = bytes, .wrapped = true};
     *out = mem;
     return GN_OK;
 }
@@ -54,9 +68,9 @@ void cpu_free(gn_device *device, gn_mem *mem) {
     (void)device;
     if (!mem || cpu_is_forked())
         return;
-    if (mem->bytes >= MAPPED_FROM)
+    if (!mem->wrapped && mem->bytes >= MAPPED_FROM)
         munmap(mem->base, padded(mem->bytes, HUGE_PAGE));
-    else
+    else if (!mem->wrapped)
         free(mem->base);
     free(mem);
 }

@@ -182,6 +182,12 @@ GN_API gn_module *gn_nn_identity(void);
 GN_API gn_module *gn_nn_mse_loss_with(const gn_loss_options *options);
 GN_API gn_module *gn_nn_cross_entropy_loss_with(const gn_loss_options *options); /* weight: a buffer */
 GN_API gn_module *gn_nn_bce_loss_with(const gn_loss_options *options);
+#define gn_nn_l1_loss(...) gn_nn_l1_loss_with(GN_OPTIONS(gn_loss_options, __VA_ARGS__))
+#define gn_nn_bce_with_logits_loss(...)                                                            \
+    gn_nn_bce_with_logits_loss_with(GN_OPTIONS(gn_loss_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_l1_loss_with(const gn_loss_options *options);
+GN_API gn_module *gn_nn_bce_with_logits_loss_with(const gn_loss_options *options);
+/* The loss of one's own module, too, if its class has a `loss` function. */
 GN_API gn_tensor *gn_loss(gn_module *criterion, gn_tensor *input, gn_tensor *target);
 
 /* ---- Containers */
@@ -212,7 +218,9 @@ GN_API gn_module *gn_key(const gn_module *dict, const char *name); /* borrowed *
  * 0-dim tensor. norm_type: 2, any p > 0, or inf. */
 GN_API gn_tensor *gn_clip_grad_norm_(gn_dict *parameters, double max_norm, double norm_type);
 GN_API gn_status gn_clip_grad_value_(gn_dict *parameters, double clip_value);
-/* "xavier", "kaiming", "normal", "uniform": weights of 2 and more dims; biases become 0. */
+/* Fills parameters of 2 and more dims (out, in, kernel..), and sets those named "bias" to 0. "xavier":
+ * U(+-sqrt(6 / (fan_in + fan_out))), "kaiming": U(+-sqrt(6 / fan_in)), "normal": N(0, 0.02^2),
+ * "uniform": U(+-0.1). */
 GN_API gn_status gn_init_weights(gn_module *module, const char *type);
 
 #ifdef __cplusplus

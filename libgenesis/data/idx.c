@@ -65,7 +65,7 @@ static gn_status read_bytes(const reader *r, void *target, int64_t bytes) {
                            code == Z_ERRNO ? strerror(errno) : why);
         }
         if (n == 0)
-            return gn_fail(GN_E_FORMAT, op, "%s: ends too early: %lld bytes are missing", r->path,
+            return gn_fail(GN_E_FORMAT, op, "%s: ends too early: bytes missing: %lld", r->path,
                            (long long)bytes);
         at += n;
         bytes -= n;
@@ -73,17 +73,15 @@ static gn_status read_bytes(const reader *r, void *target, int64_t bytes) {
     return GN_OK;
 }
 
-/* Nothing may follow; this also makes zlib check its sum. */
+/* Nothing may follow; this also makes zlib check its sum. It calls a file that was cut off an error of
+ * the buffer, but returns no error. */
 static gn_status expect_end(const reader *r) {
     char byte;
-    int n = gzread(r->file, &byte, 1);
+    int n = gzread(r->file, &byte, 1), code;
     if (n > 0)
         return damaged(r, "goes on after the last element");
-    if (n < 0) {
-        int code;
-        return damaged(r, gzerror(r->file, &code));
-    }
-    return GN_OK;
+    const char *why = gzerror(r->file, &code);
+    return n < 0 || code == Z_BUF_ERROR ? damaged(r, why) : GN_OK;
 }
 
 /* ---- The header */

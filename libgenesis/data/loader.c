@@ -67,6 +67,8 @@ gn_loader *gn_loader_new_with(gn_dataset *dataset, const gn_loader_options *opti
     if (options->batch < 0)
         return gn__fail_null(GN_E_ARGUMENT, op, "a batch of %lld samples",
                              (long long)options->batch);
+    if (options->device && gn__device_get(options->device) == NULL)
+        return NULL;
     gn_loader *self = gn__object_new(&kind, sizeof *self);
     if (self == NULL)
         return NULL;

@@ -72,26 +72,27 @@ static int lower_softplus(gn__builder *b, int x) {
 }
 
 /* An error in the words of tensors, before the builder finds one in its own. */
-static gn_status check_type(const lowering *l, const gn__node *node, int type) {
+static gn_status check_type(const lowering *l, int n) {
+    const gn__node *node = &l->e->graph.nodes[n];
     const gn__op *info = gn__op_info(node->op);
-    if (node->op >= GN__OP_VARIABLE || gn__is_leaf(node) || info->types >> type & 1)
+    const int type = wanted_type(l, n, info->arity - 1);
+    if (node->op >= GN__OP_VARIABLE || info->types >> type & 1)
         return GN_OK;
     if (node->op == GN_OP_SUB)
         return gn_fail(GN_E_ARGUMENT, l->e->name, "subtract of bools; use logical_xor");
     if (node->op == GN_OP_NEG)
         return gn_fail(GN_E_ARGUMENT, l->e->name, "negative of a bool; use logical_not");
     return gn_fail(GN_E_ARGUMENT, l->e->name, "'%s' does not take %s", info->name,
-                   dtype_names[type]);
+                   dtype_names[l->types.operands[n]]);
 }
 
 /* The value of an operation, -1 with an error. */
 static int lower_operation(const lowering *l, int n) {
     const gn__node *node = &l->e->graph.nodes[n];
-    const int last = gn__node_arity(node) - 1;
     int x[3] = {0, 0, 0};
-    if (check_type(l, node, wanted_type(l, n, last)) != GN_OK)
+    if (check_type(l, n) != GN_OK)
         return -1;
-    for (int slot = 0; slot <= last; slot++)
+    for (int slot = 0; slot < gn__node_arity(node); slot++)
         x[slot] = lower_operand(l, n, slot);
     switch (node->op) {
     case GN__OP_TRUEDIV:

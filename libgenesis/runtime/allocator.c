@@ -310,7 +310,55 @@ gn__storage *gn__allocator_take(gn__device *device, uint64_t bytes, bool in_call
     return &b->storage;
 }
 
+/* A wrapped block has a slab of its own, which counts as nothing reserved. */
+gn__storage *gn__allocator_wrap(gn__device *device, void *data, uint64_t bytes, gn__reason *why) {
+    gn__allocator *a = device->allocator;
+    slab *s = calloc(1, sizeof *s);
+    block *b = calloc(1, sizeof *b);
+    if (s == NULL || b == NULL) {
+        free(s);
+        free(b);
+        gn__reason_set(why, GN_E_MEMORY, "no host memory");
+        return NULL;
+    }
+    /* From the aligned address before it, so that the offset tells the alignment as always. */
+    const uint64_t offset = (uint64_t)(uintptr_t)data % UNIT;
+    gn__late_clear(gn__self());
+    gn_status status = device->table->wrap(device->handle, (char *)data - offset,
+                                           offset + (bytes ? bytes : 1), &s->mem);
+    if (status != GN_OK || s->mem == NULL) {
+        free(s);
+        free(b);
+        status = status < GN_OK ? status : GN_E_INTERNAL;
+        gn__reason_set(why, status, "%s", gn__late_text(status));
+        return NULL;
+    }
+    b->storage = (gn__storage){.device = device,
+                               .mem = s->mem,
+                               .offset = offset,
+                               .bytes = bytes,
+                               .host = data,
+                               .wrapped = true};
+    atomic_init(&b->storage.references, 1);
+    b->slab = s;
+    s->blocks = b;
+    s->n_in_use = 1;
+    pthread_mutex_lock(&a->lock);
+    s->next = a->slabs;
+    a->slabs = s;
+    pthread_mutex_unlock(&a->lock);
+    return &b->storage;
+}
+
 /* ---- Giving back */
+
+static void free_wrapped(gn__allocator *a, slab *s) {
+    slab **link = &a->slabs;
+    while (*link != s)
+        link = &(*link)->next;
+    *link = s->next;
+    free_slab(a, s);
+}
 
 gn__storage **gn__storage_next(gn__storage *storage) {
     return (gn__storage **)&((block *)storage)->next;
@@ -326,9 +374,13 @@ void gn__allocator_give(gn__storage *storage) {
     if (storage->device->forked) /* its lock may be held by a thread that this process lacks */
         return;
     pthread_mutex_lock(&a->lock);
-    b->slab->n_in_use--;
-    a->stats.allocated -= storage->bytes;
-    push_free(a, b);
+    if (storage->wrapped) {
+        free_wrapped(a, b->slab);
+    } else {
+        b->slab->n_in_use--;
+        a->stats.allocated -= storage->bytes;
+        push_free(a, b);
+    }
     pthread_mutex_unlock(&a->lock);
 }
 

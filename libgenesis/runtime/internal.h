@@ -122,6 +122,8 @@ void gn__allocator_free(gn__allocator *allocator);
  * backend runs and must not be waited for. */
 gn__storage *gn__allocator_take(gn__device *device, uint64_t bytes, bool in_call,
                                 gn__reason *why);
+/* The same over memory of the host's; the backend has `wrap`. */
+gn__storage *gn__allocator_wrap(gn__device *device, void *data, uint64_t bytes, gn__reason *why);
 void gn__allocator_give(gn__storage *storage);
 
 /* The link that a storage has while the runtime holds it in a list of its own. */

@@ -200,7 +200,7 @@ gn__plugin *gn__plugin_find(const char *name, gn__reason *why) {
                        name, h.folders);
         return NULL;
     }
-    gn__reason inner = {GN_OK, ""};
+    gn__reason inner;
     plugin = gn__plugin_load(h.path, name, &inner);
     if (plugin == NULL)
         gn__reason_set(why, inner.status, "its plugin %s can't be used: %s", h.path, inner.text);

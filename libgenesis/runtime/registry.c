@@ -96,7 +96,7 @@ static gn__plugin *plugin_of(const device_name *name, gn__reason *why) {
                        plugin->name);
         return NULL;
     }
-    gn__reason inner = {GN_OK, ""};
+    gn__reason inner;
     if (gn__plugin_count(plugin, &n_devices, &inner) != GN_OK) {
         gn__reason_set(why, inner.status, "its plugin %s can't be used: %s", plugin->path,
                        inner.text);
@@ -183,15 +183,12 @@ no_memory:
 /* The device, or NULL with a reason. */
 static gn__device *get(const char *text, gn__reason *why) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    gn__device *device = find(text);
-    if (device)
-        return device;
     device_name name;
     if (parse(text, &name, why) != GN_OK)
         return NULL;
     pthread_once(&once, watch_forks);
     pthread_mutex_lock(&lock);
-    device = find(name.text);
+    gn__device *device = find(name.text);
     gn__plugin *plugin = device ? NULL : plugin_of(&name, why);
     if (plugin) {
         device = open_device(plugin, &name, why);
@@ -221,24 +218,31 @@ static void fail(const gn__reason *why, const char *text) {
     gn_fail(why->status, "device", "'%s': %s", text, why->text);
 }
 
-gn__device *gn__device_get(const char *text) {
-    gn__device *device = NULL;
-    gn__reason why = {GN_OK, ""};
-    if (text == NULL) {
-        device = atomic_load_explicit(&standard, memory_order_acquire);
-        if (device == NULL) {
-            text = gn_default_device();
-            device = get(text, &why);
-            gn__device *none = NULL; /* a device set meanwhile by another thread wins */
-            if (device && !atomic_compare_exchange_strong(&standard, &none, device))
-                device = none;
-        }
-    } else {
-        device = get(text, &why);
-    }
+static gn__device *open_standard(void) {
+    gn__reason why;
+    const char *text = gn_default_device();
+    gn__device *device = get(text, &why), *none = NULL;
     if (device == NULL)
         fail(&why, text);
-    else if (device->forked)
+    else if (!atomic_compare_exchange_strong(&standard, &none, device))
+        device = none; /* one set meanwhile by another thread wins */
+    return device;
+}
+
+static gn__device *open_named(const char *text) {
+    gn__reason why;
+    gn__device *device = get(text, &why);
+    if (device == NULL)
+        fail(&why, text);
+    return device;
+}
+
+gn__device *gn__device_get(const char *text) {
+    gn__device *device =
+        text ? find(text) : atomic_load_explicit(&standard, memory_order_acquire);
+    if (device == NULL)
+        device = text ? open_named(text) : open_standard();
+    if (device && device->forked)
         device = (gn__forked(device, "device"), NULL);
     return device;
 }
@@ -258,13 +262,13 @@ gn_status gn_set_default_device(const char *text) {
 /* ---- Questions about devices */
 
 bool gn_device_available(const char *text) {
-    gn__reason why = {GN_OK, ""};
+    gn__reason why;
     const gn__device *device = get(text ? text : gn_default_device(), &why);
     return device && !device->forked;
 }
 
 int gn_device_count(const char *backend) {
-    gn__reason why = {GN_OK, ""};
+    gn__reason why;
     int32_t n = 0;
     if (backend == NULL || !gn__plugin_name_fits(backend, strlen(backend)))
         return 0;

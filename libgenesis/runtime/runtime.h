@@ -50,7 +50,7 @@ struct gn__storage {
     atomic_uint version;  /* counts in-place changes; see autograd */
     gn__device *device;
     gn_mem *mem;          /* the backend's block that holds it */
-    uint64_t offset;      /* bytes into the block; a multiple of GN_MEM_ALIGNMENT */
+    uint64_t offset;      /* bytes into the block; a multiple of GN_MEM_ALIGNMENT unless wrapped */
     uint64_t bytes;
     void *host;           /* its address on the host, or NULL */
     bool wrapped;         /* over memory of the user's, which is given back by free_host */

@@ -2,8 +2,6 @@
 /*
  * storage.c - reference-counted device memory, and bytes to and from the host.
  */
-#include <stdlib.h>
-
 #include "internal.h"
 
 gn__storage *gn__storage_new(gn__device *device, uint64_t bytes) {
@@ -32,38 +30,27 @@ void gn__storage_release(gn__storage *storage) {
         atomic_fetch_sub_explicit(&storage->references, 1, memory_order_acq_rel) != 1)
         return;
     atomic_store_explicit(&storage->references, 0, memory_order_relaxed);
-    if (!storage->wrapped) {
-        gn__allocator_give(storage);
-        return;
-    }
-    storage->device->table->free(storage->device->handle, storage->mem);
-    if (storage->free_host)
-        storage->free_host(storage->context);
-    free(storage);
+    void (*free_host)(void *context) = storage->wrapped ? storage->free_host : NULL;
+    void *context = storage->context;
+    gn__allocator_give(storage);
+    if (free_host)
+        free_host(context);
 }
 
 gn__storage *gn__storage_wrap(gn__device *device, void *data, uint64_t bytes,
                               void (*free_host)(void *context), void *context) {
+    static const char op[] = "wrap";
     if (gn__failed())
         return NULL;
     if (device->forked)
-        return (gn__forked(device, "wrap"), NULL);
+        return (gn__forked(device, op), NULL);
     if (device->table->wrap == NULL)
-        return gn__fail_null(GN_E_UNSUPPORTED, "wrap", "%s can't use memory of the host: copy it",
+        return gn__fail_null(GN_E_UNSUPPORTED, op, "%s can't use memory of the host: copy it",
                              device->name);
-    gn__storage *storage = gn__alloc(sizeof *storage);
+    gn__reason why;
+    gn__storage *storage = gn__allocator_wrap(device, data, bytes, &why);
     if (storage == NULL)
-        return NULL;
-    gn_status status = device->table->wrap(device->handle, data, bytes ? bytes : 1, &storage->mem);
-    if (status != GN_OK) {
-        free(storage);
-        return (gn__call_failed(device, "wrap", status), NULL);
-    }
-    atomic_store_explicit(&storage->references, 1, memory_order_relaxed);
-    storage->device = device;
-    storage->bytes = bytes;
-    storage->host = data;
-    storage->wrapped = true;
+        return gn__fail_null(why.status, op, "%s (on %s)", why.text, device->name);
     storage->free_host = free_host;
     storage->context = context;
     return storage;

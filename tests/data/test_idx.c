@@ -83,7 +83,7 @@ START_TEST(test_damaged) {
         {"\0\0\x08", 3, "too early"},
         {"\0\0\x08\x02\0\0\0\x02\0\0", 10, "too early"},
         {"\0\0\x08\x01\0\0\0\x04"
-         "abc", 11, "1 bytes are missing"},
+         "abc", 11, "bytes missing: 1"},
         {"\0\0\x08\x01\0\0\0\x02"
          "abc", 11, "after the last element"},
         {"\0\x01\x08\x01\0\0\0\x01"

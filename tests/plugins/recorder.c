@@ -39,8 +39,24 @@ static gn_status alloc(gn_device *device, uint64_t bytes, gn_mem **out) {
     return GN_OK;
 }
 
+/* Blocks begin 64 bytes before their memory. */
+static gn_status wrap(gn_device *device, void *memory, uint64_t bytes, gn_mem **out) {
+    (void)device;
+    if (state.answer != GN_OK)
+        return host->set_error(state.answer, 0, "this memory is read-only");
+    state.wraps++;
+    state.wrapped = *out = (gn_mem *)((char *)memory - 64);
+    state.wrapped_bytes = bytes;
+    return GN_OK;
+}
+
 static void free_block(gn_device *device, gn_mem *mem) {
     (void)device;
+    if (mem == state.wrapped) {
+        state.unwraps++;
+        state.wrapped = NULL;
+        return;
+    }
     state.used -= *(uint64_t *)mem;
     state.frees++;
     host->host_free(mem);
@@ -206,6 +222,7 @@ static const gn_backend table = {
     .alloc = alloc,
     .free = free_block,
     .host_pointer = host_pointer,
+    .wrap = wrap,
     .memory_info = memory_info,
     .upload = upload,
     .download = download,

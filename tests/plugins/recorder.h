@@ -23,6 +23,9 @@ typedef struct recorder {
     /* ---- seen */
     int opened, closed, shut_down;
     int allocs, frees, maps, reduces, row_maps, scatters, many, many_calls;
+    int wraps, unwraps;
+    gn_mem *wrapped;         /* the last one */
+    uint64_t wrapped_bytes;
     int creates, releases, plans, plan_releases, runs, synchronises;
     uint64_t used;           /* bytes of `alloc` that were not freed */
     gn_call call;            /* the last one; its pointers point to the copies below */

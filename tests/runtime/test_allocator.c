@@ -252,6 +252,58 @@ START_TEST(test_transfers) {
 }
 END_TEST
 
+static int given_back;
+
+static void give_back(void *context) {
+    free(context);
+    given_back++;
+}
+
+START_TEST(test_wrap) {
+    recorder *state;
+    gn__device *device = recorder_open("recorder", &state);
+    gn_memory_stats before = stats_of("recorder");
+    char *memory = malloc(4096), text[6];
+    ck_assert_ptr_nonnull(memory);
+    char *data = memory + 1000 / 8 * 8;
+    strcpy(data, "hello");
+    given_back = 0;
+    gn__storage *storage = gn__storage_wrap(device, data, 6, give_back, memory);
+    ck_assert_ptr_nonnull(storage);
+    ck_assert_uint_eq(storage->offset, (uintptr_t)data % GN_MEM_ALIGNMENT);
+    ck_assert_ptr_eq(storage->host, data);
+    ck_assert_uint_eq(state->wrapped_bytes, storage->offset + 6);
+    ck_assert_int_eq(gn__download(text, storage, 0, sizeof text), GN_OK);
+    ck_assert_str_eq(text, "hello");
+    ck_assert_uint_eq(stats_of("recorder").reserved, before.reserved);
+    gn_empty_cache("recorder");
+    ck_assert_int_eq(state->unwraps, 0);
+    gn__storage_release(storage);
+    ck_assert_int_eq(state->unwraps, 1);
+    ck_assert_int_eq(given_back, 1);
+
+    /* released after the end; of nobody; refused; not possible */
+    memory = malloc(64);
+    storage = gn__storage_wrap(device, memory, 64, give_back, memory);
+    gn_shutdown();
+    ck_assert_int_eq(state->unwraps, 2);
+    ck_assert_int_eq(given_back, 1);
+    gn__storage_release(storage);
+    ck_assert_int_eq(given_back, 2);
+    device = recorder_open("recorder", &state);
+    storage = gn__storage_wrap(device, text, sizeof text, NULL, NULL);
+    ck_assert_ptr_nonnull(storage);
+    gn__storage_release(storage);
+    state->answer = GN_E_ARGUMENT;
+    ck_assert_ptr_null(gn__storage_wrap(device, text, sizeof text, give_back, text));
+    ck_assert_str_eq(take_error(), "wrap: this memory is read-only (on recorder)");
+    device = gn__device_get("small_table");
+    ck_assert_ptr_null(gn__storage_wrap(device, text, sizeof text, give_back, text));
+    ck_assert_int_eq(gn_error_status(), GN_E_UNSUPPORTED);
+    ck_assert_int_eq(given_back, 2);
+}
+END_TEST
+
 typedef struct worker {
     gn__device *device;
     unsigned seed;
@@ -321,6 +373,7 @@ int main(void) {
                             test_limit,
                             test_error_of_earlier_work,
                             test_transfers,
+                            test_wrap,
                             test_many_threads,
                             NULL};
     return suite_run("allocator", tests);
