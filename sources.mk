@@ -45,15 +45,35 @@ libgenesis_sources = \
 	libgenesis/io/safetensors.c \
 	libgenesis/io/safetensors_header.c \
 	libgenesis/io/tensor_bytes.c \
+	libgenesis/nn/activation.c \
+	libgenesis/nn/clip.c \
+	libgenesis/nn/containers.c \
+	libgenesis/nn/conv.c \
+	libgenesis/nn/dict.c \
+	libgenesis/nn/embedding.c \
+	libgenesis/nn/init.c \
+	libgenesis/nn/linear.c \
+	libgenesis/nn/loss.c \
+	libgenesis/nn/module.c \
+	libgenesis/nn/module.h \
+	libgenesis/nn/norm.c \
+	libgenesis/nn/pool.c \
+	libgenesis/nn/print.c \
+	libgenesis/nn/state.c \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/avg_pool.c \
 	libgenesis/ops/batch_norm.c \
 	libgenesis/ops/conv.c \
 	libgenesis/ops/copy.c \
+	libgenesis/ops/cross_entropy.c \
 	libgenesis/ops/dropout.c \
 	libgenesis/ops/embedding.c \
+	libgenesis/ops/gather.c \
+	libgenesis/ops/index.c \
+	libgenesis/ops/join.c \
 	libgenesis/ops/layer_norm.c \
 	libgenesis/ops/linear.c \
+	libgenesis/ops/loss.c \
 	libgenesis/ops/math.c \
 	libgenesis/ops/matmul.c \
 	libgenesis/ops/max_pool.c \
@@ -67,7 +87,9 @@ libgenesis_sources = \
 	libgenesis/ops/pool.h \
 	libgenesis/ops/product.h \
 	libgenesis/ops/reduce.c \
+	libgenesis/ops/select.c \
 	libgenesis/ops/softmax.c \
+	libgenesis/ops/sort.c \
 	libgenesis/ops/statistics.c \
 	libgenesis/ops/view.c \
 	libgenesis/optim/adam.c \
@@ -119,6 +141,7 @@ libgenesis_sources = \
 	libgenesis/tensor/text.c
 
 cpu_sources = \
+	backends/cpu/batch_norm.c \
 	backends/cpu/chain.c \
 	backends/cpu/chain.h \
 	backends/cpu/conv.c \
@@ -165,6 +188,16 @@ plugins_ref_genesis_ref_la_CPPFLAGS = $(plugin_cppflags)
 plugins_ref_genesis_ref_la_LDFLAGS = $(plugin_ldflags)
 plugins_ref_genesis_ref_la_LIBADD = -lpthread -lm
 
+bin_PROGRAMS += tools/genesis/genesis
+tools_genesis_genesis_SOURCES = \
+	tools/genesis/devices.c \
+	tools/genesis/genesis.h \
+	tools/genesis/main.c
+
+bin_PROGRAMS += bench/genesis-bench
+bench_genesis_bench_SOURCES = \
+	bench/genesis-bench.c
+
 noinst_PROGRAMS += samples/fashion_mnist/fashion_mnist
 samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/chart.c \
@@ -183,31 +216,79 @@ samples_fashion_mnist_fashion_mnist_SOURCES = \
 checked_samples =
 
 unit_tests = \
+	tests/backend/test_fuzz \
 	tests/backend/test_kernels \
 	tests/backend/test_plans \
 	tests/base/test_error \
 	tests/base/test_scope \
 	tests/base/test_table \
+	tests/data/test_dataset \
+	tests/data/test_idx \
+	tests/data/test_loader \
+	tests/io/test_safetensors \
+	tests/ops/test_attention \
+	tests/ops/test_conv \
+	tests/ops/test_dropout \
+	tests/ops/test_embedding \
+	tests/ops/test_linear \
+	tests/ops/test_loss \
+	tests/ops/test_norm \
+	tests/ops/test_pointwise \
+	tests/ops/test_pool \
+	tests/ops/test_softmax \
+	tests/optim/test_adam \
+	tests/optim/test_schedule \
+	tests/optim/test_sgd \
 	tests/program/test_builder \
+	tests/program/test_derive \
+	tests/program/test_instantiate \
 	tests/program/test_parse \
+	tests/program/test_simplify \
 	tests/program/test_types \
 	tests/runtime/test_allocator \
+	tests/runtime/test_fork \
 	tests/runtime/test_launch \
-	tests/runtime/test_loader
+	tests/runtime/test_loader \
+	tests/runtime/test_space \
+	tests/runtime/test_split
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)
+tests_backend_test_fuzz_LDADD = $(test_ldadd)
 tests_backend_test_kernels_LDADD = $(test_ldadd)
 tests_backend_test_plans_LDADD = $(test_ldadd)
 tests_base_test_error_LDADD = $(test_ldadd)
 tests_base_test_scope_LDADD = $(test_ldadd)
 tests_base_test_table_LDADD = $(test_ldadd)
+tests_data_test_dataset_LDADD = $(test_ldadd)
+tests_data_test_idx_LDADD = $(test_ldadd)
+tests_data_test_loader_LDADD = $(test_ldadd)
+tests_io_test_safetensors_LDADD = $(test_ldadd)
+tests_ops_test_attention_LDADD = $(test_ldadd)
+tests_ops_test_conv_LDADD = $(test_ldadd)
+tests_ops_test_dropout_LDADD = $(test_ldadd)
+tests_ops_test_embedding_LDADD = $(test_ldadd)
+tests_ops_test_linear_LDADD = $(test_ldadd)
+tests_ops_test_loss_LDADD = $(test_ldadd)
+tests_ops_test_norm_LDADD = $(test_ldadd)
+tests_ops_test_pointwise_LDADD = $(test_ldadd)
+tests_ops_test_pool_LDADD = $(test_ldadd)
+tests_ops_test_softmax_LDADD = $(test_ldadd)
+tests_optim_test_adam_LDADD = $(test_ldadd)
+tests_optim_test_schedule_LDADD = $(test_ldadd)
+tests_optim_test_sgd_LDADD = $(test_ldadd)
 tests_program_test_builder_LDADD = $(test_ldadd)
+tests_program_test_derive_LDADD = $(test_ldadd)
+tests_program_test_instantiate_LDADD = $(test_ldadd)
 tests_program_test_parse_LDADD = $(test_ldadd)
+tests_program_test_simplify_LDADD = $(test_ldadd)
 tests_program_test_types_LDADD = $(test_ldadd)
 tests_runtime_test_allocator_LDADD = $(test_ldadd)
+tests_runtime_test_fork_LDADD = $(test_ldadd)
 tests_runtime_test_launch_LDADD = $(test_ldadd)
 tests_runtime_test_loader_LDADD = $(test_ldadd)
+tests_runtime_test_space_LDADD = $(test_ldadd)
+tests_runtime_test_split_LDADD = $(test_ldadd)
 endif
 
 test_support_sources = \
@@ -230,7 +311,14 @@ test_support_sources = \
 	tests/backend/plan_test.h \
 	tests/backend/plans_conv.c \
 	tests/backend/plans_matmul.c \
+	tests/backend/plans_norm.c \
 	tests/backend/plans_pool.c \
+	tests/cases.c \
+	tests/cases.h \
+	tests/ops/nn_case.c \
+	tests/ops/nn_case.h \
+	tests/optim/optim_case.c \
+	tests/optim/optim_case.h \
 	tests/plugins/fake.h \
 	tests/plugins/recorder.h \
 	tests/program/evaluate.c \
@@ -238,80 +326,84 @@ test_support_sources = \
 	tests/runtime/support.c \
 	tests/runtime/support.h \
 	tests/suite.c \
-	tests/suite.h
+	tests/suite.h \
+	tests/temp_dir.c \
+	tests/temp_dir.h
 
 check_LTLIBRARIES += tests/plugins/genesis_bad_entry.la
 tests_plugins_genesis_bad_entry_la_SOURCES = \
 	tests/plugins/bad_entry.c
 
 tests_plugins_genesis_bad_entry_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_entry_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+tests_plugins_genesis_bad_entry_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_bad_name.la
 tests_plugins_genesis_bad_name_la_SOURCES = \
 	tests/plugins/bad_name.c
 
 tests_plugins_genesis_bad_name_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_name_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+tests_plugins_genesis_bad_name_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_bad_old.la
 tests_plugins_genesis_bad_old_la_SOURCES = \
 	tests/plugins/bad_old.c
 
 tests_plugins_genesis_bad_old_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_old_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+tests_plugins_genesis_bad_old_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_bad_pair.la
 tests_plugins_genesis_bad_pair_la_SOURCES = \
 	tests/plugins/bad_pair.c
 
 tests_plugins_genesis_bad_pair_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_pair_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+tests_plugins_genesis_bad_pair_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_bad_slot.la
 tests_plugins_genesis_bad_slot_la_SOURCES = \
 	tests/plugins/bad_slot.c
 
 tests_plugins_genesis_bad_slot_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_slot_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+tests_plugins_genesis_bad_slot_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_bad_start.la
 tests_plugins_genesis_bad_start_la_SOURCES = \
 	tests/plugins/bad_start.c
 
 tests_plugins_genesis_bad_start_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_start_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+tests_plugins_genesis_bad_start_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_bad_version.la
 tests_plugins_genesis_bad_version_la_SOURCES = \
 	tests/plugins/bad_version.c
 
 tests_plugins_genesis_bad_version_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_version_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+tests_plugins_genesis_bad_version_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_no_device.la
 tests_plugins_genesis_no_device_la_SOURCES = \
 	tests/plugins/no_device.c
 
 tests_plugins_genesis_no_device_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_no_device_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+tests_plugins_genesis_no_device_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_recorder.la
 tests_plugins_genesis_recorder_la_SOURCES = \
 	tests/plugins/recorder.c
 
 tests_plugins_genesis_recorder_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_recorder_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+tests_plugins_genesis_recorder_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_small_table.la
 tests_plugins_genesis_small_table_la_SOURCES = \
 	tests/plugins/small_table.c
 
 tests_plugins_genesis_small_table_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_small_table_la_LDFLAGS = $(plugin_ldflags) -rpath /nowhere
+tests_plugins_genesis_small_table_la_LDFLAGS = $(test_plugin_ldflags)
 
 project_tests = \
 	tests/project/test_cxx.sh \
+	tests/project/test_fashion_mnist.sh \
+	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
@@ -333,20 +425,38 @@ extra_files = \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
 	tools/steps.sh \
+	tests/fixtures/attention.safetensors \
+	tests/fixtures/conv.safetensors \
+	tests/fixtures/embedding.safetensors \
+	tests/fixtures/linear.safetensors \
+	tests/fixtures/loss.safetensors \
+	tests/fixtures/make_nn.py \
+	tests/fixtures/make_ops.py \
 	tests/fixtures/make_optim.py \
+	tests/fixtures/make_safetensors.py \
+	tests/fixtures/norm.safetensors \
+	tests/fixtures/ops_pointwise.txt \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \
 	tests/fixtures/optim_one_cycle.inc \
 	tests/fixtures/optim_sgd.inc \
+	tests/fixtures/pool.safetensors \
+	tests/fixtures/python.safetensors \
+	tests/fixtures/softmax.safetensors \
 	tests/lsan.supp \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
 	tests/project/test_cxx.sh \
+	tests/project/test_fashion_mnist.sh \
+	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh \
 	tests/tsan.supp \
+	docs/adding-an-op.md \
 	docs/building.md \
-	docs/versioning.md
+	docs/guide.md \
+	docs/versioning.md \
+	docs/writing-a-backend.md
 

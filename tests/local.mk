@@ -6,6 +6,9 @@ tests_libtesting_la_SOURCES = $(test_support_sources)
 tests_libtesting_la_CFLAGS = $(AM_CFLAGS) $(CHECK_CFLAGS)
 test_ldadd = tests/libtesting.la libgenesis/libcore.la $(CHECK_LIBS)
 
+# Plugins that may be wrong in any way, so that nothing is asked of their symbols.
+test_plugin_ldflags = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
+
 checked_programs = $(checked_samples) $(unit_tests_built)
 device_tests = $(checked_programs:=.cpu) $(checked_programs:=.ref)
 TESTS += $(device_tests) $(project_tests)

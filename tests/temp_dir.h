@@ -5,7 +5,7 @@
 
 #include <stddef.h>
 
-/* Makes the folder; asserts that it works. One at a time. */
+/* Makes the folder. What fails here ends the program. */
 void temp_dir_make(void);
 void temp_dir_remove(void);
 /* The path of a name in it; "": its own. In a ring of buffers, good for the next few calls. */

@@ -19,7 +19,9 @@
 typedef struct pool_window {
     int64_t count[3], step[3];
     int32_t index, index_step[3];
-    const float *divisor[3]; /* gradient of the average: divided by divisor[0][i] * .. */
+    /* gradient of the average: divided by divisor[0][i * divisor_step[0]] * .. */
+    const float *divisor[3];
+    int64_t divisor_step[3];
 } pool_window;
 
 /* One of the products of a batch, by strides of elements; b's rows or columns are dense. */
@@ -46,6 +48,24 @@ typedef struct plan_loops {
     /* c = relu(a b + bias), columns first .. last - 1 of it; bias may be NULL */
     void (*matmul)(const small_matmul *p, const float *a, const float *b, const float *bias,
                    float *c, int64_t first, int64_t last);
+
+    /*
+     * Batch norm of a dense block (rows, columns). Each channel is a row if `by_row`, else a column,
+     * and the arrays of coefficients have one element for each channel.
+     */
+    /* mean, and squares = sum (x - mean)^2 */
+    void (*norm_moments)(int64_t rows, int64_t columns, bool by_row, const float *x, float *mean,
+                         float *squares);
+    /* sum = sum dy, product = sum dy (x - mean) */
+    void (*norm_products)(int64_t rows, int64_t columns, bool by_row, const float *dy,
+                          const float *x, const float *mean, float *sum, float *product);
+    /* y = (x - mean) scale + shift */
+    void (*norm_forward)(int64_t rows, int64_t columns, bool by_row, const float *x,
+                         const float *mean, const float *scale, const float *shift, float *y);
+    /* dx = dy of_dy + (x - mean) of_x + shift */
+    void (*norm_backward)(int64_t rows, int64_t columns, bool by_row, const float *dy,
+                          const float *x, const float *mean, const float *of_dy, const float *of_x,
+                          const float *shift, float *dx);
 } plan_loops;
 
 extern const plan_loops plan_loops_base;

@@ -138,20 +138,6 @@ static dnnl_status_t convolution_pd(dnnl_primitive_desc_t *out, const dnn_convol
     return status ? status : dnnl_primitive_desc_create(out, &desc, attr, engine, hint);
 }
 
-static dnnl_status_t batch_norm_pd(dnnl_primitive_desc_t *out, const dnn_batch_norm *b,
-                                   const_dnnl_primitive_desc_t hint,
-                                   const_dnnl_primitive_attr_t attr) {
-    const unsigned flags = dnnl_use_scale | dnnl_use_shift;
-    dnnl_batch_normalization_desc_t desc;
-    dnnl_status_t status;
-    if (b->prop == dnnl_backward)
-        status = dnnl_batch_normalization_backward_desc_init(&desc, b->prop, b->x, b->x, b->eps,
-                                                             flags);
-    else
-        status = dnnl_batch_normalization_forward_desc_init(&desc, b->prop, b->x, b->eps, flags);
-    return status ? status : dnnl_primitive_desc_create(out, &desc, attr, engine, hint);
-}
-
 #else
 
 static dnnl_status_t append_relu(dnnl_post_ops_t ops) {
@@ -177,17 +163,6 @@ static dnnl_status_t convolution_pd(dnnl_primitive_desc_t *out, const dnn_convol
     return dnnl_convolution_forward_primitive_desc_create(
         out, engine, c->prop, dnnl_convolution_direct, c->image, c->weight, c->bias, c->result,
         c->stride, c->dilation, c->before, c->after, attr);
-}
-
-static dnnl_status_t batch_norm_pd(dnnl_primitive_desc_t *out, const dnn_batch_norm *b,
-                                   const_dnnl_primitive_desc_t hint,
-                                   const_dnnl_primitive_attr_t attr) {
-    const unsigned flags = dnnl_use_scale | dnnl_use_shift;
-    if (b->prop == dnnl_backward)
-        return dnnl_batch_normalization_backward_primitive_desc_create(
-            out, engine, b->prop, b->x, b->x, b->x, b->eps, flags, hint, attr);
-    return dnnl_batch_normalization_forward_primitive_desc_create(out, engine, b->prop, b->x, b->x,
-                                                                  b->eps, flags, attr);
 }
 
 #endif
@@ -252,22 +227,6 @@ dnnl_status_t dnn_convolution_create(dnnl_primitive_t *out, const dnn_convolutio
     }
     if (!status)
         status = convolution_pd(&pd, c, hint, attr);
-    return finish(out, status, pd, hint, attr);
-}
-
-dnnl_status_t dnn_batch_norm_create(dnnl_primitive_t *out, const dnn_batch_norm *b) {
-    dnnl_primitive_attr_t attr = NULL;
-    dnnl_primitive_desc_t pd = NULL, hint = NULL;
-    dnnl_status_t status = engine_get();
-    if (!status)
-        status = attr_create(&attr);
-    if (!status && b->prop != dnnl_forward_training) {
-        dnn_batch_norm forward = *b;
-        forward.prop = dnnl_forward_training;
-        status = batch_norm_pd(&hint, &forward, NULL, attr);
-    }
-    if (!status)
-        status = batch_norm_pd(&pd, b, hint, attr);
     return finish(out, status, pd, hint, attr);
 }
 

@@ -40,15 +40,8 @@ typedef struct dnn_convolution {
     dnnl_dims_t stride, dilation, before, after; /* dilation 0: dense */
 } dnn_convolution;
 
-typedef struct dnn_batch_norm {
-    dnnl_prop_kind_t prop; /* dnnl_forward_training or dnnl_backward */
-    dnn_md x;              /* also the layout of y, dx and dy */
-    float eps;
-} dnn_batch_norm;
-
 dnnl_status_t dnn_matmul_create(dnnl_primitive_t *out, const dnn_matmul *m);
 dnnl_status_t dnn_convolution_create(dnnl_primitive_t *out, const dnn_convolution *c);
-dnnl_status_t dnn_batch_norm_create(dnnl_primitive_t *out, const dnn_batch_norm *b);
 dnnl_status_t dnn_reorder_create(dnnl_primitive_t *out, dnn_const_md from, dnn_const_md to);
 
 /* The descriptor of the memory that the argument must have; lives as long as the primitive. */

@@ -8,9 +8,7 @@
  * windows hold it. So every element is written once and no two threads write the same one. An
  * (N, C, H, W) tensor is taken as N * C images of one channel.
  */
-#include <math.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "loops.h"
 #include "parallel.h"
@@ -22,39 +20,50 @@ typedef struct pool_dim {
     float *counted; /* average, for each output: its factor of the divisor */
 } pool_dim;
 
+typedef struct pool_size {
+    int64_t of[3];
+} pool_size;
+
 typedef struct pool_plan {
     gn_plan base;
     const plan_loops *loops;
     bool backward, maximum, wide; /* wide: winners are i32, not u8 */
-    unsigned layout;
+    char layout;                  /* of y and dy */
     int64_t images, channels;
     pool_dim dim[3]; /* leading ones are of size 1 */
+    pool_size x, y;
     float counted[]; /* of the dims in turn */
 } pool_plan;
 
-/* `saved` begins with the layout of the winners that follow: that of y and dy. */
+/* `saved` begins with the layouts of y, whose elements the winners follow. */
 enum { SAVED_HEADER = 64 };
 
 /* ---- Windows ----------------------------------------------------------------------------------------- */
 
-/* Sets dim d of the window that output `o` sees in x, and returns the offset of its first pixel. */
-static int64_t window_forward(const pool_dim *dim, int d, int64_t o, int64_t pixel,
-                              pool_window *w) {
+/* Along one dim: `count` pixels of the source from `first` on, `step` apart; the first is number
+ * `index` of the pooling window, and each next one index_step more. */
+typedef struct pool_span {
+    int64_t first, count, step;
+    int32_t index, index_step;
+    const float *divisor; /* of the first, backward */
+} pool_span;
+
+/* The inputs that output `o` sees. */
+static pool_span forward_span(const pool_dim *dim, int64_t o) {
     const int64_t start = o * dim->stride - dim->padding;
-    int64_t first = start < 0 ? (-start + dim->dilation - 1) / dim->dilation : 0;
+    const int64_t first = start < 0 ? (-start + dim->dilation - 1) / dim->dilation : 0;
     int64_t end = start < dim->in ? (dim->in - start + dim->dilation - 1) / dim->dilation : 0;
     if (end > dim->kernel)
         end = dim->kernel;
-    w->count[d] = end > first ? end - first : 0;
-    w->step[d] = dim->dilation * pixel;
-    w->index_step[d] = 1;
-    w->index += (int32_t)first;
-    return (start + first * dim->dilation) * pixel;
+    return (pool_span){.first = start + first * dim->dilation,
+                       .count = end > first ? end - first : 0,
+                       .step = dim->dilation,
+                       .index = (int32_t)first,
+                       .index_step = 1};
 }
 
-/* The same for the outputs that see input `i`. Along a dilated window not every output does. */
-static int64_t window_backward(const pool_dim *dim, int d, int64_t i, int64_t pixel,
-                               pool_window *w) {
+/* The outputs that see input `i`. With dilation not every output from the first to the last does. */
+static pool_span backward_span(const pool_dim *dim, int64_t i) {
     const int64_t reach = (dim->kernel - 1) * dim->dilation, at = i + dim->padding;
     int64_t first = at > reach ? (at - reach + dim->stride - 1) / dim->stride : 0;
     int64_t last = at / dim->stride, period = 1;
@@ -64,12 +73,25 @@ static int64_t window_backward(const pool_dim *dim, int d, int64_t i, int64_t pi
         period++;
     while (first <= last && (at - first * dim->stride) % dim->dilation)
         first++;
-    w->count[d] = first <= last ? (last - first) / period + 1 : 0;
-    w->step[d] = period * pixel;
-    w->index_step[d] = -(int32_t)(period * dim->stride / dim->dilation);
-    w->index += (int32_t)((at - first * dim->stride) / dim->dilation);
-    w->divisor[d] = dim->counted + first;
-    return first * pixel;
+    return (pool_span){.first = first,
+                       .count = first <= last ? (last - first) / period + 1 : 0,
+                       .step = period,
+                       .index = (int32_t)((at - first * dim->stride) / dim->dilation),
+                       .index_step = -(int32_t)(period * dim->stride / dim->dilation),
+                       .divisor = dim->counted + first};
+}
+
+static pool_span span_of(const pool_plan *p, int d, int64_t pixel) {
+    return p->backward ? backward_span(&p->dim[d], pixel) : forward_span(&p->dim[d], pixel);
+}
+
+/* elements, numbers: how far apart neighbours along dim d are. */
+static void set_span(pool_window *w, int d, const pool_span *s, int64_t elements, int32_t numbers) {
+    w->count[d] = s->count;
+    w->step[d] = s->step * elements;
+    w->index_step[d] = s->index_step * numbers;
+    w->divisor[d] = s->divisor;
+    w->divisor_step[d] = s->step;
 }
 
 /* ---- The walk ---------------------------------------------------------------------------------------- */
@@ -81,92 +103,85 @@ typedef struct pool_job {
     char *winners;
 } pool_job;
 
-/* Walks one row of pixels of the target: pixels (n, d, h, *). */
+/* One pixel of the target, from its window, which begins at pixel `from` of the source. */
+static void pool_pixel(const pool_job *job, const pool_window *w, int64_t from, int64_t to,
+                       float divisor) {
+    const pool_plan *p = job->plan;
+    const int64_t c = p->channels, winner_bytes = p->wide ? 4 : 1;
+    const float *source = job->source + from * c;
+    float *target = job->target + to * c;
+    if (p->maximum && p->backward)
+        p->loops->max_backward(w, c, source, job->winners + from * c * winner_bytes, p->wide,
+                               target);
+    else if (p->maximum)
+        p->loops->max_forward(w, c, source, target, job->winners + to * c * winner_bytes, p->wide);
+    else if (p->backward)
+        p->loops->average_backward(w, c, source, target);
+    else
+        p->loops->average_forward(w, c, source, divisor, target);
+}
+
+/* Pixels (n, d, h, *) of the target. Offsets and steps along a dim are set, then scaled by what
+ * one step along it is in pixels of the source, and in numbers of the pooling window. */
 static void pool_row(const pool_job *job, int64_t n, int64_t d, int64_t h) {
     const pool_plan *p = job->plan;
     const pool_dim *dim = p->dim;
-    const int64_t c = p->channels, winner_bytes = p->wide ? 4 : 1;
-    int64_t size[3], source_size[3];
-    for (int i = 0; i < 3; i++) {
-        size[i] = p->backward ? dim[i].in : dim[i].out;
-        source_size[i] = p->backward ? dim[i].out : dim[i].in;
-    }
-    const int64_t pixels[3] = {source_size[1] * source_size[2] * c, source_size[2] * c, c};
-    const int64_t image = n * source_size[0] * pixels[0];
-    int64_t (*const set)(const pool_dim *, int, int64_t, int64_t, pool_window *) =
-        p->backward ? window_backward : window_forward;
-
+    const pool_size *from = p->backward ? &p->y : &p->x, *to = p->backward ? &p->x : &p->y;
+    const int64_t c = p->channels, at[2] = {d, h};
+    const int64_t pixels[2] = {from->of[1] * from->of[2], from->of[2]};
+    const int32_t numbers[2] = {(int32_t)(dim[1].kernel * dim[2].kernel), (int32_t)dim[2].kernel};
+    int64_t source = n * from->of[0] * pixels[0];
+    int32_t index = 0;
     pool_window w;
-    int32_t index[3] = {0};
-    int64_t at = image;
     for (int i = 0; i < 2; i++) {
-        w.index = 0;
-        at += set(&dim[i], i, i == 0 ? d : h, pixels[i], &w);
-        index[i] = w.index;
+        const pool_span s = span_of(p, i, at[i]);
+        source += s.first * pixels[i];
+        index += s.index * numbers[i];
+        set_span(&w, i, &s, pixels[i] * c, numbers[i]);
     }
-    const int32_t plane = (int32_t)(dim[1].kernel * dim[2].kernel), line = (int32_t)dim[2].kernel;
-    w.index_step[0] *= plane;
-    w.index_step[1] *= line;
-    const int64_t target = (((n * size[0] + d) * size[1] + h) * size[2]) * c;
-    for (int64_t i = 0; i < size[2]; i++) {
-        w.index = 0;
-        const int64_t from = at + set(&dim[2], 2, i, c, &w);
-        const int64_t to = target + i * c;
-        w.index += index[0] * plane + index[1] * line;
-        if (p->maximum && p->backward)
-            p->loops->max_backward(&w, c, job->source + from, job->winners + from * winner_bytes,
-                                   p->wide, job->target + to);
-        else if (p->maximum)
-            p->loops->max_forward(&w, c, job->source + from, job->target + to,
-                                  job->winners + to * winner_bytes, p->wide);
-        else if (p->backward)
-            p->loops->average_backward(&w, c, job->source + from, job->target + to);
-        else
-            p->loops->average_forward(&w, c, job->source + from,
-                                      dim[0].counted[d] * dim[1].counted[h] * dim[2].counted[i],
-                                      job->target + to);
+    const float divisor = p->backward ? 1 : dim[0].counted[d] * dim[1].counted[h];
+    const int64_t target = ((n * to->of[0] + d) * to->of[1] + h) * to->of[2];
+    for (int64_t i = 0; i < to->of[2]; i++) {
+        const pool_span s = span_of(p, 2, i);
+        set_span(&w, 2, &s, c, 1);
+        w.index = index + s.index;
+        pool_pixel(job, &w, source + s.first, target + i,
+                   p->backward ? 1 : divisor * dim[2].counted[i]);
     }
 }
 
 static void pool_body(void *context, int thread, int n_threads) {
     const pool_job *job = context;
     const pool_plan *p = job->plan;
-    const int64_t depth = p->backward ? p->dim[0].in : p->dim[0].out;
-    const int64_t height = p->backward ? p->dim[1].in : p->dim[1].out;
-    const int64_t rows = p->images * depth * height;
+    const pool_size *to = p->backward ? &p->x : &p->y;
+    const int64_t rows = p->images * to->of[0] * to->of[1];
     const int64_t end = cpu_share(rows, thread + 1, n_threads);
     for (int64_t row = cpu_share(rows, thread, n_threads); row < end; row++)
-        pool_row(job, row / height / depth, row / height % depth, row % height);
+        pool_row(job, row / to->of[1] / to->of[0], row / to->of[1] % to->of[0], row % to->of[1]);
 }
 
 static gn_status pool_run(gn_plan *plan, const gn_run *run) {
     const pool_plan *p = (pool_plan *)plan;
+    const pool_size *to = p->backward ? &p->x : &p->y;
     pool_job job = {.plan = p,
                     .source = plan_memory(&run->tensors[1]),
                     .target = plan_memory(&run->tensors[0])};
     if (p->maximum) {
         char *saved = plan_memory(&run->saved);
         if (!p->backward)
-            *saved = (char)p->layout;
-        else if (*saved != (char)p->layout)
+            *saved = p->layout;
+        else if (*saved != p->layout)
             return cpu_fail(GN_E_ARGUMENT, run->tag,
                             "the gradient of max pooling lies otherwise in memory than the output");
         job.winners = saved + SAVED_HEADER;
     }
-    int64_t elements = p->images * p->channels, window = 1;
-    for (int d = 0; d < 3; d++) {
-        elements *= p->dim[d].in > p->dim[d].out ? p->dim[d].in : p->dim[d].out;
-        window *= p->backward ? 1 : p->dim[d].kernel;
-    }
-    const int64_t tasks = p->images * p->dim[0].out * p->dim[1].out;
-    cpu_parallel(cpu_threads_for((double)elements * .2, tasks), pool_body, &job);
-    (void)window;
+    const int64_t rows = p->images * to->of[0] * to->of[1];
+    const double elements = (double)rows * (double)to->of[2] * (double)p->channels;
+    cpu_parallel(cpu_threads_for(elements * .5, rows), pool_body, &job);
     return GN_OK;
 }
 
-static void pool_release(gn_plan *plan) {
-    free(plan);
-}
+static void pool_release(gn_plan *plan) { free(plan); }
 
 /* ---- The plan ---------------------------------------------------------------------------------------- */
 
@@ -219,6 +234,8 @@ static void set_dims(pool_plan *p, const plan_request *request) {
         if (d >= 0)
             *dim = (pool_dim){x->size[2 + d], y->size[2 + d], a->kernel[d], a->stride[d],
                               a->padding[d],  a->dilation[d], counted};
+        p->x.of[i] = dim->in;
+        p->y.of[i] = dim->out;
         count_elements(dim, d >= 0 ? a->padding_after[d] : 0, a->count_include_pad);
         counted += dim->out;
     }
@@ -234,10 +251,10 @@ gn_status plan_pool(const plan_request *request, gn_plan_info *info, gn_plan **o
     const gn_status status = check_shapes(request);
     if (status)
         return status;
-    const gn_tensor_desc *first = &request->tensors[0];
+    const gn_tensor_desc *first = &request->tensors[0], *second = &request->tensors[1];
     const bool backward = request->kernel == GN_KERNEL_MAX_POOL_BACKWARD ||
                           request->kernel == GN_KERNEL_AVG_POOL_BACKWARD;
-    const gn_tensor_desc *y = &request->tensors[backward ? 1 : 0];
+    const gn_tensor_desc *y = backward ? second : first;
     int64_t outputs = 2, elements = y->size[0] * y->size[1]; /* two leading dims at most */
     for (int d = 2; d < y->n_dims; d++) {
         outputs += y->size[d];
@@ -252,10 +269,10 @@ gn_status plan_pool(const plan_request *request, gn_plan_info *info, gn_plan **o
     p->backward = backward;
     p->maximum = request->kernel == GN_KERNEL_MAX_POOL_FORWARD ||
                  request->kernel == GN_KERNEL_MAX_POOL_BACKWARD;
-    const unsigned layouts = tensor_layouts(first) & tensor_layouts(&request->tensors[1]);
-    p->layout = layouts & LAYOUT_NHWC ? LAYOUT_NHWC : LAYOUT_NCHW;
-    p->images = p->layout == LAYOUT_NHWC ? first->size[0] : first->size[0] * first->size[1];
-    p->channels = p->layout == LAYOUT_NHWC ? first->size[1] : 1;
+    const bool by_channel = !(tensor_layouts(first) & tensor_layouts(second) & LAYOUT_NHWC);
+    p->layout = (char)tensor_layouts(y);
+    p->images = first->size[0] * (by_channel ? first->size[1] : 1);
+    p->channels = by_channel ? 1 : first->size[1];
     set_dims(p, request);
     p->wide = p->dim[0].kernel * p->dim[1].kernel * p->dim[2].kernel > UINT8_MAX;
     if (p->maximum)

@@ -66,10 +66,10 @@ struct gn__node {
     } *inputs;
     void *data;          /* the operation's own attributes */
     struct gn__watch *watches; /* per output: hooks and retained gradients; NULL if there are none */
-    struct gn__node *next_free;
 };
 
-static inline bool gn__records(const gn_tensor *t) { return t && t->requires_grad; }
+/* Whether t requires a gradient. A view's answer is behind when its base has changed: see history.c. */
+bool gn__records(const gn_tensor *t);
 
 /* Whether an operation on these inputs (NULLs are skipped) is to be recorded. */
 bool gn__recording(int n, gn_tensor *const *inputs);

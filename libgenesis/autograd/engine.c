@@ -267,7 +267,7 @@ static gn_status walk_run(walk *w, gn_tensor *root, gn_tensor *gradient) {
 
 /* The gradient to begin with: the given one, checked, or 1 for a single element. */
 static gn_tensor *first_gradient(const char *op, gn_tensor *t, gn_tensor *given) {
-    if (!t->requires_grad)
+    if (!gn__records(t))
         return gn__fail_null(GN_E_STATE, op, "the tensor does not require a gradient: nothing that "
                                              "it was computed from does");
     if (!given) {
@@ -307,7 +307,7 @@ gn_status gn_gradients(gn_tensor *t, int n, gn_tensor *const *inputs, gn_tensor 
         out[i] = NULL;
         if (!gn__given("gradients", inputs[i]))
             return gn_error_status();
-        if (!inputs[i]->requires_grad)
+        if (!gn__records(inputs[i]))
             return gn_fail(GN_E_ARGUMENT, "gradients", "input %d does not require a gradient", i);
     }
     walk w = {.n_wanted = n, .wanted = inputs, .found = out};

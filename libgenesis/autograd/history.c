@@ -63,7 +63,7 @@ gn_tensor *gn__node_output_gradient(gn__node *node, int output, gn_tensor *gradi
 
 /* ---- Properties */
 
-bool gn_requires_grad(const gn_tensor *t) { return gn__given("requires_grad", t) && t->requires_grad; }
+bool gn_requires_grad(const gn_tensor *t) { return gn__given("requires_grad", t) && gn__records(t); }
 bool gn_is_leaf(const gn_tensor *t) { return gn__given("is_leaf", t) && !gn__history(t); }
 
 const char *gn_grad_fn(const gn_tensor *t) {
@@ -105,7 +105,7 @@ gn_status gn_set_grad(gn_tensor *t, gn_tensor *grad) {
 gn_status gn_retain_grad(gn_tensor *t) {
     if (gn__failed() || !gn__given("retain_grad", t))
         return gn_error_status();
-    if (!t->requires_grad)
+    if (!gn__records(t))
         return gn_fail(GN_E_STATE, "retain_grad", "the tensor does not require a gradient");
     struct gn__watch *w = watch(t);
     if (w) {
@@ -136,7 +136,7 @@ static const gn__kind hooks_kind = {.name = "hooks", .destroy = hooks_destroy};
 int64_t gn_register_hook(gn_tensor *t, gn_hook *fn, void *context) {
     if (gn__failed() || !gn__given("register_hook", t))
         return gn_error_status();
-    if (!fn || !t->requires_grad)
+    if (!fn || !gn__records(t))
         return gn_fail(GN_E_ARGUMENT, "register_hook",
                        fn ? "the tensor does not require a gradient" : "the function is NULL");
     if (!t->hooks && !(t->hooks = gn__object_new(&hooks_kind, sizeof *t->hooks)))
@@ -185,28 +185,13 @@ gn_tensor *gn__hooks_run(const struct gn__hooks *hooks, gn_tensor *gradient) {
  * these changes in the base; a view whose count is behind has its history made anew when asked.
  */
 
-/* base (old), result -> base (new). The gradient of old is zero where the view is. */
+/* base (old), result -> base (new). The gradient of old is zero where the view is. A base is dense:
+ * with its dims in the order of memory it is row-major, and the view is a part of that. */
 typedef struct replaced {
+    gn_shape order; /* of the base's dims in memory */
     gn_shape size, stride;
     int64_t offset;
 } replaced;
-
-static gn_status replace_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
-    const replaced *view = node->data;
-    gn_tensor *g = gn_contiguous(grads[0]);
-    gn_tensor *rest = g ? gn_clone(g) : NULL;
-    if (!rest)
-        return gn_error_status();
-    if (gn__needs(node, 1))
-        out[1] = gn_clone(gn_as_strided(g, view->size, view->stride, g->offset + view->offset));
-    if (gn__needs(node, 0)) {
-        gn_zero_(gn_as_strided(rest, view->size, view->stride, rest->offset + view->offset));
-        out[0] = rest;
-    }
-    return gn_error_status();
-}
-
-static const gn__node_class replace_node = {.name = "replace", .backward = replace_backward};
 
 static gn_shape shape_from(int n, const int64_t *values) {
     gn_shape shape = {.n = n};
@@ -214,12 +199,49 @@ static gn_shape shape_from(int n, const int64_t *values) {
     return shape;
 }
 
-/* The view's offset within a base that is row-major from its own offset. */
+/* Dims by their strides, largest first. */
+static gn_shape order_in_memory(const gn_tensor *t) {
+    gn_shape order = {.n = t->n_dims};
+    for (int i = 0; i < t->n_dims; i++) {
+        int at = i;
+        for (; at > 0 && t->stride[order.size[at - 1]] < t->stride[i]; at--)
+            order.size[at] = order.size[at - 1];
+        order.size[at] = i;
+    }
+    return order;
+}
+
+static gn_shape inverse(gn_shape order) {
+    gn_shape back = {.n = order.n};
+    for (int64_t i = 0; i < order.n; i++)
+        back.size[order.size[i]] = i;
+    return back;
+}
+
+/* The view's place in its base. */
 static replaced geometry(const gn_tensor *view) {
-    return (replaced){.size = shape_from(view->n_dims, view->size),
+    return (replaced){.order = order_in_memory(view->base),
+                      .size = shape_from(view->n_dims, view->size),
                       .stride = shape_from(view->n_dims, view->stride),
                       .offset = view->offset - view->base->offset};
 }
+
+static gn_status replace_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
+    const replaced *view = node->data;
+    gn_tensor *g = gn_contiguous(gn_permute_with(grads[0], view->order));
+    gn_tensor *rest = g ? gn_clone(g) : NULL;
+    if (!rest)
+        return gn_error_status();
+    if (gn__needs(node, 1))
+        out[1] = gn_clone(gn_as_strided(g, view->size, view->stride, g->offset + view->offset));
+    if (gn__needs(node, 0)) {
+        gn_zero_(gn_as_strided(rest, view->size, view->stride, rest->offset + view->offset));
+        out[0] = gn_permute_with(rest, inverse(view->order));
+    }
+    return gn_error_status();
+}
+
+static const gn__node_class replace_node = {.name = "replace", .backward = replace_backward};
 
 gn__node *gn__history(const gn_tensor *t) {
     if (!t->base || t->base_epoch == t->base->base_epoch)
@@ -228,7 +250,8 @@ gn__node *gn__history(const gn_tensor *t) {
     gn_scope scope = gn_scope_begin();
     bool was = gn_set_grad_enabled(true);
     replaced place = geometry(t);
-    gn_tensor *anew = gn_as_strided(t->base, place.size, place.stride, t->offset);
+    gn_tensor *base = gn_permute_with(t->base, place.order);
+    gn_tensor *anew = base ? gn_as_strided(base, place.size, place.stride, t->offset) : NULL;
     gn_set_grad_enabled(was);
     if (anew) {
         gn__history_drop(view);
@@ -241,20 +264,35 @@ gn__node *gn__history(const gn_tensor *t) {
     return t->node;
 }
 
+bool gn__records(const gn_tensor *t) {
+    if (t && t->base && t->base_epoch != t->base->base_epoch)
+        gn__history(t);
+    return t && t->requires_grad;
+}
+
+/* What is wrong with changing t in place while recording; NULL if nothing is. */
+static const char *refusal(gn_tensor *t) {
+    gn_tensor *base = t->base;
+    if (base && base->requires_grad && !t->requires_grad)
+        t->base_epoch = base->base_epoch - 1; /* seen without recording; changes are recorded */
+    if (base && base->requires_grad && !gn__history(base))
+        return "in place on a view of a leaf that requires a gradient";
+    if (base && base->requires_grad && !gn__is_dense(base))
+        return "in place on a view of a tensor with gaps in its memory: gn_contiguous first";
+    if (gn__records(t) && !gn__history(t))
+        return "in place on a leaf that requires a gradient: change it with "
+               "gn_set_grad_enabled(false), or use the form without _";
+    return NULL;
+}
+
 gn_status gn__inplace_begin(const char *op, gn_tensor *t) {
     if (gn__failed() || !gn__given(op, t) || gn__settle(t))
         return gn_error_status();
-    if (gn__self()->no_grad)
-        return GN_OK;
-    if (t->requires_grad && !gn__history(t))
-        return gn_fail(GN_E_STATE, op, "in place on a leaf that requires a gradient: change it with "
-                                       "gn_set_grad_enabled(false), or use the form without _");
-    if (t->base && t->base->requires_grad && !gn__history(t->base))
-        return gn_fail(GN_E_STATE, op, "in place on a view of a leaf that requires a gradient");
-    if (t->base && !gn__is_row_major(t->base) && (t->requires_grad || t->base->requires_grad))
-        return gn_fail(GN_E_UNSUPPORTED, op,
-                       "in place on a view of a tensor that is not contiguous: gn_contiguous first");
-    return GN_OK;
+    if (gn__overlaps(t->n_dims, t->size, t->stride))
+        return gn_fail(GN_E_ARGUMENT, op, "elements of an expanded tensor share memory: gn_clone it "
+                                          "before changing it in place");
+    const char *why = gn__self()->no_grad ? NULL : refusal(t);
+    return why ? gn_fail(GN_E_STATE, op, "%s", why) : gn_error_status();
 }
 
 static void adopt_history(gn_tensor *t, const gn_tensor *from) {

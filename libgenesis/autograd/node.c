@@ -18,17 +18,8 @@ void gn__node_free_saved(gn__node *node) {
     node->freed = true;
 }
 
-/*
- * Freeing a node may free the node behind it, and so on: a chain of a million operations would
- * recurse as deep. So nodes whose last reference goes while another one is being freed wait in a
- * list of the thread.
- */
-static _Thread_local struct {
-    gn__node *waiting; /* linked through next_free */
-    bool busy;
-} frees;
-
-static void node_free(gn__node *node) {
+static void node_destroy(void *object) {
+    gn__node *node = object;
     saved_drop(node);
     if (node->type->destroy)
         node->type->destroy(node->data);
@@ -43,28 +34,13 @@ static void node_free(gn__node *node) {
     free(node);
 }
 
-static void node_destroy(void *object) {
-    gn__node *node = object;
-    node->next_free = frees.waiting;
-    frees.waiting = node;
-    if (frees.busy)
-        return;
-    frees.busy = true;
-    while (frees.waiting) {
-        node = frees.waiting;
-        frees.waiting = node->next_free;
-        node_free(node);
-    }
-    frees.busy = false;
-}
-
 static const gn__kind node_kind = {.name = "node", .destroy = node_destroy};
 
 bool gn__recording(int n, gn_tensor *const *inputs) {
     if (gn__self()->no_grad)
         return false;
     for (int i = 0; i < n; i++)
-        if (inputs[i] && inputs[i]->requires_grad)
+        if (inputs[i] && gn__records(inputs[i]))
             return true;
     return false;
 }
@@ -76,7 +52,7 @@ static void set_edge(gn__node *node, int i, gn_tensor *input) {
     node->inputs[i].dtype = input->dtype;
     node->inputs[i].n_dims = input->n_dims;
     memcpy(node->inputs[i].size, input->size, sizeof input->size);
-    if (!input->requires_grad)
+    if (!gn__records(input))
         return;
     gn__node *from = gn__history(input);
     node->edges[i].output = input->output;

@@ -142,8 +142,8 @@ const char *gn__shape_text(int n_dims, const int64_t *size) {
     size_t used = 1;
     text[0] = '(';
     for (int d = 0; d < n_dims && used < room; d++)
-        used += (size_t)snprintf(text + used, room - used, d ? ", %lld" : "%lld",
-                                 (long long)size[d]);
+        used +=
+            (size_t)snprintf(text + used, room - used, d ? ", %lld" : "%lld", (long long)size[d]);
     if (used < room)
         snprintf(text + used, room - used, ")");
     return text;

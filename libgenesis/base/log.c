@@ -10,7 +10,7 @@
 #include "internal.h"
 
 static const char *const words[] = {
-    [GN_LOG_ERROR] = "error", [GN_LOG_WARNING] = "warning",      [GN_LOG_INFO] = "info",
+    [GN_LOG_ERROR] = "error", [GN_LOG_WARNING] = "warning",    [GN_LOG_INFO] = "info",
     [GN_LOG_DEBUG] = "debug", [GN__LOG_FALLBACK] = "fallback",
 };
 

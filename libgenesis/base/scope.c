@@ -40,8 +40,7 @@ void gn__scope_unwind(gn__thread *self, size_t depth, size_t mark) {
 
 gn_status gn_scope_end(gn_scope scope) {
     gn__thread *self = gn__self();
-    if (scope.depth == 0 || scope.depth > self->depth ||
-        self->marks[scope.depth - 1] != scope.mark)
+    if (scope.depth == 0 || scope.depth > self->depth || self->marks[scope.depth - 1] != scope.mark)
         return gn_fail(GN_E_STATE, "scope_end",
                        "no such scope is open on this thread: it was ended before");
     gn__scope_unwind(self, scope.depth - 1, scope.mark);

@@ -32,10 +32,11 @@ static inline uint64_t read4(const unsigned char *p) {
 }
 
 uint64_t gn__hash(const void *bytes, size_t length, uint64_t seed) {
-    static const uint64_t k[3] = {0xa0761d6478bd642f, 0xe7037ed1a0b428db, 0x8ebc6af09c88c6e3};
+    static const uint64_t k[4] = {0xa0761d6478bd642f, 0xe7037ed1a0b428db, 0x8ebc6af09c88c6e3,
+                                  0x589965cc75374cc3};
     const unsigned char *p = bytes;
     size_t left = length;
-    uint64_t a = 0, b = 0, other = seed ^ k[2];
+    uint64_t a = 0, b = 0, other = seed ^ k[3];
     seed ^= k[0];
     for (; left > 32; left -= 32, p += 32) { /* two chains of multiplications at a time */
         seed = fold(read8(p) ^ k[1], read8(p + 8) ^ seed);

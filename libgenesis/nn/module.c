@@ -212,7 +212,9 @@ static bool enter(walk *w, size_t length, const char *name) {
         gn_fail(GN_E_UNSUPPORTED, "module", "the tree is too deep below \"%.64s..\"", w->name);
         return false;
     }
-    snprintf(w->name + length, sizeof w->name - length, "%s%s", length ? "." : "", name);
+    if (length)
+        w->name[length++] = '.';
+    memcpy(w->name + length, name, strlen(name) + 1);
     return true;
 }
 

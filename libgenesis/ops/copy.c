@@ -18,7 +18,7 @@ gn_tensor *gn_cast(gn_tensor *t, gn_dtype dtype) {
 gn_tensor *gn_clone(gn_tensor *t) { return gn__apply(&identity, 1, &t, NULL); }
 
 gn_tensor *gn_detach(gn_tensor *t) {
-    return gn__failed() || !gn__given("detach", t) ? NULL : gn__tensor_twin(t);
+    return gn__failed() || !gn__given("detach", t) || gn__settle(t) ? NULL : gn__tensor_twin(t);
 }
 
 /* ---- contiguous, to_device: the gradient goes back as it came, to the device it came from */
@@ -55,31 +55,45 @@ gn_tensor *gn_to_device(gn_tensor *t, const char *name) {
     return copied(&to_device_node, t, device);
 }
 
-/* ---- In place */
+/* ---- In place: all elements of t replaced, by those of source or by what has no gradient */
 
-/* value, whatever was there: the gradient ends here. */
-gn_tensor *gn_fill_(gn_tensor *t, double value) {
-    if (gn__inplace_begin("fill_", t) || gn__fill_data(t, value))
-        return NULL;
-    static gn__op op = {.name = "fill_", .text = "v", .variables = "x", .params = "v"};
-    gn_tensor *result = NULL;
+/* t, source -> t: the old t gets no gradient, source that of the new one. */
+static gn_status overwrite_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
+    if (!gn__needs(node, 1))
+        return GN_OK;
+    gn_shape shape = {.n = node->inputs[1].n_dims};
+    memcpy(shape.size, node->inputs[1].size, sizeof shape.size);
+    out[1] = gn_cast(gn_sum_to_shape(grads[0], shape), (gn_dtype)node->inputs[1].dtype);
+    return gn_error_status();
+}
+static const gn__node_class overwrite_node = {.name = "overwrite", .backward = overwrite_backward};
+
+/* Records that t, whose data is new already, was made from source (or from nothing: NULL). */
+static gn_tensor *overwritten(const char *op, gn_tensor *t, gn_tensor *source) {
+    gn_tensor *inputs[] = {t, source}, *result = NULL;
     gn_scope scope = gn_scope_begin();
-    if (gn__recording(1, &t))
-        result = gn__apply_as(&op, 1, &t, &value, t->dtype);
+    if (gn_dtype_is_float(t->dtype) && gn__recording(2, inputs) && (result = gn__tensor_twin(t))) {
+        gn__node *node = gn__record(&overwrite_node, result, 2, inputs, 0);
+        if (node)
+            node->name = op;
+    }
     t = gn__inplace_end(t, result);
     gn_scope_end(scope);
     return t;
 }
 
+gn_tensor *gn_fill_(gn_tensor *t, double value) {
+    return gn__inplace_begin("fill_", t) || gn__fill_data(t, value) ? NULL : overwritten("fill_", t, NULL);
+}
+
 gn_tensor *gn_zero_(gn_tensor *t) { return gn_fill_(t, 0); }
 
 gn_tensor *gn_copy_(gn_tensor *t, gn_tensor *source) {
-    static gn__op op = {.name = "copy_", .text = "b", .variables = "a, b"};
     if (gn__inplace_begin("copy_", t) || !gn__given("copy_", source))
         return NULL;
     int n_dims;
     int64_t size[GN_TENSOR_MAX_DIMS];
-    gn_tensor *both[] = {t, source}, *result = NULL;
+    gn_tensor *both[] = {t, source};
     if (!gn__broadcast("copy_", 2, both, &n_dims, size))
         return NULL;
     if (n_dims != t->n_dims || memcmp(size, t->size, (size_t)n_dims * sizeof *size))
@@ -89,29 +103,25 @@ gn_tensor *gn_copy_(gn_tensor *t, gn_tensor *source) {
     gn_tensor *here = gn_to_device(source, t->storage->device->name);
     if (here && here->storage == t->storage)
         here = gn_clone(here); /* it may overlap */
-    if (gn_dtype_is_float(t->dtype) && gn__recording(2, both))
-        result = gn__apply_as(&op, 2, (gn_tensor *[]){t, here}, NULL, t->dtype);
-    if (!gn__failed())
-        gn__copy_data(t, here);
-    t = gn__inplace_end(t, result);
+    gn_tensor *changed = gn__copy_data(t, here) ? NULL : overwritten("copy_", t, here);
     gn_scope_end(scope);
-    return t;
+    return changed;
 }
 
 gn_status gn_copy_in(gn_tensor *t, const void *data, gn_dtype dtype, int64_t count) {
     if (gn__inplace_begin("copy_in", t) || gn__copy_in_data(t, data, dtype, count))
         return gn_error_status();
-    return gn__inplace_end(t, NULL) ? GN_OK : gn_error_status();
+    return overwritten("copy_in", t, NULL) ? GN_OK : gn_error_status();
 }
 
 gn_tensor *gn_uniform_(gn_tensor *t, double low, double high, gn_generator *generator) {
     if (gn__inplace_begin("uniform_", t) || !gn__uniform_data(t, low, high, generator))
         return NULL;
-    return gn__inplace_end(t, NULL);
+    return overwritten("uniform_", t, NULL);
 }
 
 gn_tensor *gn_normal_(gn_tensor *t, double mean, double std, gn_generator *generator) {
     if (gn__inplace_begin("normal_", t) || !gn__normal_data(t, mean, std, generator))
         return NULL;
-    return gn__inplace_end(t, NULL);
+    return overwritten("normal_", t, NULL);
 }

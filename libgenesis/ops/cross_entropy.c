@@ -8,6 +8,7 @@
  *   dx_c = w (exp(x_c - m - l) - [c == y]) g / (sum of w)
  */
 #include "nnops.h"
+#include "ops.h"
 
 static const char op[] = "cross_entropy";
 

@@ -4,6 +4,7 @@
  * the look-up, so that each is the gradient of the other.
  */
 #include "nnops.h"
+#include "ops.h"
 
 static const char op[] = "embedding";
 

@@ -260,10 +260,3 @@ void gn__options(void *out, size_t bytes, const void *options) {
     memcpy(&known, options, sizeof known);
     memcpy(out, options, known == 0 || known > bytes ? bytes : known);
 }
-
-gn_tensor *gn__index_tensor(const char *op, gn_tensor *t) {
-    if (gn_dtype_is_float(t->dtype) || t->dtype == GN_BOOL)
-        return gn__fail_null(GN_E_ARGUMENT, op, "indices must be integers, not %s",
-                             gn_dtype_name(t->dtype));
-    return gn_cast(t, GN_I64);
-}

@@ -102,9 +102,6 @@ enum { GN__MAX_STEP = 1 << 30 };
 /* Copies an option struct of any version: members that the caller does not know become 0. */
 void gn__options(void *out, size_t bytes, const void *options);
 
-/* An index tensor as int64; an error unless it is of integer dtype. */
-gn_tensor *gn__index_tensor(const char *op, gn_tensor *t);
-
 /* ---- For libgenesis/nn */
 
 /* Dropout in place; x is returned. */

@@ -40,6 +40,23 @@ void gn__set_params(const gn_program *program, const double *values, gn_scalar *
 /* a += b on the data, without history; same shapes, dtypes and devices. */
 gn_status gn__add_into(gn_tensor *a, gn_tensor *b);
 
+/* ---- Indices (gather.c)
+ *
+ * An index outside its extent is an error GN_E_INDEX of the launch, or later of its stream. */
+
+/* t, of an integer dtype, as int64; NULL with an error. */
+gn_tensor *gn__index_tensor(const char *op, gn_tensor *t);
+/* Brings n tensors to their common device, 0-dim cpu tensors by a copy; false with an error. */
+bool gn__together(const char *op, int n, gn_tensor **t);
+/* Operands x, index (int64), y: y = x displaced by index times its axis_stride. */
+gn_status gn__launch_gather(gn__device *device, const char *op, int dtype, int n_dims,
+                            const int64_t *size, const gn__operand operands[3]);
+/* Zeros of the shape with source[c] added at c, but index[c] along dim: the gradient of what took
+ * elements from there. Differentiable in source. NULL passes through. */
+gn_tensor *gn__spread(const char *op, gn_shape shape, int dim, gn_tensor *index, gn_tensor *source);
+
+/* ---- Spaces of reductions */
+
 /* An operand and the space of a reduction: kept dims first, then the reduced ones (in `reduced`). */
 typedef struct gn__space {
     int n_dims, n_reduced;

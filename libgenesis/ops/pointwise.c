@@ -186,14 +186,27 @@ static gn_tensor *compute_sum(const application *a, const gn_tensor *like, int n
 
 static gn_tensor *apply(const application *a);
 
+/* Whether the expression is g itself: its program only copies, and g is what every gradient uses. */
+static bool is_identity(const application *a, const gn_tensor *g) {
+    gn__signature signature = signature_of(a);
+    const gn_program *program = gn__expr_program(a->e, &signature);
+    return program && program->n_operands == 2 && program->n_insns == 2 && a->dtype == g->dtype;
+}
+
 /* d result / d input k times g, in the shape and dtype of input k. */
-static gn_tensor *gradient(const application *a, const gn__node *node, int k, const gn_tensor *g) {
+static gn_tensor *gradient(const application *a, const gn__node *node, int k, gn_tensor *g) {
     int dtype = node->inputs[k].dtype, n_dims = node->inputs[k].n_dims;
     gn_tensor like = {.storage = g->storage, .dtype = (int8_t)dtype, .n_dims = (int8_t)n_dims};
     memcpy(like.size, node->inputs[k].size, sizeof like.size);
     application b = *a;
     b.dtype = dtype;
+    gn_tensor *joined[GN__MAX_VARIABLES];
+    for (int i = 0; i < a->n; i++) /* 0-dim cpu tensors */
+        joined[i] = a->inputs[i] ? gn_to_device(a->inputs[i], g->storage->device->name) : NULL;
+    b.inputs = joined;
     bool same = gn__same_shape(&like, g);
+    if (gn__failed() || (same && is_identity(&b, g)))
+        return gn__failed() ? NULL : g;
     if (gn_is_grad_enabled()) {
         gn_tensor *full = apply(&b);
         gn_shape shape = {.n = n_dims};
@@ -301,12 +314,6 @@ static bool fits_in_place(const application *a, const gn_tensor *target) {
                 gn__shape_text(n_dims, size), gn__shape_of(target));
         return false;
     }
-    for (int d = 0; d < target->n_dims; d++)
-        if (target->size[d] > 1 && target->stride[d] == 0) {
-            gn_fail(GN_E_ARGUMENT, a->name, "elements of an expanded tensor share memory: gn_clone "
-                                            "it before changing it in place");
-            return false;
-        }
     return true;
 }
 
@@ -347,10 +354,10 @@ gn_tensor *gn__apply_in_place(gn__op *op, int n, gn_tensor *const *inputs, const
         return NULL;
     gn_scope scope = gn_scope_begin();
     if (gn_dtype_is_float(target->dtype) && gn__recording(n, inputs)) {
-        gn_tensor *recorded_inputs[GN__MAX_VARIABLES];
-        memcpy(recorded_inputs, inputs, (size_t)n * sizeof *inputs);
-        recorded_inputs[0] = gn_clone(target); /* backward may need the old values */
-        a.inputs = recorded_inputs;
+        gn_tensor *kept[GN__MAX_VARIABLES];
+        for (int k = 0; k < n; k++) /* backward may need the old values */
+            kept[k] = inputs[k]->storage == target->storage ? gn_clone(inputs[k]) : inputs[k];
+        a.inputs = kept;
         a.dtype = target->dtype;
         result = apply(&a);
         gn__copy_data(target, result);

@@ -35,7 +35,14 @@ gn_tensor *gn_var_with(gn_tensor *x, const gn_reduce_options *o) {
     return gn_div_scalar(gn_sum(squares, .dims = o->dims, .keepdim = o->keepdim), n > 0 ? n : 0);
 }
 
-gn_tensor *gn_std_with(gn_tensor *x, const gn_reduce_options *o) { return gn_sqrt(gn_var_with(x, o)); }
+/* sqrt(x) with the gradient 0, not infinity, at 0. */
+static gn_tensor *root(gn_tensor *x) {
+    static gn__op op = {.name = "root", .text = "sqrt(x)", .variables = "x",
+                        .gradient = {"y == 0 ? 0 : g / (2 * y)"}};
+    return gn__apply(&op, 1, &x, NULL);
+}
+
+gn_tensor *gn_std_with(gn_tensor *x, const gn_reduce_options *o) { return root(gn_var_with(x, o)); }
 
 /* m + log(sum(exp(x - m))), m the largest; an infinite m is left out, so that inf - inf can't occur */
 gn_tensor *gn_logsumexp_with(gn_tensor *x, const gn_reduce_options *o) {
@@ -48,7 +55,7 @@ gn_tensor *gn_logsumexp_with(gn_tensor *x, const gn_reduce_options *o) {
         x = gn_cast(x, GN_F32);
     if (x && x->count == 0)
         return gn_log(gn_sum_with(x, o));
-    gn_tensor *whole = x ? gn_detach(x) : NULL;
+    gn_tensor *whole = x ? gn__tensor_twin(x) : NULL;
     gn_tensor *largest = gn_amax(whole, .dims = o->dims, .keepdim = true);
     gn_tensor *m = largest ? gn__apply(&finite, 1, &largest, NULL) : NULL;
     gn_tensor *sum = gn_sum(gn__apply(&power, 2, (gn_tensor *[]){x, m}, NULL), .dims = o->dims,
@@ -59,17 +66,13 @@ gn_tensor *gn_logsumexp_with(gn_tensor *x, const gn_reduce_options *o) {
 
 /* (sum |x|^p)^(1/p); the gradient of the 2-norm at 0 is 0 */
 gn_tensor *gn_norm(gn_tensor *x, double p, gn_dims dims, bool keepdim) {
-    static gn__op root = {.name = "norm", .text = "sqrt(x)", .variables = "x",
-                          .gradient = {"y == 0 ? 0 : g / (2 * y)"}};
     if (gn__failed() || !gn__given("norm", x))
         return NULL;
     if (!gn_dtype_is_float(x->dtype))
         return gn__fail_null(GN_E_ARGUMENT, "norm", "needs a floating-point dtype, not %s",
                              gn_dtype_name((gn_dtype)x->dtype));
-    if (p == 2) {
-        gn_tensor *sum = gn_sum(gn_square(x), .dims = dims, .keepdim = keepdim);
-        return gn__apply(&root, 1, &sum, NULL);
-    }
+    if (p == 2)
+        return root(gn_sum(gn_square(x), .dims = dims, .keepdim = keepdim));
     gn_tensor *size = gn_abs(x);
     if (isinf(p))
         return p > 0 ? gn_amax(size, .dims = dims, .keepdim = keepdim)

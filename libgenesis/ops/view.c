@@ -72,11 +72,19 @@ static part whole(const gn_tensor *t) {
     return p;
 }
 
-/* Adds g into zeros of the input's shape: the target's index is an index operand. */
-static gn_tensor *add_into_places(const gn_tensor *g, const places *p) {
+/* Adds g into zeros of the input's shape: a copy to the places; where some are equal, a scatter, whose
+ * index is an index operand. */
+static gn_tensor *add_into_places(gn_tensor *g, const places *p) {
     gn_tensor *out = gn__tensor_new(g->storage->device, g->dtype, (int)p->input.n, p->input.size);
     if (!out || gn__fill_data(out, 0))
         return NULL;
+    if (!gn__overlaps(p->number.n_dims, p->number.size, p->number.stride)) {
+        gn_tensor window = *g; /* no object of its own */
+        window.storage = out->storage;
+        window.offset = p->number.offset;
+        memcpy(window.stride, p->number.stride, sizeof window.stride);
+        return gn__copy_data(&window, g) ? NULL : out;
+    }
     gn__operand operands[3] = {gn__operand_of(g, g->n_dims, g->size),
                                gn__operand_index(p->number.offset),
                                {.storage = out->storage, .axis_stride = 1, .axis_extent = out->count}};
@@ -343,11 +351,7 @@ gn_tensor *gn_squeeze_dim(gn_tensor *t, int64_t dim) {
     if (t->n_dims == 0 || t->size[d] != 1)
         return t;
     geometry g = geometry_of(t);
-    g.n_dims--;
-    for (int i = d; i < g.n_dims; i++) {
-        g.size[i] = g.size[i + 1];
-        g.stride[i] = g.stride[i + 1];
-    }
+    drop_dim(&g, d);
     return view_of(t, &g, &view_node, 0, NULL);
 }
 
@@ -363,8 +367,8 @@ gn_tensor *gn_unsqueeze(gn_tensor *t, int64_t dim) {
         g.size[i] = g.size[i - 1];
         g.stride[i] = g.stride[i - 1];
     }
+    g.stride[d] = d + 1 < g.n_dims ? g.size[d + 1] * g.stride[d + 1] : 1;
     g.size[d] = 1;
-    g.stride[d] = 1;
     return view_of(t, &g, &view_node, 0, NULL);
 }
 

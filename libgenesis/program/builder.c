@@ -73,12 +73,10 @@ static bool is_current_element(const gn__builder *b, int32_t section) {
     return section == b->stage * GN__SECTIONS + GN__ELEMENT;
 }
 
-/* Whether a value of this section can be used in the section `user`. */
+/* Whether an element or row instruction of the section `user` can use a value of this section. */
 static bool is_visible(int32_t section, int32_t user) {
-    if (section != GN__GLOBAL && section % GN__SECTIONS == GN__ELEMENT)
-        return section == user || section + GN__REDUCTION == user ||
-               section + GN__ELEMENT_STORE == user;
-    return section <= user;
+    bool element = section != GN__GLOBAL && section % GN__SECTIONS == GN__ELEMENT;
+    return element ? section == user : section <= user;
 }
 
 /* The section of an instruction with these operands: the element part if it uses elements, else
@@ -103,8 +101,10 @@ static int find_section(gn__builder *b, const gn_insn *insn) {
         }
     }
     if (rows && (elements || insn->op == GN_OP_REDUCE)) {
-        gn__build_fail(b, GN_E_ARGUMENT, "%s takes an element and a value of the row part "
-                       "behind it: begin another element part", gn__op_info(insn->op)->name);
+        gn__build_fail(b, GN_E_ARGUMENT,
+                       "%s takes an element and a value of the row part "
+                       "behind it: begin another element part",
+                       gn__op_info(insn->op)->name);
         return -1;
     }
     if (insn->op == GN_OP_REDUCE)
@@ -184,8 +184,8 @@ static bool check_type(gn__builder *b, int type) {
 }
 
 static bool check_operand(gn__builder *b, int operand, int roles) {
-    if (!b->failed && (operand < 0 || (uint32_t)operand >= b->n_operands ||
-                       !(b->operands[operand].role & roles)))
+    if (!b->failed &&
+        (operand < 0 || (uint32_t)operand >= b->n_operands || !(b->operands[operand].role & roles)))
         gn__build_fail(b, GN_E_ARGUMENT, "operand %d is none that can be used so", operand);
     return !b->failed;
 }

@@ -28,7 +28,7 @@ enum {
 };
 
 typedef struct gn__entry {
-    gn_insn insn;       /* of CONST, a is 0 */
+    gn_insn insn; /* of CONST, a is 0 */
     int32_t section;
     gn_scalar constant; /* of CONST, normal: see gn__normal_* */
 } gn__entry;

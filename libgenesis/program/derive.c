@@ -106,7 +106,7 @@ static int apply_rule(derivation *d, int n, int slot) {
     return is_zero(&d->graph.nodes[made]) ? -1 : made;
 }
 
-/* The sum of two changes of one node. Those of a select, c ? p : 0 and c ? 0 : q, give c ? p : q. */
+/* The sum of two changes of a node. Those of a select, c ? p : 0 and c ? 0 : q, give c ? p : q. */
 static int add_changes(derivation *d, int p, int q) {
     const gn__node *nodes = d->graph.nodes, *a = &nodes[p], *b = &nodes[q];
     if (a->op == GN_OP_SELECT && b->op == GN_OP_SELECT && a->arg[0] == b->arg[0] &&

@@ -77,21 +77,22 @@ typedef struct gn__key {
 typedef struct gn__cache {
     struct {
         gn__key key;
-        _Atomic(const gn_program *) program; /* written last; NULL: free, and so are all behind it */
+        _Atomic(const gn_program *)
+            program; /* written last; NULL: free, and so are all behind it */
     } slots[8];
     _Atomic(struct gn__cache *) next;
 } gn__cache;
 
 struct gn__expr {
-    gn__key mask;                      /* the bytes of a key whose variables occur */
+    gn__key mask; /* the bytes of a key whose variables occur */
     gn__cache cache;
     _Atomic(gn__expr *) gradient[GN__MAX_VARIABLES]; /* see derive.c */
     int n_variables, n_params, root;
-    int n_used;                        /* variables that occur, in order */
+    int n_used; /* variables that occur, in order */
     int8_t used[GN__MAX_VARIABLES];
     gn__graph graph;
     char *variable[GN__MAX_VARIABLES], *param[GN_MAX_PARAMS], *name;
-    gn__expr *next;                    /* in the list of all */
+    gn__expr *next; /* in the list of all */
 };
 
 /* A new expression with the graph, which it takes over (also when it fails) and prunes. The names

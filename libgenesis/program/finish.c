@@ -53,7 +53,7 @@ static void mark_live(const gn__builder *b, bool *live) {
     }
 }
 
-/* The living instructions in the order of sections; -1 stands for ELEMENTS. Returns their number. */
+/* The living instructions by sections; -1 stands for ELEMENTS. Returns their number. */
 static uint32_t order_live(const gn__builder *b, const bool *live, int32_t *order) {
     uint32_t n = 0;
     for (int section = GN__GLOBAL; section < (b->stage + 1) * GN__SECTIONS; section++) {

@@ -54,7 +54,8 @@ static int fold(gn__graph *graph, int op, int a, int b, int c) {
         return x->arg[0];
     if (op == GN_OP_NEG && constant && x->fraction)
         return gn__graph_fraction(graph, -x->value.f);
-    if (op == GN_OP_NEG && constant && x->value.i != 0) /* never the smallest: it can't be written */
+    if (op == GN_OP_NEG && constant &&
+        x->value.i != 0) /* never the smallest: it can't be written */
         return gn__graph_leaf(graph, GN_OP_CONST, -x->value.i);
     if (op == GN_OP_EQ && constant && y->op == GN_OP_CONST)
         return gn__graph_leaf(graph, GN_OP_CONST, number_of(x) == number_of(y));

@@ -8,9 +8,9 @@
  * around it. So in (k == 2) ? x : y the integer k is never turned into a float, and in x * exp(k)
  * with an integer k only exp's operand is.
  *
- * A group knows dtypes by level, as PyTorch's result_type does: those of tensors with dims, of 0-dim
- * tensors, and of numbers. Groups depend on each other, so promotion is repeated until nothing
- * changes; dtypes only grow, so that ends.
+ * A group knows dtypes by level, as PyTorch's result_type does: those of tensors with dims, of
+ * 0-dim tensors, and of numbers. Groups depend on each other, so promotion is repeated until
+ * nothing changes; dtypes only grow, so that ends.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -26,9 +26,10 @@ typedef struct group {
 typedef struct inference {
     const gn__expr *e;
     const gn__signature *signature;
-    uint16_t *parent; /* union-find over 2 groups a node: of its result, 2 n, and operands, 2 n + 1 */
+    uint16_t
+        *parent; /* union-find over 2 groups a node: of its result, 2 n, and operands, 2 n + 1 */
     group *groups;
-    int8_t *level;    /* by node: the highest of its leaves */
+    int8_t *level; /* by node: the highest of its leaves */
     bool changed;
 } inference;
 
@@ -127,17 +128,10 @@ static void propagate(inference *in, int n) {
         }
         break;
     case GN__RULE_COMPARE:
-    case GN__RULE_LOGIC:
-        join(in, result_group(n), in->level[n], GN_BOOL);
-        break;
-    case GN__RULE_BITS:
-        join(in, result_group(n), in->level[n], operands);
-        break;
-    case GN__RULE_INT:
-        join(in, result_group(n), in->level[n], GN_I64);
-        break;
-    default: /* operands and result are one group */
-        break;
+    case GN__RULE_LOGIC: join(in, result_group(n), in->level[n], GN_BOOL); break;
+    case GN__RULE_BITS: join(in, result_group(n), in->level[n], operands); break;
+    case GN__RULE_INT: join(in, result_group(n), in->level[n], GN_I64); break;
+    default: /* operands and result are one group */ break;
     }
 }
 

@@ -21,9 +21,9 @@ typedef struct lowering {
     const gn__expr *e;
     gn__types types;
     gn__builder *b;
-    int *value;                         /* by node: that of operations */
-    int operand[GN__MAX_VARIABLES];     /* by variable */
-    bool whole_params[GN_MAX_PARAMS];   /* passed as integers, because an integer use needs that */
+    int *value;                       /* by node: that of operations */
+    int operand[GN__MAX_VARIABLES];   /* by variable */
+    bool whole_params[GN_MAX_PARAMS]; /* passed as integers, because an integer use needs that */
 } lowering;
 
 /* A leaf as a value of the type. */
@@ -95,25 +95,16 @@ static int lower_operation(const lowering *l, int n) {
     for (int slot = 0; slot < gn__node_arity(node); slot++)
         x[slot] = lower_operand(l, n, slot);
     switch (node->op) {
-    case GN__OP_TRUEDIV:
-        return gn__emit(l->b, GN_OP_DIV, x[0], x[1], 0);
-    case GN__OP_SIGMOID:
-        return lower_sigmoid(l->b, x[0]);
-    case GN__OP_SOFTPLUS:
-        return lower_softplus(l->b, x[0]);
-    case GN__OP_BOTH:
-        return gn__emit(l->b, GN_OP_AND, x[0], x[1], 0);
-    case GN__OP_EITHER:
-        return gn__emit(l->b, GN_OP_OR, x[0], x[1], 0);
-    case GN__OP_NEITHER:
-        return gn__emit(l->b, GN_OP_NOT, x[0], 0, 0);
-    case GN__OP_INT:
-        return gn__cast(l->b, GN_I64, x[0]);
+    case GN__OP_TRUEDIV: return gn__emit(l->b, GN_OP_DIV, x[0], x[1], 0);
+    case GN__OP_SIGMOID: return lower_sigmoid(l->b, x[0]);
+    case GN__OP_SOFTPLUS: return lower_softplus(l->b, x[0]);
+    case GN__OP_BOTH: return gn__emit(l->b, GN_OP_AND, x[0], x[1], 0);
+    case GN__OP_EITHER: return gn__emit(l->b, GN_OP_OR, x[0], x[1], 0);
+    case GN__OP_NEITHER: return gn__emit(l->b, GN_OP_NOT, x[0], 0, 0);
+    case GN__OP_INT: return gn__cast(l->b, GN_I64, x[0]);
     case GN__OP_BOOL:
-    case GN__OP_FLOAT:
-        return x[0];
-    default:
-        return gn__emit(l->b, node->op, x[0], x[1], x[2]);
+    case GN__OP_FLOAT: return x[0];
+    default: return gn__emit(l->b, node->op, x[0], x[1], x[2]);
     }
 }
 

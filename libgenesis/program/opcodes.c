@@ -92,8 +92,9 @@ static const gn__op table[GN__N_OPS] = {
                      .derivative = {"g * rsqrt((a - 1) * (a + 1))"}},
     [GN_OP_ATANH] = {"atanh", 1, GN__RULE_FLOAT, .types = FLOATS,
                      .derivative = {"g / ((1 - a) * (1 + a))"}},
-    [GN_OP_ERF] = {"erf", 1, GN__RULE_FLOAT, .types = FLOATS,
-                   .derivative = {"g * (exp(-(a * a)) * 1.1283791670955125739)"}}, /* 2 / sqrt(pi) */
+    [GN_OP_ERF] =
+        {"erf", 1, GN__RULE_FLOAT, .types = FLOATS,
+         .derivative = {"g * (exp(-(a * a)) * 1.1283791670955125739)"}}, /* 2 / sqrt(pi) */
     [GN_OP_ERFC] = {"erfc", 1, GN__RULE_FLOAT, .types = FLOATS,
                     .derivative = {"g * (exp(-(a * a)) * -1.1283791670955125739)"}},
     [GN_OP_LGAMMA] = {"lgamma", 1, GN__RULE_FLOAT, .types = FLOATS,
@@ -148,19 +149,13 @@ int gn__value_slots(const gn_insn *insn) {
     case GN_OP_LOAD:
     case GN_OP_CONST:
     case GN_OP_PARAM:
-    case GN_OP_ELEMENTS:
-        return 0;
+    case GN_OP_ELEMENTS: return 0;
     case GN_OP_LOADX:
-    case GN_OP_STORE:
-        return 2;
+    case GN_OP_STORE: return 2;
     case GN_OP_CAST:
-    case GN_OP_ROUND:
-        return 1;
-    case GN_OP_REDUCE:
-        return insn->c == GN_ARGMAX || insn->c == GN_ARGMIN ? 3 : 1;
-    case GN_OP_RANDOM:
-        return 7;
-    default:
-        return (1 << table[insn->op].arity) - 1;
+    case GN_OP_ROUND: return 1;
+    case GN_OP_REDUCE: return insn->c == GN_ARGMAX || insn->c == GN_ARGMIN ? 3 : 1;
+    case GN_OP_RANDOM: return 7;
+    default: return (1 << table[insn->op].arity) - 1;
     }
 }

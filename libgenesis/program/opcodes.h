@@ -25,24 +25,25 @@ enum {
 
 /* How the types of an operation's operands and result hang together. */
 typedef enum gn__rule {
-    GN__RULE_SAME,     /* operands and result have one type */
-    GN__RULE_FLOAT,    /* the same, and it is a float: integers are taken as f32 */
-    GN__RULE_COMPARE,  /* operands have one type, the result is bool */
-    GN__RULE_BITS,     /* operands and result have one type, which is no float */
-    GN__RULE_SELECT,   /* the first operand is a condition, the others and the result have one type */
-    GN__RULE_LOGIC,    /* the operands are conditions, the result is bool */
-    GN__RULE_INT       /* the result is i64, the operand of any type */
+    GN__RULE_SAME,    /* operands and result have one type */
+    GN__RULE_FLOAT,   /* the same, and it is a float: integers are taken as f32 */
+    GN__RULE_COMPARE, /* operands have one type, the result is bool */
+    GN__RULE_BITS,    /* operands and result have one type, which is no float */
+    GN__RULE_SELECT, /* the first operand is a condition, the others and the result have one type */
+    GN__RULE_LOGIC,  /* the operands are conditions, the result is bool */
+    GN__RULE_INT     /* the result is i64, the operand of any type */
 } gn__rule;
 
 typedef struct gn__op {
-    const char *name;           /* in expressions and program texts */
-    uint8_t arity;              /* operands in expressions */
-    uint8_t rule;               /* gn__rule */
-    bool internal;              /* no function of expressions: structure, operators without a name */
+    const char *name; /* in expressions and program texts */
+    uint8_t arity;    /* operands in expressions */
+    uint8_t rule;     /* gn__rule */
+    bool internal;    /* no function of expressions: structure, operators without a name */
     bool commutative;
-    uint16_t types;             /* bits (1 << dtype): what it takes in programs */
-    const char *derivative[3];  /* by operand: an expression of the operands a, b, c, the result y and
-                                   its gradient g. NULL: zero everywhere. GN__NOT_DERIVABLE: unknown */
+    uint16_t types;   /* bits (1 << dtype): what it takes in programs */
+    /* By operand: an expression of the operands a, b, c, the result y and its gradient g, in which
+     * it is linear. NULL: zero everywhere. GN__NOT_DERIVABLE: not known. */
+    const char *derivative[3];
 } gn__op;
 
 #define GN__NOT_DERIVABLE "!"

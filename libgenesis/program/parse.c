@@ -234,13 +234,16 @@ static const struct {
     uint8_t level, op;
     bool swap; /* a > b is b < a */
 } binary_operators[] = {
-    {"||", 1, GN__OP_EITHER, false}, {"&&", 2, GN__OP_BOTH, false},  {"|", 3, GN_OP_OR, false},
-    {"^", 4, GN_OP_XOR, false},      {"&", 5, GN_OP_AND, false},     {"==", 6, GN_OP_EQ, false},
-    {"!=", 6, GN_OP_NE, false},      {"<<", 8, GN_OP_SHL, false},    {">>", 8, GN_OP_SHR, false},
-    {"<=", 7, GN_OP_LE, false},      {">=", 7, GN_OP_LE, true},      {"<", 7, GN_OP_LT, false},
-    {">", 7, GN_OP_LT, true},        {"+", 9, GN_OP_ADD, false},     {"-", 9, GN_OP_SUB, false},
-    {"*", 10, GN_OP_MUL, false},     {"//", 10, GN_OP_FLOORDIV, false},
-    {"/", 10, GN__OP_TRUEDIV, false}, {"%", 10, GN_OP_REMAINDER, false},
+    {"||", 1, GN__OP_EITHER, false},   {"&&", 2, GN__OP_BOTH, false},
+    {"|", 3, GN_OP_OR, false},         {"^", 4, GN_OP_XOR, false},
+    {"&", 5, GN_OP_AND, false},        {"==", 6, GN_OP_EQ, false},
+    {"!=", 6, GN_OP_NE, false},        {"<<", 8, GN_OP_SHL, false},
+    {">>", 8, GN_OP_SHR, false},       {"<=", 7, GN_OP_LE, false},
+    {">=", 7, GN_OP_LE, true},         {"<", 7, GN_OP_LT, false},
+    {">", 7, GN_OP_LT, true},          {"+", 9, GN_OP_ADD, false},
+    {"-", 9, GN_OP_SUB, false},        {"*", 10, GN_OP_MUL, false},
+    {"//", 10, GN_OP_FLOORDIV, false}, {"/", 10, GN__OP_TRUEDIV, false},
+    {"%", 10, GN_OP_REMAINDER, false},
 };
 
 /* The row of the operator that comes next, if its level is `level` or more; it is skipped. */
@@ -273,9 +276,7 @@ static int parse_choice(parser *p) {
     int condition = parse_binary(p, 1);
     if (condition < 0 || !accept(p, "?"))
         return condition;
-    if (p->depth == MAX_DEPTH)
-        return fail(p, p->at, "nested deeper than %d levels", MAX_DEPTH);
-    p->depth++; /* a ? b : c ? d : e ... recurses here */
+    p->depth++; /* a ? b : c ? d : e ... recurses here; parse_unary sets the limit */
     int yes = parse_choice(p);
     int no = -1;
     if (yes >= 0)
@@ -286,8 +287,12 @@ static int parse_choice(parser *p) {
 
 int gn__parse(gn__graph *graph, const char *op, const char *text, const gn__binding *bindings,
               int n_bindings) {
-    parser p = {.op = op, .text = text, .at = text, .graph = graph,
-                .bindings = bindings, .n_bindings = n_bindings};
+    parser p = {.op = op,
+                .text = text,
+                .at = text,
+                .graph = graph,
+                .bindings = bindings,
+                .n_bindings = n_bindings};
     int root = parse_choice(&p);
     skip_space(&p);
     if (root >= 0 && *p.at != 0)

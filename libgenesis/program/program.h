@@ -4,7 +4,13 @@
  * Knows neither tensors nor devices.
  *
  * An *expression* is untyped: "x * sigmoid(beta * x)". It is parsed once, differentiated
- * symbolically, and *instantiated* for given operand dtypes into a gn_program, which a backend runs.
+ * symbolically, and *instantiated* for given operand dtypes into a gn_program, which a backend
+ * runs. Other programs are made by the builder.
+ *
+ * Programs and expressions live as long as the process, in tables that static pointers reach. They
+ * are plain data that depends on no device, so static variables may hold them, also beyond
+ * gn_shutdown and into a later use of the library. All functions are thread-safe, but that a
+ * builder belongs to one thread.
  */
 #ifndef GENESIS_PROGRAM_H
 #define GENESIS_PROGRAM_H
@@ -22,8 +28,17 @@ static inline int gn__compute_type(int dtype) {
     return dtype == GN_F16 || dtype == GN_BF16 ? GN_F32 : dtype;
 }
 
-/* ---- The builder (builder.c): appends typed instructions, folding constants, merging common
- * subexpressions within a part, and dropping what is not stored. Values are instruction numbers. */
+/* ---- The builder (builder.c)
+ *
+ * Appends typed instructions, folds constants, merges common subexpressions within a part, applies
+ * identities that hold for all values (x * 1, but not x + 0), and drops what is not stored. Values
+ * are instruction numbers.
+ *
+ * Parts come by themselves: after the first gn__reduce_value of a part, what uses elements still
+ * belongs to the element part (so two sums may be made one after the other), and the rest, loads
+ * included, to the row part behind it. gn__elements begins the next part; elements of earlier ones
+ * must be loaded again there.
+ */
 
 typedef struct gn__builder gn__builder;
 
@@ -56,21 +71,26 @@ const gn_program *gn__builder_finish(gn__builder *b);
 
 /* ---- Expressions (parse.c, derive.c, instantiate.c)
  *
- * Grammar, C's precedence: ?: || && | ^ & == != < <= > >= << >> + - * / // % (remainder with the
- * sign of the divisor) unary - ! ~, ** (power, binds tightest, right-associative), parentheses,
- * numbers (1, 0.5, 1e-3), inf, nan, pi, names, calls: every opcode of backend.h in lower case
- * (exp, sqrt, min, max, pow, erf, isnan, floordiv, fmod, remainder, atan2, sign, rint, ...), and
- * sigmoid(x), softplus(x), select(c, a, b), float(x), bool(x), int(x).
+ * Grammar, with C's precedence:
+ *
+ *   ?:   ||   &&   |   ^   &   == !=   < <= > >=   << >>   + -   * / // %   unary - ! ~   **
+ *
+ * `/` divides in floating point, `//` rounds down, `%` has the sign of the divisor, and ** is
+ * right-associative and binds tighter than the sign before it. Operands are parentheses, names,
+ * inf, nan, pi, and numbers: an integer (1), or a float (1.0, 0.5, 1e-3), which turns integer
+ * tensors into f32. Calls are: every opcode of backend.h in lower case (exp, sqrt, min, max, pow,
+ * erf, isnan, floordiv, fmod, atan2, sign, rint, select, ...; div(x, y) truncates integers), and
+ * sigmoid(x), log_sigmoid(x), softplus(x), float(x), bool(x), int(x).
  *
  * A name is a variable (a tensor) if it is in `variables`, a parameter (a scalar of the call) if it
- * is in `params`; anything else is an error that shows the place.
+ * is in `params`; anything else is an error that shows the place. The text may come from anywhere.
  */
 typedef struct gn__expr gn__expr;
 
-enum { GN__MAX_VARIABLES = 10 };
+enum { GN__MAX_VARIABLES = 10 }; /* two are needed for each order of derivative */
 
-/* `variables` and `params` are lists separated by commas: "x, y". Lives for ever: intern what is
- * made at run time. NULL with an error that shows the text and the position. */
+/* `variables` and `params` are lists separated by commas: "x, y". Expressions are not interned:
+ * the caller keeps what is made at run time. NULL with an error that shows text and position. */
 gn__expr *gn__expr_parse(const char *name, const char *text, const char *variables,
                          const char *params);
 
@@ -84,25 +104,29 @@ bool gn__expr_uses(const gn__expr *e, int variable);
 /* Writes the variables that occur, in order: the inputs of e's programs. Returns their number. */
 int gn__expr_operands(const gn__expr *e, int out_variables[GN__MAX_VARIABLES]);
 
-/* The expression of the gradient for variable k, made once and cached in e:
- * its variables are those of e, then "y" (the result of e), then "g" (the result's gradient).
- * NULL without an error: the gradient is zero everywhere (comparisons, floor, sign) or the variable
- * is no float. Own gradients given by gn__expr_set_gradient replace the derived ones.
+/* The expression of the gradient for variable k, made once and cached in e: its variables are
+ * those of e, then "y" (the result of e), then "g" (the result's gradient); where e has such a name
+ * itself they are called y2, g2 (or y3, ...), and in a text the name means e's. It can be
+ * differentiated again, with y as a variable of its own.
+ * NULL without an error: the gradient is zero everywhere (comparisons, floor, sign, int). Whether
+ * the variable is a float is the caller's question. NULL with an error: digamma has no derivative,
+ * or there are too many variables. Gradients given by gn__expr_set_gradient replace derived ones.
  *
- * Conventions where the derivative is not unique, as PyTorch: max and min of two variables split
- * ties in half; abs and sign have 0 at 0; c ? a : b passes to the branch taken; min/max against a
- * constant (relu, clamp) have the gradient 1 where x equals the bound for clamp, 0 for relu's 0:
- * such rows give their own. */
+ * Conventions where the derivative is not unique, as PyTorch: max and min split ties in half, also
+ * against a constant (relu and clamp give their own); abs and sign have 0 at 0; c ? a : b passes to
+ * the branch taken, and what the other one computes has no effect, be it NaN. */
 gn__expr *gn__expr_gradient(gn__expr *e, int variable);
-/* `text` over the variables of e, y and g, and e's params. */
+/* `text` over the variables of e, y and g, and e's params; "0": none. Before e is used. */
 gn_status gn__expr_set_gradient(gn__expr *e, int variable, const char *text);
 
-/* How an expression becomes a program for given dtypes. Variables that are used only as conditions
- * (of ?:, select, &&, ||, !) keep their type and are tested; all others are cast to their common
- * promoted type first, where 0-dim tensors (zero_dim) do not raise the width within a category and
- * parameters and constants do not raise it either, except that a fractional constant or a
- * parameter flagged as float turns integers into f32. Functions that have no integer form
- * (exp, /, sqrt, ...) take integers as f32; comparisons give bool. */
+/* How an expression becomes a program for given dtypes. What an operation links is cast to a
+ * common promoted type first, as PyTorch's fused kernels do: x * 0.5 + y with an f64 y is
+ * computed in f64. 0-dim tensors do not raise the width within a category, nor do parameters and
+ * numbers, but a float among them turns integers into f32. Functions that have no integer form
+ * (exp, /, sqrt, ...) take integers as f32; comparisons give bool. What is only tested (by ?:,
+ * &&, ||, !) keeps its type, and so do the operands of comparisons and bit operations: in
+ * k == 2 ? x : y an integer k is compared as an integer. Entries of variables that do not occur are
+ * not looked at. */
 typedef struct gn__signature {
     int n_variables;
     int8_t dtype[GN__MAX_VARIABLES];
@@ -112,27 +136,27 @@ typedef struct gn__signature {
                                 bf16 stay what they were promoted to) */
 } gn__signature;
 
-/* The dtype of the result. -1 with an error (an op on types that it does not take). */
+/* The dtype of the result: that of the program's last operand, so where the program is needed
+ * anyway, look there. -1 with an error (an op on types that it does not take). */
 int gn__expr_result_dtype(gn__expr *e, const gn__signature *signature);
 
 /* The program: operands are the variables that the expression uses, in order, then the output.
- * Cached in e. Thread-safe. NULL with an error. */
+ * Cached in e: a few nanoseconds from the second time on. NULL with an error. */
 const gn_program *gn__expr_program(gn__expr *e, const gn__signature *signature);
 
-/* The same expression as the element part of a reduction: the sum of its values over the reduced
- * dims, in the operand `result` (for gradients of broadcast inputs). Cached in e. */
+/* The same expression as the element part of a reduction: the sum of its values, in their type,
+ * over the reduced dims (for gradients of broadcast inputs); bools are counted. Cached in e. */
 const gn_program *gn__expr_sum_program(gn__expr *e, const gn__signature *signature);
 
-/* Which parameters (bit 1 << number) a program takes as floats, in .f; the others in .i. Programs of
- * expressions take them as integers where the call's parameters are all integers and one is used
- * with integer tensors. Parameters that are not used count as floats. */
+/* Which parameters (bit 1 << number) a program takes as floats, in .f; the others in .i. Programs
+ * of expressions take a parameter as an integer where the call's parameters are all integers and
+ * this one is used with integer tensors. Those that are not used count as floats. */
 uint32_t gn__program_float_params(const gn_program *program);
 
 /* Text of a program, one instruction a line, for logs and tests; owned by the caller: free(). */
 char *gn__program_text(const gn_program *program);
 
-/* The part of gn_shutdown: nothing is freed. Programs and expressions stay for the process, held by
- * static lists (so they are no leaks), and static tables of them stay good for a later use. */
+/* Called by gn_shutdown. Nothing is freed: see above. */
 static inline void gn__programs_shutdown(void) {}
 
 #endif

@@ -119,7 +119,8 @@ static int simplify_pow(gn__builder *b, int x, int y) {
     if (is_number(b, y, -0.5))
         return emit(b, GN_OP_RSQRT, x, 0);
     if (is_number(b, y, -1.0) || is_number(b, y, -2.0))
-        return emit(b, GN_OP_DIV, number(b, x, 1), is_number(b, y, -1.0) ? x : emit(b, GN_OP_MUL, x, x));
+        return emit(b, GN_OP_DIV, number(b, x, 1),
+                    is_number(b, y, -1.0) ? x : emit(b, GN_OP_MUL, x, x));
     return -1;
 }
 
@@ -136,14 +137,11 @@ static int simplify_min_max(gn__builder *b, int op, int x, int y) {
 static int simplify_bits(gn__builder *b, int op, int x, int y) {
     bool zero = is_number(b, y, 0.0), ones = is_all_ones(b, y);
     switch (op) {
-    case GN_OP_AND:
-        return zero ? y : ones || x == y ? x : -1;
-    case GN_OP_OR:
-        return ones ? y : zero || x == y ? x : -1;
+    case GN_OP_AND: return zero ? y : ones || x == y ? x : -1;
+    case GN_OP_OR: return ones ? y : zero || x == y ? x : -1;
     case GN_OP_XOR:
         return zero ? x : ones ? emit(b, GN_OP_NOT, x, 0) : x == y ? number(b, x, 0) : -1;
-    default: /* shifts */
-        return zero ? x : -1;
+    default: /* shifts */ return zero ? x : -1;
     }
 }
 
@@ -159,18 +157,14 @@ static int simplify_unary(gn__builder *b, int op, int x) {
         if (is_unsigned || inner == GN_OP_ABS)
             return x;
         return is_neg(b, x) && !integer ? emit(b, GN_OP_ABS, operand_of(b, x), 0) : -1;
-    case GN_OP_SIGN:
-        return type == GN_BOOL || inner == GN_OP_SIGN ? x : -1;
+    case GN_OP_SIGN: return type == GN_BOOL || inner == GN_OP_SIGN ? x : -1;
     case GN_OP_FLOOR:
     case GN_OP_CEIL:
     case GN_OP_TRUNC:
-    case GN_OP_RINT:
-        return integer || (inner >= GN_OP_FLOOR && inner <= GN_OP_RINT) ? x : -1;
+    case GN_OP_RINT: return integer || (inner >= GN_OP_FLOOR && inner <= GN_OP_RINT) ? x : -1;
     case GN_OP_ISNAN:
-    case GN_OP_ISINF:
-        return integer ? gn__const_i(b, GN_BOOL, 0) : -1;
-    default:
-        return -1;
+    case GN_OP_ISINF: return integer ? gn__const_i(b, GN_BOOL, 0) : -1;
+    default: return -1;
     }
 }
 
@@ -208,38 +202,26 @@ static int simplify_select(gn__builder *b, int condition, int x, int y) {
 
 int gn__simplify(gn__builder *b, int op, int x, int y, int z) {
     switch (op) {
-    case GN_OP_ADD:
-        return simplify_add(b, x, y);
-    case GN_OP_SUB:
-        return simplify_sub(b, x, y);
-    case GN_OP_MUL:
-        return simplify_mul(b, x, y);
-    case GN_OP_DIV:
-        return simplify_div(b, x, y);
-    case GN_OP_FLOORDIV:
-        return is_number(b, y, 1.0) ? emit(b, GN_OP_FLOOR, x, 0) : -1;
-    case GN_OP_POW:
-        return simplify_pow(b, x, y);
+    case GN_OP_ADD: return simplify_add(b, x, y);
+    case GN_OP_SUB: return simplify_sub(b, x, y);
+    case GN_OP_MUL: return simplify_mul(b, x, y);
+    case GN_OP_DIV: return simplify_div(b, x, y);
+    case GN_OP_FLOORDIV: return is_number(b, y, 1.0) ? emit(b, GN_OP_FLOOR, x, 0) : -1;
+    case GN_OP_POW: return simplify_pow(b, x, y);
     case GN_OP_MIN:
-    case GN_OP_MAX:
-        return simplify_min_max(b, op, x, y);
+    case GN_OP_MAX: return simplify_min_max(b, op, x, y);
     case GN_OP_AND:
     case GN_OP_OR:
     case GN_OP_XOR:
     case GN_OP_SHL:
-    case GN_OP_SHR:
-        return simplify_bits(b, op, x, y);
+    case GN_OP_SHR: return simplify_bits(b, op, x, y);
     case GN_OP_EQ:
     case GN_OP_NE:
     case GN_OP_LT:
-    case GN_OP_LE:
-        return simplify_comparison(b, op, x, y);
-    case GN_OP_NOT:
-        return simplify_not(b, x);
-    case GN_OP_SELECT:
-        return simplify_select(b, x, y, z);
-    default:
-        return simplify_unary(b, op, x);
+    case GN_OP_LE: return simplify_comparison(b, op, x, y);
+    case GN_OP_NOT: return simplify_not(b, x);
+    case GN_OP_SELECT: return simplify_select(b, x, y, z);
+    default: return simplify_unary(b, op, x);
     }
 }
 

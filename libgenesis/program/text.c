@@ -43,21 +43,15 @@ static void write_arguments(FILE *out, const gn_program *program, const gn_insn 
     const uint16_t values[3] = {insn->a, insn->b, insn->c};
     switch (insn->op) {
     case GN_OP_LOAD:
-    case GN_OP_PARAM:
-        fprintf(out, " %u", insn->a);
-        break;
+    case GN_OP_PARAM: fprintf(out, " %u", insn->a); break;
     case GN_OP_CONST:
         if (gn__is_float(insn->type))
             fprintf(out, " %.17g", constant->f);
         else
             fprintf(out, " %lld", (long long)constant->i);
         break;
-    case GN_OP_LOADX:
-        fprintf(out, " %u, %%%u", insn->a, insn->b);
-        break;
-    case GN_OP_ROUND:
-        fprintf(out, " %%%u, %s", insn->a, dtype_names[insn->b]);
-        break;
+    case GN_OP_LOADX: fprintf(out, " %u, %%%u", insn->a, insn->b); break;
+    case GN_OP_ROUND: fprintf(out, " %%%u, %s", insn->a, dtype_names[insn->b]); break;
     default:
         for (int i = 0, slots = gn__value_slots(insn); i < 3; i++)
             if (slots >> i & 1)

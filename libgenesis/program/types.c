@@ -40,7 +40,8 @@ bool gn__type_contains(int b, int a) {
         [GN_I32] = 1 << GN_BOOL | 1 << GN_U8 | 1 << GN_I8 | 1 << GN_I16,
         [GN_I64] = 1 << GN_BOOL | 1 << GN_U8 | 1 << GN_I8 | 1 << GN_I16 | 1 << GN_I32 | 1 << GN_U32,
         [GN_U32] = 1 << GN_BOOL | 1 << GN_U8,
-        [GN_F32] = 1 << GN_BOOL | 1 << GN_U8 | 1 << GN_I8 | 1 << GN_I16 | 1 << GN_F16 | 1 << GN_BF16,
+        [GN_F32] =
+            1 << GN_BOOL | 1 << GN_U8 | 1 << GN_I8 | 1 << GN_I16 | 1 << GN_F16 | 1 << GN_BF16,
         [GN_F64] = 1 << GN_BOOL | 1 << GN_U8 | 1 << GN_I8 | 1 << GN_I16 | 1 << GN_I32 |
                    1 << GN_U32 | 1 << GN_F16 | 1 << GN_BF16 | 1 << GN_F32,
     };

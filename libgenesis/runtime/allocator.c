@@ -40,7 +40,7 @@ typedef struct block {
 struct slab {
     slab *next;
     gn_mem *mem;
-    void *host;      /* address on the host, or NULL */
+    void *host; /* address on the host, or NULL */
     uint64_t bytes, cut;
     size_t n_in_use; /* blocks */
     block *blocks;
@@ -51,7 +51,7 @@ struct gn__allocator {
     gn__device *device;
     block *free[N_CLASSES];
     slab *slabs;
-    slab *current; /* the one that small blocks are cut from, or NULL */
+    slab *current;  /* the one that small blocks are cut from, or NULL */
     uint64_t limit; /* 0: none */
     gn_memory_stats stats;
 };
@@ -153,7 +153,7 @@ static void finish_current(gn__allocator *a) {
         uint64_t left = s->bytes - s->cut;
         uint32_t class = class_of(left);
         if (class_bytes(class) > left)
-            class--;
+            class --;
         block *b = cut(a, s, class);
         if (b == NULL)
             return;
@@ -238,10 +238,9 @@ static void explain(gn__allocator *a, uint64_t bytes, gn__reason *why) {
     bytes_text(reserved, stats->reserved);
     if (a->limit)
         bytes_text(limit, a->limit);
-    int length = snprintf(why->text, sizeof why->text,
-                          "no room on %s for %s: %s (tensors use %s of %s reserved%s%s",
-                          a->device->name, wanted, plugin, used, reserved,
-                          a->limit ? "; the limit is " : "", limit);
+    int length = snprintf(
+        why->text, sizeof why->text, "no room on %s for %s: %s (tensors use %s of %s reserved%s%s",
+        a->device->name, wanted, plugin, used, reserved, a->limit ? "; the limit is " : "", limit);
     uint64_t free_bytes = 0, total = 0;
     const gn__device *device = a->device;
     if (device->table->memory_info &&
@@ -279,8 +278,7 @@ static block *take_slowly(gn__allocator *a, uint32_t class, uint64_t bytes, bool
     return b;
 }
 
-gn__storage *gn__allocator_take(gn__device *device, uint64_t bytes, bool in_call,
-                                gn__reason *why) {
+gn__storage *gn__allocator_take(gn__device *device, uint64_t bytes, bool in_call, gn__reason *why) {
     gn__allocator *a = device->allocator;
     if (bytes > (uint64_t)INT64_MAX / 4) {
         gn__reason_set(why, GN_E_MEMORY, "%llu bytes are more than there can be",

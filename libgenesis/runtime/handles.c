@@ -32,8 +32,7 @@ static entry *find(array *a, const gn_program *program) {
     uint64_t hash = (uint64_t)(uintptr_t)program * UINT64_C(0x9e3779b97f4a7c15);
     size_t mask = a->n_entries - 1, i = (size_t)(hash >> 32) & mask;
     for (;; i = (i + 1) & mask) {
-        const gn_program *here =
-            atomic_load_explicit(&a->entries[i].program, memory_order_acquire);
+        const gn_program *here = atomic_load_explicit(&a->entries[i].program, memory_order_acquire);
         if (here == program || here == NULL)
             return &a->entries[i];
     }

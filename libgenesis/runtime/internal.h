@@ -31,7 +31,7 @@ gn_status gn__reason_set(gn__reason *why, gn_status status, const char *format, 
 
 typedef struct gn__plugin {
     struct gn__plugin *next;
-    gn_backend table;  /* zeros beyond the plugin's struct_size */
+    gn_backend table; /* zeros beyond the plugin's struct_size */
     char name[64];
     char *path;
     dev_t file_device; /* with the inode: which file it is, under whatever path */
@@ -120,8 +120,7 @@ void gn__allocator_free(gn__allocator *allocator);
 
 /* Memory with one reference, or NULL with a reason. `in_call`: for scratch, while a call of the
  * backend runs and must not be waited for. */
-gn__storage *gn__allocator_take(gn__device *device, uint64_t bytes, bool in_call,
-                                gn__reason *why);
+gn__storage *gn__allocator_take(gn__device *device, uint64_t bytes, bool in_call, gn__reason *why);
 /* The same over memory of the host's; the backend has `wrap`. */
 gn__storage *gn__allocator_wrap(gn__device *device, void *data, uint64_t bytes, gn__reason *why);
 void gn__allocator_give(gn__storage *storage);

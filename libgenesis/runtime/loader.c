@@ -25,19 +25,23 @@ typedef struct slot {
     size_t offset;
 } slot;
 
-#define SLOT(member) {#member, offsetof(gn_backend, member)}
+#define SLOT(member)                                                                               \
+    { #member, offsetof(gn_backend, member) }
 
-static const slot required[] = {SLOT(count), SLOT(info),   SLOT(open),     SLOT(close),
-                                SLOT(alloc), SLOT(free),   SLOT(upload),   SLOT(download),
+static const slot required[] = {SLOT(count), SLOT(info),   SLOT(open),   SLOT(close),
+                                SLOT(alloc), SLOT(free),   SLOT(upload), SLOT(download),
                                 SLOT(map),   SLOT(reduce), SLOT(scatter)};
 
 /* An optional function that is of no use without another one. */
 static const struct {
     slot has, needs;
 } pairs[] = {
-    {SLOT(program_create), SLOT(program_release)}, {SLOT(stream_create), SLOT(stream_destroy)},
-    {SLOT(stream_create), SLOT(synchronise)},      {SLOT(event_create), SLOT(event_destroy)},
-    {SLOT(event_create), SLOT(event_record)},      {SLOT(plan), SLOT(plan_release)},
+    {SLOT(program_create), SLOT(program_release)},
+    {SLOT(stream_create), SLOT(stream_destroy)},
+    {SLOT(stream_create), SLOT(synchronise)},
+    {SLOT(event_create), SLOT(event_destroy)},
+    {SLOT(event_create), SLOT(event_record)},
+    {SLOT(plan), SLOT(plan_release)},
     {SLOT(plan), SLOT(run)},
 };
 
@@ -92,8 +96,8 @@ static gn_status negotiate(void *object, const char *name, gn_backend *copy, gn_
                               request.needed_major, request.needed_minor, GN_ABI_MAJOR,
                               GN_ABI_MINOR);
     if (status != GN_OK)
-        return gn__reason_set(why, status < GN_OK ? status : GN_E_INTERNAL,
-                              "its entry failed: %s", gn__late_text(status));
+        return gn__reason_set(why, status < GN_OK ? status : GN_E_INTERNAL, "its entry failed: %s",
+                              gn__late_text(status));
     if (table == NULL || table->struct_size < offsetof(gn_backend, count))
         return gn__reason_set(why, GN_E_FORMAT, "its entry gave no table");
     memset(copy, 0, sizeof *copy);
@@ -181,9 +185,9 @@ static bool look_in(const char *folder, void *context) {
     else
         trouble = strerror(errno);
     if (h->used < sizeof h->folders)
-        h->used += (size_t)snprintf(h->folders + h->used, sizeof h->folders - h->used,
-                                    *trouble ? "%s%s (%s)" : "%s%s", h->used ? ", " : "", folder,
-                                    trouble);
+        h->used +=
+            (size_t)snprintf(h->folders + h->used, sizeof h->folders - h->used,
+                             *trouble ? "%s%s (%s)" : "%s%s", h->used ? ", " : "", folder, trouble);
     return true;
 }
 

@@ -3,13 +3,17 @@
  * registry.c - devices by their strings: parsed, opened once, found again without a lock; the
  * default device; what becomes of devices in a forked child.
  */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP */
+#endif
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "internal.h"
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+/* Recursive, because a plugin may fork a compiler while its device is opened: see watch_forks. */
+static pthread_mutex_t lock = PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 
 /* Open devices. They are put in front, and taken out by gn_shutdown only. */
 static _Atomic(gn__device *) devices;
@@ -28,7 +32,8 @@ static void after_fork_in_child(void) {
     for (gn__device *device = atomic_load(&devices); device; device = device->next)
         device->forked = true;
     gn__plugins_each(mark_forked);
-    gn__registry_unlock();
+    /* The child's only thread holds the lock, but has another id than the one that took it. */
+    lock = (pthread_mutex_t)PTHREAD_RECURSIVE_MUTEX_INITIALIZER_NP;
 }
 
 static void watch_forks(void) {
@@ -48,8 +53,7 @@ static gn_status parse(const char *text, device_name *out, gn__reason *why) {
     size_t length = strcspn(text, ":");
     const char *number = text + length + (text[length] == ':');
     size_t digits = strspn(number, "0123456789");
-    if (text[length] == ':' && *number != '\0' && digits == 0 &&
-        gn__plugin_name_fits(text, length))
+    if (text[length] == ':' && *number != '\0' && digits == 0 && gn__plugin_name_fits(text, length))
         return gn__reason_set(why, GN_E_UNSUPPORTED,
                               "layers, such as '%.*s:' before a device, are not supported",
                               (int)length, text);
@@ -173,6 +177,7 @@ static gn__device *open_device(gn__plugin *plugin, const device_name *name, gn__
         return NULL;
     }
     plugin->opened = true;
+    gn__log(GN_LOG_INFO, "opened %s: %s", device->name, info.name);
     return device;
 no_memory:
     free_device(device);
@@ -238,8 +243,7 @@ static gn__device *open_named(const char *text) {
 }
 
 gn__device *gn__device_get(const char *text) {
-    gn__device *device =
-        text ? find(text) : atomic_load_explicit(&standard, memory_order_acquire);
+    gn__device *device = text ? find(text) : atomic_load_explicit(&standard, memory_order_acquire);
     if (device == NULL)
         device = text ? open_named(text) : open_standard();
     if (device && device->forked)

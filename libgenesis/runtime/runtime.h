@@ -20,17 +20,17 @@ typedef struct gn__device {
     const gn_backend *table; /* core's copy: optional members beyond the plugin's size are NULL */
     gn_device *handle;
     int ordinal;
-    uint32_t flags, dtypes;  /* of gn_device_info */
-    char name[64];           /* "cpu", "cuda:1": ordinal 0 has no number */
+    uint32_t flags, dtypes; /* of gn_device_info */
+    char name[64];          /* "cpu", "cuda:1": ordinal 0 has no number */
 
     /* ---- of the runtime alone: see runtime/internal.h */
-    bool forked;             /* this process is a fork's child: the device is dead here */
+    bool forked; /* this process is a fork's child: the device is dead here */
     struct gn__allocator *allocator;
     struct gn__handles *handles;
-    gn__table *plans;        /* descriptor -> plan */
-    gn__storage *scratch;    /* handed out to the call that runs now; under `queue` */
-    pthread_mutex_t queue;   /* held during calls on the default stream */
-    pthread_mutex_t lock;    /* of handles and plans; never taken while `queue` is held */
+    gn__table *plans;      /* descriptor -> plan */
+    gn__storage *scratch;  /* handed out to the call that runs now; under `queue` */
+    pthread_mutex_t queue; /* held during calls on the default stream */
+    pthread_mutex_t lock;  /* of handles and plans; never taken while `queue` is held */
     struct gn__plugin *plugin;
     struct gn__device *next;
 } gn__device;
@@ -47,13 +47,13 @@ static inline bool gn__device_has_dtype(const gn__device *device, int dtype) {
 
 struct gn__storage {
     atomic_uint references;
-    atomic_uint version;  /* counts in-place changes; see autograd */
+    atomic_uint version; /* counts in-place changes; see autograd */
     gn__device *device;
-    gn_mem *mem;          /* the backend's block that holds it */
-    uint64_t offset;      /* bytes into the block; a multiple of GN_MEM_ALIGNMENT unless wrapped */
+    gn_mem *mem;     /* the backend's block that holds it */
+    uint64_t offset; /* bytes into the block; a multiple of GN_MEM_ALIGNMENT unless wrapped */
     uint64_t bytes;
-    void *host;           /* its address on the host, or NULL */
-    bool wrapped;         /* over memory of the user's, which is given back by free_host */
+    void *host;   /* its address on the host, or NULL */
+    bool wrapped; /* over memory of the user's, which is given back by free_host */
     void (*free_host)(void *context);
     void *context;
 };
@@ -81,7 +81,7 @@ gn_status gn__download(void *target, gn__storage *source, uint64_t offset, uint6
  * errors and traces: a static string.
  */
 typedef struct gn__operand {
-    gn__storage *storage;         /* NULL: an index operand */
+    gn__storage *storage; /* NULL: an index operand */
     int64_t offset;
     int64_t stride[GN_MAX_DIMS];
     int64_t axis_stride, axis_extent;
@@ -90,11 +90,11 @@ typedef struct gn__operand {
 typedef struct gn__launch {
     const char *op;
     const gn_program *program;
-    int n_dims;                   /* of the space */
-    int n_reduced;                /* the last ones; 0 for map programs */
+    int n_dims;    /* of the space */
+    int n_reduced; /* the last ones; 0 for map programs */
     const int64_t *size;
-    const gn__operand *operands;  /* program->n_operands */
-    const gn_scalar *params;      /* program->n_params */
+    const gn__operand *operands; /* program->n_operands */
+    const gn_scalar *params;     /* program->n_params */
 } gn__launch;
 
 /* Runs a program of any kind: map, reduce, or row program. A row program that the backend declines is
@@ -112,7 +112,7 @@ gn_status gn__launch_scatter(gn__device *device, const char *op, int n_dims, int
 /* ---- Planned kernels (plan.c) */
 
 typedef struct gn__plan {
-    gn_plan *handle;              /* NULL: the backend declined; compose */
+    gn_plan *handle; /* NULL: the backend declined; compose */
     uint64_t workspace_bytes, saved_bytes;
 } gn__plan;
 
@@ -126,7 +126,7 @@ const gn__plan *gn__plan_get(gn__device *device, const char *op, const gn_plan_d
  * storage NULL are absent. */
 typedef struct gn__pointer {
     gn__storage *storage;
-    int64_t offset;               /* bytes */
+    int64_t offset; /* bytes */
 } gn__pointer;
 gn_status gn__plan_run(gn__device *device, const char *op, const gn__plan *plan,
                        const gn__pointer *tensors, int n_tensors, gn__storage *saved);

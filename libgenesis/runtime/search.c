@@ -10,6 +10,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "internal.h"
 
@@ -35,10 +36,27 @@ void gn__search_path(bool (*visit)(const char *folder, void *context), void *con
 
 /* ---- Reports on plugins */
 
+enum { MAX_FOLDERS = 64 }; /* that are told apart */
+
 typedef struct visitor {
     void (*visit)(const gn_plugin_report *report, void *context);
     void *context;
+    struct stat seen[MAX_FOLDERS];
+    int n_seen;
 } visitor;
+
+/* Whether the path had the folder before, be it under another name. */
+static bool seen_before(visitor *v, const char *folder) {
+    struct stat here;
+    if (stat(folder, &here) != 0)
+        return false;
+    for (int i = 0; i < v->n_seen; i++)
+        if (v->seen[i].st_dev == here.st_dev && v->seen[i].st_ino == here.st_ino)
+            return true;
+    if (v->n_seen < MAX_FOLDERS)
+        v->seen[v->n_seen++] = here;
+    return false;
+}
 
 /* The backend's name in a file name: "cpu" of "genesis_cpu.so". False if it is no plugin's. */
 static bool name_of_file(const char *file, char *name, size_t bytes) {
@@ -91,6 +109,8 @@ static int by_name(const struct dirent **a, const struct dirent **b) {
 static bool report_folder(const char *folder, void *context) {
     visitor *v = context;
     struct dirent **files;
+    if (seen_before(v, folder))
+        return true;
     int n = scandir(folder, &files, is_plugin, by_name);
     if (n < 0) {
         gn_plugin_report report = {.path = ""};
@@ -114,7 +134,7 @@ gn_status gn_plugins_visit(void (*visit)(const gn_plugin_report *report, void *c
         return gn_error_status();
     if (visit == NULL)
         return gn_fail(GN_E_ARGUMENT, "plugins_visit", "no function to call");
-    visitor v = {visit, context};
+    visitor v = {.visit = visit, .context = context};
     gn__search_path(report_folder, &v);
     return GN_OK;
 }

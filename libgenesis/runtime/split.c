@@ -142,8 +142,8 @@ static int value_of(maker *m, int v) {
         made = gn__param(b, insn->type, insn->a);
     } else { /* of an earlier stage: the places say that it has a slot */
         const int slot = at->slot - 1;
-        const int operand = operand_of(m, &m->slot[slot], GN_READ, m->all->slot_dtype[slot],
-                                       SLOT | slot);
+        const int operand =
+            operand_of(m, &m->slot[slot], GN_READ, m->all->slot_dtype[slot], SLOT | slot);
         made = gn__cast(b, insn->type, gn__load(b, operand));
     }
     m->number[v] = made;
@@ -254,8 +254,8 @@ static gn_status make_piece(maker *m) {
             continue;
         if (m->places[i].where == ROW)
             enter_row(m);
-        m->number[i] = insn->op == GN_OP_REDUCE && m->empty ? identity(m, insn)
-                                                            : copy_insn(m, insn);
+        m->number[i] =
+            insn->op == GN_OP_REDUCE && m->empty ? identity(m, insn) : copy_insn(m, insn);
     }
     if (!m->empty)
         for (uint32_t i = 0; i < program->n_insns; i++)

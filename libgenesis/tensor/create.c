@@ -80,7 +80,7 @@ gn_tensor *gn_arange(double start, double end, double step, const gn_tensor_opti
     if (gn__failed())
         return NULL;
     double length = ceil((end - start) / step);
-    if (!isfinite(start) || !isfinite(length) || step == 0 || length < 0)
+    if (!isfinite(start) || !(length >= 0 && length < 0x1p62) || step == 0)
         return gn__fail_null(GN_E_ARGUMENT, "arange", "from %g to %g by %g has no end", start, end,
                              step);
     bool integral = start == floor(start) && end == floor(end) && step == floor(step);

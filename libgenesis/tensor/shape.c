@@ -51,6 +51,27 @@ bool gn__is_dense(const gn_tensor *t) {
     return true;
 }
 
+bool gn__overlaps(int n_dims, const int64_t *size, const int64_t *stride) {
+    bool taken[GN_TENSOR_MAX_DIMS] = {false};
+    int64_t reach = 0; /* the largest offset of the dims taken so far */
+    for (int d = 0; d < n_dims; d++)
+        if (size[d] == 0)
+            return false;
+    for (int round = 0; round < n_dims; round++) {
+        int next = -1;
+        for (int d = 0; d < n_dims; d++)
+            if (!taken[d] && size[d] > 1 && (next < 0 || stride[d] < stride[next]))
+                next = d;
+        if (next < 0)
+            return false;
+        if (stride[next] <= reach)
+            return true;
+        taken[next] = true;
+        reach += (size[next] - 1) * stride[next];
+    }
+    return false;
+}
+
 /* (N, C, spatial..): C is innermost, then the spatial dims, last one first, then N. */
 static void channels_last_strides(int n_dims, const int64_t *size, int64_t *stride) {
     int64_t step = 1;
@@ -154,7 +175,7 @@ gn__device *gn__common_device(const char *op, int n, gn_tensor *const *t) {
             joins = other_joins;
         } else if (!other_joins) {
             return gn__fail_null(GN_E_ARGUMENT, op,
-                                 "tensors are on %s and on %s: move one with gn_to", device->name,
+                                 "tensors are on %s and on %s: move one with gn_to_device", device->name,
                                  other->name);
         }
     }

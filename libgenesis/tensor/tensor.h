@@ -37,7 +37,7 @@ struct gn_tensor {
     struct gn__node *node;        /* the operation that made it; NULL for leaves */
     gn_tensor *grad;
     gn_tensor *base;              /* of a view: the tensor that owns the data; NULL otherwise */
-    uint32_t base_epoch;          /* see autograd/inplace.c */
+    uint32_t base_epoch;          /* see autograd/history.c */
     struct gn__hooks *hooks;
 };
 
@@ -68,6 +68,9 @@ void gn__row_major(int n_dims, const int64_t *size, int64_t *stride);
 bool gn__is_row_major(const gn_tensor *t);
 /* Without gaps or overlaps, in some order of dims. */
 bool gn__is_dense(const gn_tensor *t);
+/* Whether two coordinates may name one element: true unless each stride steps over all that the
+ * smaller ones reach. Strides are not negative. */
+bool gn__overlaps(int n_dims, const int64_t *size, const int64_t *stride);
 /* Strides in the channels-last order, size-1 dims ignored. */
 bool gn__is_channels_last(const gn_tensor *t);
 bool gn__same_shape(const gn_tensor *a, const gn_tensor *b);

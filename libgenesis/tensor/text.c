@@ -27,7 +27,7 @@ static void write_text(writer *w, const char *format, ...) GN_PRINTF(2, 3);
 static void write_text(writer *w, const char *format, ...) {
     va_list arguments;
     va_start(arguments, format);
-    char piece[128];
+    char piece[GN__SHAPE_TEXT_BYTES + 64];
     int length = vsnprintf(piece, sizeof piece, format, arguments);
     va_end(arguments);
     if (gn__failed() || length < 0)

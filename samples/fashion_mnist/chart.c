@@ -86,14 +86,16 @@ static void write_points(const chart *c, const curve *points) {
     for (size_t i = 0; i < points->n; i++) {
         const point *p = &points->points[i];
         if (isfinite(value_of(c, p)))
-            fprintf(c->out,
-                    "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\"><title>test, after epoch %g: %.4f</title>"
-                    "</circle>\n",
-                    place_x(c, p->epoch), place_y(c, value_of(c, p)), p->epoch, value_of(c, p));
+            fprintf(
+                c->out,
+                "<circle cx=\"%.1f\" cy=\"%.1f\" r=\"4\"><title>test, after epoch %g: %.4f</title>"
+                "</circle>\n",
+                place_x(c, p->epoch), place_y(c, value_of(c, p)), p->epoch, value_of(c, p));
     }
 }
 
-void chart_write(FILE *out, chart_value value, const curve *train, const curve *tested, double epochs) {
+void chart_write(FILE *out, chart_value value, const curve *train, const curve *tested,
+                 double epochs) {
     chart c = {.out = out, .value = value};
     double low = value == CHART_LOSS ? 0 : 1, high = value == CHART_LOSS ? 0 : 1;
     widen(&c, train, &low, &high);
@@ -101,8 +103,8 @@ void chart_write(FILE *out, chart_value value, const curve *train, const curve *
     c.y = make_axis(low, high);
     c.x = make_axis(0, epochs);
     c.x.high = epochs;
-    fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s over the epochs\">\n", WIDTH,
-            HEIGHT, value == CHART_LOSS ? "loss" : "accuracy");
+    fprintf(out, "<svg viewBox=\"0 0 %d %d\" role=\"img\" aria-label=\"%s over the epochs\">\n",
+            WIDTH, HEIGHT, value == CHART_LOSS ? "loss" : "accuracy");
     write_axes(&c);
     write_curve(&c, train, "train");
     write_curve(&c, tested, "test");

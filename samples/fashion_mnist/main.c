@@ -26,9 +26,9 @@ enum { TEST_BATCH = 250, POINTS_PER_EPOCH = 50, EXIT_INTERRUPTED = 130 };
 static gn_module *make_model(void) {
     return gn_nn_sequential(
         gn_nn_conv2d(1, 32, 3, .padding = 1), gn_nn_batch_norm2d(32), gn_nn_relu(),
-        gn_nn_max_pool2d(2),
+        gn_nn_max_pool2d(2), /* (N, 32, 14, 14) */
         gn_nn_conv2d(32, 64, 3, .padding = 1), gn_nn_batch_norm2d(64), gn_nn_relu(),
-        gn_nn_max_pool2d(2),
+        gn_nn_max_pool2d(2), /* (N, 64, 7, 7) */
         gn_nn_flatten(), gn_nn_dropout(0.25),
         gn_nn_linear(64 * 7 * 7, 128), gn_nn_relu(),
         gn_nn_linear(128, CLASSES));
@@ -134,11 +134,13 @@ static gn_status train_epoch(training *t) {
 
 /* What comes after a whole epoch. */
 static gn_status finish_epoch(training *t, gn_dataset *test, answers *a) {
-    if (gn_save(gn_state_dict(t->model), t->model_path) != GN_OK || evaluate(t->model, test, a) != GN_OK)
+    if (gn_save(gn_state_dict(t->model), t->model_path) != GN_OK ||
+        evaluate(t->model, test, a) != GN_OK)
         return gn_error_status();
     curve_add(&t->tested, (double)t->bar.epoch, a->loss, accuracy(a));
     const point *last = &t->train.points[t->train.n - 1];
-    printf("epoch %lld/%lld  training loss %.4f, accuracy %.4f; test loss %.4f, accuracy %.4f; saved %s\n",
+    printf("epoch %lld/%lld  training loss %.4f, accuracy %.4f; test loss %.4f, accuracy %.4f; "
+           "saved %s\n",
            (long long)t->bar.epoch, (long long)t->bar.epochs, last->loss, last->accuracy, a->loss,
            accuracy(a), t->model_path);
     fflush(stdout);
@@ -162,7 +164,8 @@ static gn_status prepare(training *t, const options *o, gn_module *model, gn_dat
 }
 
 /* Returns the program's exit status; with an error of the library: any. */
-static int train(const options *o, gn_module *model, gn_dataset *data, gn_dataset *test, answers *a) {
+static int train(const options *o, gn_module *model, gn_dataset *data, gn_dataset *test,
+                 answers *a) {
     training t;
     int64_t finished = 0;
     if (prepare(&t, o, model, data) == GN_OK) {
@@ -171,15 +174,22 @@ static int train(const options *o, gn_module *model, gn_dataset *data, gn_datase
                finish_epoch(&t, test, a) == GN_OK)
             finished++;
     }
-    report r = {.settings = o, .model = model, .test = test, .train_images = gn_dataset_size(data),
-                .train = &t.train, .tested = &t.tested, .answers = a, .epochs = finished,
+    report r = {.settings = o,
+                .model = model,
+                .test = test,
+                .train_images = gn_dataset_size(data),
+                .train = &t.train,
+                .tested = &t.tested,
+                .answers = a,
+                .epochs = finished,
                 .seconds = progress_seconds(&t.bar),
                 .images_per_second = progress_images_per_second(&t.bar)};
     if (finished > 0 && gn_error_status() == GN_OK && report_write(&r, t.report_path) == GN_OK)
         printf("trained for %s at %s images/s; report: %s\n", progress_duration(r.seconds),
                progress_grouped((int64_t)r.images_per_second), t.report_path);
     if (interrupted && finished > 0)
-        printf("interrupted: %s has the weights after epoch %lld\n", t.model_path, (long long)finished);
+        printf("interrupted: %s has the weights after epoch %lld\n", t.model_path,
+               (long long)finished);
     else if (interrupted)
         printf("interrupted: no epoch was finished, so nothing was saved\n");
     curve_free(&t.train);
@@ -194,10 +204,11 @@ static void print_setting(const options *o, gn_module *model, gn_dataset *data, 
     if (gn_device_describe(gn_default_device(), &info) != GN_OK)
         return;
     printf("Fashion-MNIST on %s (%s)\n", gn_default_device(), info.name);
-    printf("%s training and %s test images, %s parameters, batches of %lld, %lld epochs, seed %lld\n",
-           progress_grouped(gn_dataset_size(data)), progress_grouped(gn_dataset_size(test)),
-           progress_grouped(gn_num_parameters(model)), (long long)o->batch, (long long)o->epochs,
-           (long long)o->seed);
+    printf(
+        "%s training and %s test images, %s parameters, batches of %lld, %lld epoch%s, seed %lld\n",
+        progress_grouped(gn_dataset_size(data)), progress_grouped(gn_dataset_size(test)),
+        progress_grouped(gn_num_parameters(model)), (long long)o->batch, (long long)o->epochs,
+        o->epochs > 1 ? "s" : "", (long long)o->seed);
     fflush(stdout);
 }
 

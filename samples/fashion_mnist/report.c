@@ -17,11 +17,20 @@ enum { FIRST = 32, SUREST = 16, SHOWN = FIRST + SUREST };
 static void escaped(FILE *out, const char *text) {
     for (; *text; text++)
         switch (*text) {
-        case '<': fputs("&lt;", out); break;
-        case '>': fputs("&gt;", out); break;
-        case '&': fputs("&amp;", out); break;
-        case '"': fputs("&quot;", out); break;
-        default: putc(*text, out);
+        case '<':
+            fputs("&lt;", out);
+            break;
+        case '>':
+            fputs("&gt;", out);
+            break;
+        case '&':
+            fputs("&amp;", out);
+            break;
+        case '"':
+            fputs("&quot;", out);
+            break;
+        default:
+            putc(*text, out);
         }
 }
 
@@ -40,7 +49,9 @@ static void tile(FILE *out, const char *value, const char *name) {
 static void write_head(FILE *out, const report *r) {
     const answers *a = r->answers;
     char text[64];
-    fputs("<h1>Fashion-MNIST</h1>\n<p class=\"lead\">A convolutional network trained with Genesis on <b>", out);
+    fputs("<h1>Fashion-MNIST</h1>\n<p class=\"lead\">A convolutional network trained with Genesis "
+          "on <b>",
+          out);
     escaped(out, gn_default_device());
     fputs("</b>.</p>\n<div class=\"tiles\">\n", out);
     snprintf(text, sizeof text, "%.2f%%", a->n ? 100 * (double)a->correct / (double)a->n : 0);
@@ -63,7 +74,8 @@ static void write_charts(FILE *out, const report *r) {
     fputs("<div class=\"charts\">\n", out);
     for (size_t i = 0; i < sizeof charts / sizeof charts[0]; i++) {
         fprintf(out,
-                "<section><h2>%s</h2><p class=\"legend\"><span class=\"key train\"></span>training, with "
+                "<section><h2>%s</h2><p class=\"legend\"><span class=\"key "
+                "train\"></span>training, with "
                 "dropout <span class=\"key test\"></span>test</p>\n",
                 charts[i].title);
         chart_write(out, charts[i].value, r->train, r->tested, epochs);
@@ -78,9 +90,12 @@ static void write_confusion(FILE *out, const answers *a) {
         count[a->truth[i]][a->said[i]]++;
         total[a->truth[i]]++;
     }
-    fputs("<section><h2>Confusion matrix</h2>\n<p>Each row has the test images of one class, each column "
-          "what the network takes them for.</p>\n<div class=\"scroll\"><table class=\"confusion\">\n"
-          "<tr><td></td>", out);
+    fputs(
+        "<section><h2>Confusion matrix</h2>\n<p>Each row has the test images of one class, each "
+        "column "
+        "what the network takes them for.</p>\n<div class=\"scroll\"><table class=\"confusion\">\n"
+        "<tr><td></td>",
+        out);
     for (int k = 0; k < CLASSES; k++)
         fprintf(out, "<th scope=\"col\"><span>%s</span></th>", gn_fashion_mnist_classes[k]);
     fputs("<th scope=\"col\"><span>right</span></th></tr>\n", out);
@@ -90,7 +105,10 @@ static void write_confusion(FILE *out, const answers *a) {
             double share = total[row] ? (double)count[row][k] / (double)total[row] : 0;
             /* Mistakes are few: the root makes them visible. */
             fprintf(out, "<td class=\"%s%s\" style=\"--share:%.2f\">%lld</td>",
-                    row == k ? "right" : "wrong", share > 0.5 ? " deep" : share > 0 ? "" : " none",
+                    row == k ? "right" : "wrong",
+                    share > 0.5 ? " deep"
+                    : share > 0 ? ""
+                                : " none",
                     row == k ? share : sqrt(share), (long long)count[row][k]);
         }
         fprintf(out, "<td class=\"sum\">%.1f%%</td></tr>\n",
@@ -143,8 +161,10 @@ static void write_images(FILE *out, const report *r) {
         return;
     fprintf(out, "<style>figure i{--rows:%d;background-image:url(", n);
     sheet_write(out, r->test, images, n);
-    fputs(")}</style>\n<section><h2>The first test images</h2><p>Below each one, what the network takes it "
-          "for, and how sure it is; mistakes are marked.</p><div class=\"sheet\">\n", out);
+    fputs(")}</style>\n<section><h2>The first test images</h2><p>Below each one, what the network "
+          "takes it "
+          "for, and how sure it is; mistakes are marked.</p><div class=\"sheet\">\n",
+          out);
     for (int i = 0; i < n_first; i++)
         write_figure(out, r->answers, images[i], i);
     fputs("</div></section>\n", out);
@@ -170,7 +190,8 @@ static void write_settings(FILE *out, const report *r) {
     snprintf(text, sizeof text, "%s training, %s test", progress_grouped(r->train_images),
              progress_grouped(r->answers->n));
     setting(out, "images", text);
-    snprintf(text, sizeof text, "%lld of %lld", (long long)r->epochs, (long long)r->settings->epochs);
+    snprintf(text, sizeof text, "%lld of %lld", (long long)r->epochs,
+             (long long)r->settings->epochs);
     setting(out, "epochs finished", text);
     setting(out, "batch", progress_grouped(r->settings->batch));
     snprintf(text, sizeof text, "Adam, one cycle up to %g", r->settings->lr);
@@ -194,9 +215,10 @@ gn_status report_write(const report *r, const char *path) {
     FILE *out = fopen(path, "w");
     if (out == NULL)
         return gn_fail(GN_E_IO, "report", "%s: %s", path, strerror(errno));
-    fprintf(out, "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
-                 "<meta name=\"viewport\" content=\"width=device-width\">\n"
-                 "<title>Fashion-MNIST with Genesis</title>\n<style>%s</style></head><body>\n",
+    fprintf(out,
+            "<!doctype html>\n<html lang=\"en\"><head><meta charset=\"utf-8\">\n"
+            "<meta name=\"viewport\" content=\"width=device-width\">\n"
+            "<title>Fashion-MNIST with Genesis</title>\n<style>%s</style></head><body>\n",
             report_style);
     write_head(out, r);
     write_charts(out, r);

@@ -30,7 +30,8 @@ static void write_headers(unsigned char *bmp, uint32_t bytes, uint32_t rows) {
 }
 
 static void write_base64(FILE *out, const unsigned char *data, size_t n) {
-    static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    static const char letters[] =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     for (size_t i = 0; i < n; i += 3) {
         uint32_t three = (uint32_t)data[i] << 16;
         three |= i + 1 < n ? (uint32_t)data[i + 1] << 8 : 0;

@@ -15,28 +15,40 @@ struct pool_case {
 
 /* A stride of 0 stands for the kernel's size, a dilation of 0 for 1. */
 static const struct pool_case pools[] = {
-    {"2x2", 2, 2, 16, {8, 8}, {2, 2}},
-    {"2x2, odd sizes", 2, 3, 21, {7, 9}, {2, 2}},
-    {"2x2, one channel", 2, 3, 1, {6, 6}, {2, 2}},
-    {"2x2, 70 channels", 2, 1, 70, {4, 4}, {2, 2}},
-    {"3x3, stride 2, padded", 2, 2, 8, {9, 8}, {3, 3}, {2, 2}, {1, 1}},
-    {"3x3, stride 2, padding counts",
-     2, 2, 8, {9, 8}, {3, 3}, {2, 2}, {1, 1}, .include_padding = true},
-    {"3x3, stride 1", 2, 2, 5, {6, 7}, {3, 3}, {1, 1}, {1, 1}, .include_padding = true},
-    {"3x2, stride 1 by 3", 2, 2, 17, {8, 9}, {3, 2}, {1, 3}, {1, 0}},
-    {"dilation 2", 2, 2, 6, {9, 9}, {3, 3}, {1, 1}, {1, 1}, {2, 2}},
-    {"dilation 3 by 2, stride 2", 2, 2, 6, {11, 12}, {2, 3}, {2, 2}, {0, 2}, {3, 2}},
-    {"stride above the kernel", 2, 2, 6, {9, 9}, {2, 2}, {3, 3}},
-    {"whole image", 2, 2, 19, {5, 6}, {5, 6}},
-    {"whole image of more than 255", 2, 2, 5, {17, 18}, {17, 18}},
-    {"one pixel", 2, 2, 19, {1, 1}, {1, 1}},
-    {"beyond the padding", 2, 2, 4, {6, 6}, {3, 3}, {2, 2}, {0, 0}, .extra = {1, 1}},
-    {"beyond the padding, padding counts",
-     2, 2, 4, {7, 6}, {3, 3}, {3, 2}, {1, 1}, .extra = {0, 1}, .include_padding = true},
-    {"divisor 5", 2, 2, 4, {6, 6}, {3, 3}, {2, 2}, {1, 1}, .divisor = 5},
-    {"1d", 1, 3, 9, {15}, {3}, {2}, {1}},
-    {"3d", 3, 2, 18, {4, 5, 6}, {2, 2, 2}},
-    {"3d, overlapping, padded", 3, 1, 4, {5, 5, 5}, {3, 2, 3}, {2, 1, 1}, {1, 1, 1}},
+    {"2x2", .n_spatial = 2, .n = 2, .c = 16, .in = {8, 8}, .kernel = {2, 2}},
+    {"2x2, odd sizes", .n_spatial = 2, .n = 3, .c = 21, .in = {7, 9}, .kernel = {2, 2}},
+    {"2x2, one channel", .n_spatial = 2, .n = 3, .c = 1, .in = {6, 6}, .kernel = {2, 2}},
+    {"2x2, 70 channels", .n_spatial = 2, .n = 1, .c = 70, .in = {4, 4}, .kernel = {2, 2}},
+    {"3x3, stride 2, padded", .n_spatial = 2, .n = 2, .c = 8, .in = {9, 8}, .kernel = {3, 3},
+     .stride = {2, 2}, .padding = {1, 1}},
+    {"3x3, stride 2, padding counts", .n_spatial = 2, .n = 2, .c = 8, .in = {9, 8},
+     .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}, .include_padding = true},
+    {"3x3, stride 1", .n_spatial = 2, .n = 2, .c = 5, .in = {6, 7}, .kernel = {3, 3},
+     .stride = {1, 1}, .padding = {1, 1}, .include_padding = true},
+    {"3x2, stride 1 by 3", .n_spatial = 2, .n = 2, .c = 17, .in = {8, 9}, .kernel = {3, 2},
+     .stride = {1, 3}, .padding = {1, 0}},
+    {"dilation 2", .n_spatial = 2, .n = 2, .c = 6, .in = {9, 9}, .kernel = {3, 3}, .stride = {1, 1},
+     .padding = {1, 1}, .dilation = {2, 2}},
+    {"dilation 3 by 2, stride 2", .n_spatial = 2, .n = 2, .c = 6, .in = {11, 12}, .kernel = {2, 3},
+     .stride = {2, 2}, .padding = {0, 2}, .dilation = {3, 2}},
+    {"stride above the kernel", .n_spatial = 2, .n = 2, .c = 6, .in = {9, 9}, .kernel = {2, 2},
+     .stride = {3, 3}},
+    {"whole image", .n_spatial = 2, .n = 2, .c = 19, .in = {5, 6}, .kernel = {5, 6}},
+    {"whole image of more than 255", .n_spatial = 2, .n = 2, .c = 5, .in = {17, 18},
+     .kernel = {17, 18}},
+    {"one pixel", .n_spatial = 2, .n = 2, .c = 19, .in = {1, 1}, .kernel = {1, 1}},
+    {"beyond the padding", .n_spatial = 2, .n = 2, .c = 4, .in = {6, 6}, .kernel = {3, 3},
+     .stride = {2, 2}, .padding = {0, 0}, .extra = {1, 1}},
+    {"beyond the padding, padding counts", .n_spatial = 2, .n = 2, .c = 4, .in = {7, 6},
+     .kernel = {3, 3}, .stride = {3, 2}, .padding = {1, 1}, .extra = {0, 1},
+     .include_padding = true},
+    {"divisor 5", .n_spatial = 2, .n = 2, .c = 4, .in = {6, 6}, .kernel = {3, 3}, .stride = {2, 2},
+     .padding = {1, 1}, .divisor = 5},
+    {"1d", .n_spatial = 1, .n = 3, .c = 9, .in = {15}, .kernel = {3}, .stride = {2},
+     .padding = {1}},
+    {"3d", .n_spatial = 3, .n = 2, .c = 18, .in = {4, 5, 6}, .kernel = {2, 2, 2}},
+    {"3d, overlapping, padded", .n_spatial = 3, .n = 1, .c = 4, .in = {5, 5, 5},
+     .kernel = {3, 2, 3}, .stride = {2, 1, 1}, .padding = {1, 1, 1}},
 };
 
 struct pool_run {
@@ -83,8 +95,8 @@ static void window_of(const struct pool_run *r, const int64_t *y_at, struct wind
         at[0] = y_at[0];
         at[1] = y_at[1];
         for (int d = 0; d < r->n_dims - 2; d++) {
-            const int64_t i = y_at[2 + d] * r->attr.stride[d] - r->attr.padding[d] +
-                              k[d] * r->attr.dilation[d];
+            const int64_t i =
+                y_at[2 + d] * r->attr.stride[d] - r->attr.padding[d] + k[d] * r->attr.dilation[d];
             at[2 + d] = i;
             inside = inside && i >= 0 && i < r->x_size[2 + d];
             in_padding = in_padding && i < r->x_size[2 + d] + r->attr.padding_after[d];

@@ -16,7 +16,7 @@ const char *const layout_names[N_LAYOUTS] = {"nchw", "nhwc", "scattered"};
 static struct kept {
     double *tolerance;
     struct kept *next;
-} *kept;
+} * kept;
 
 void tensors_free(void) {
     while (kept) {
@@ -63,7 +63,9 @@ struct tensor output(int dtype, int n_dims, const int64_t *size, const int64_t *
     return t;
 }
 
-struct tensor absent(void) { return (struct tensor){.desc = {.dtype = GN_F32, .n_dims = -1}}; }
+struct tensor absent(void) {
+    return (struct tensor){.desc = {.dtype = GN_F32, .n_dims = -1}};
+}
 
 static void layout_strides(int n_dims, const int64_t *size, int layout, int64_t *stride) {
     int64_t next = layout == SCATTERED ? 2 : 1;

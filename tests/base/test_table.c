@@ -99,13 +99,24 @@ START_TEST(test_hash) {
     qsort(hashes, N, sizeof *hashes, compare);
     for (int i = 1; i < N; i++)
         ck_assert(hashes[i] != hashes[i - 1]);
+    uint64_t words[12], exchanged[12]; /* all exchanges of two words, too */
+    for (size_t i = 0; i < GN_LENGTH(words); i++)
+        words[i] = i * i + 1;
+    const uint64_t hash = gn__hash(words, sizeof words, 0);
+    for (size_t i = 0; i < GN_LENGTH(words); i++)
+        for (size_t j = 0; j < i; j++) {
+            memcpy(exchanged, words, sizeof words);
+            exchanged[i] = words[j];
+            exchanged[j] = words[i];
+            ck_assert(gn__hash(exchanged, sizeof exchanged, 0) != hash);
+        }
     ck_assert(gn__hash("a", 1, 0) != gn__hash("a", 1, 1));
     ck_assert(gn__hash("a", 1, 5) == gn__hash("a", 1, 5));
 }
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_empty,           test_set_and_get, test_keys_are_copied,
-                            test_many, test_hash, NULL};
+    const TTest *tests[] = {test_empty, test_set_and_get, test_keys_are_copied,
+                            test_many,  test_hash,        NULL};
     return suite_run("table", tests);
 }

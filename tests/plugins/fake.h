@@ -48,15 +48,15 @@ static inline void fake_free(gn_device *device, gn_mem *mem) {
     free(mem);
 }
 
-static inline gn_status fake_upload(gn_device *device, gn_stream *stream, gn_mem *target, uint64_t offset,
-                             const void *source, uint64_t bytes) {
+static inline gn_status fake_upload(gn_device *device, gn_stream *stream, gn_mem *target,
+                                    uint64_t offset, const void *source, uint64_t bytes) {
     (void)device, (void)stream;
     memcpy((char *)target + offset, source, bytes);
     return GN_OK;
 }
 
 static inline gn_status fake_download(gn_device *device, gn_stream *stream, void *target,
-                               const gn_mem *source, uint64_t offset, uint64_t bytes) {
+                                      const gn_mem *source, uint64_t offset, uint64_t bytes) {
     (void)device, (void)stream;
     memcpy(target, (const char *)source + offset, bytes);
     return GN_OK;
@@ -67,7 +67,8 @@ static inline gn_status fake_kernel(gn_device *device, gn_stream *stream, const 
     return GN_OK;
 }
 
-static inline gn_status fake_scatter(gn_device *device, gn_stream *stream, const gn_scatter_call *call) {
+static inline gn_status fake_scatter(gn_device *device, gn_stream *stream,
+                                     const gn_scatter_call *call) {
     (void)device, (void)stream, (void)call;
     return GN_OK;
 }

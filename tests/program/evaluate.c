@@ -14,20 +14,13 @@ static bool is_float(int type) { return type == GN_F32 || type == GN_F64; }
 
 static int64_t wrap(int type, __int128 value) {
     switch (type) {
-    case GN_BOOL:
-        return value != 0;
-    case GN_U8:
-        return (uint8_t)value;
-    case GN_I8:
-        return (int8_t)value;
-    case GN_I16:
-        return (int16_t)value;
-    case GN_I32:
-        return (int32_t)value;
-    case GN_U32:
-        return (uint32_t)value;
-    default:
-        return (int64_t)value;
+    case GN_BOOL: return value != 0;
+    case GN_U8: return (uint8_t)value;
+    case GN_I8: return (int8_t)value;
+    case GN_I16: return (int16_t)value;
+    case GN_I32: return (int32_t)value;
+    case GN_U32: return (uint32_t)value;
+    default: return (int64_t)value;
     }
 }
 
@@ -55,43 +48,25 @@ static __int128 shift(int op, int type, __int128 a, __int128 b) {
 
 static __int128 integer_arithmetic(int op, int type, __int128 a, __int128 b) {
     switch (op) {
-    case GN_OP_ADD:
-        return a + b;
-    case GN_OP_SUB:
-        return a - b;
-    case GN_OP_MUL:
-        return a * b;
-    case GN_OP_DIV:
-        return b == 0 ? 0 : a / b;
-    case GN_OP_FLOORDIV:
-        return b == 0 ? 0 : floor_divide(a, b);
-    case GN_OP_FMOD:
-        return b == 0 ? 0 : a % b;
-    case GN_OP_REMAINDER:
-        return b == 0 ? 0 : a - b * floor_divide(a, b);
-    case GN_OP_POW:
-        return integer_power(type, a, b);
-    case GN_OP_MIN:
-        return a < b ? a : b;
-    case GN_OP_MAX:
-        return a > b ? a : b;
-    case GN_OP_NEG:
-        return -a;
-    case GN_OP_ABS:
-        return a < 0 ? -a : a;
-    case GN_OP_SIGN:
-        return a > 0 ? 1 : a < 0 ? -1 : 0;
-    case GN_OP_AND:
-        return a & b;
-    case GN_OP_OR:
-        return a | b;
-    case GN_OP_XOR:
-        return a ^ b;
-    case GN_OP_NOT:
-        return type == GN_BOOL ? !a : ~a;
+    case GN_OP_ADD: return a + b;
+    case GN_OP_SUB: return a - b;
+    case GN_OP_MUL: return a * b;
+    case GN_OP_DIV: return b == 0 ? 0 : a / b;
+    case GN_OP_FLOORDIV: return b == 0 ? 0 : floor_divide(a, b);
+    case GN_OP_FMOD: return b == 0 ? 0 : a % b;
+    case GN_OP_REMAINDER: return b == 0 ? 0 : a - b * floor_divide(a, b);
+    case GN_OP_POW: return integer_power(type, a, b);
+    case GN_OP_MIN: return a < b ? a : b;
+    case GN_OP_MAX: return a > b ? a : b;
+    case GN_OP_NEG: return -a;
+    case GN_OP_ABS: return a < 0 ? -a : a;
+    case GN_OP_SIGN: return a > 0 ? 1 : a < 0 ? -1 : 0;
+    case GN_OP_AND: return a & b;
+    case GN_OP_OR: return a | b;
+    case GN_OP_XOR: return a ^ b;
+    case GN_OP_NOT: return type == GN_BOOL ? !a : ~a;
     case GN_OP_SHL:
-    case GN_OP_SHR:
-        return shift(op, type, a, b);
+    case GN_OP_SHR: return shift(op, type, a, b);
     default: /* floor, ceil, trunc, rint */
         ck_assert_int_ge(op, GN_OP_FLOOR);
         ck_assert_int_le(op, GN_OP_RINT);
@@ -115,14 +90,16 @@ static double digamma(double x) {
 
 static double function(int op, double a) {
     static double (*const functions[])(double) = {
-        [GN_OP_ABS] = fabs,     [GN_OP_SQRT] = sqrt,   [GN_OP_FLOOR] = floor, [GN_OP_CEIL] = ceil,
-        [GN_OP_TRUNC] = trunc,  [GN_OP_RINT] = rint,   [GN_OP_EXP] = exp,     [GN_OP_EXP2] = exp2,
-        [GN_OP_EXPM1] = expm1,  [GN_OP_LOG] = log,     [GN_OP_LOG2] = log2,   [GN_OP_LOG10] = log10,
-        [GN_OP_LOG1P] = log1p,  [GN_OP_SIN] = sin,     [GN_OP_COS] = cos,     [GN_OP_TAN] = tan,
-        [GN_OP_ASIN] = asin,    [GN_OP_ACOS] = acos,   [GN_OP_ATAN] = atan,   [GN_OP_SINH] = sinh,
-        [GN_OP_COSH] = cosh,    [GN_OP_TANH] = tanh,   [GN_OP_ASINH] = asinh, [GN_OP_ACOSH] = acosh,
-        [GN_OP_ATANH] = atanh,  [GN_OP_ERF] = erf,     [GN_OP_ERFC] = erfc,   [GN_OP_LGAMMA] = lgamma,
-        [GN_OP_DIGAMMA] = digamma,
+        [GN_OP_ABS] = fabs,      [GN_OP_SQRT] = sqrt,       [GN_OP_FLOOR] = floor,
+        [GN_OP_CEIL] = ceil,     [GN_OP_TRUNC] = trunc,     [GN_OP_RINT] = rint,
+        [GN_OP_EXP] = exp,       [GN_OP_EXP2] = exp2,       [GN_OP_EXPM1] = expm1,
+        [GN_OP_LOG] = log,       [GN_OP_LOG2] = log2,       [GN_OP_LOG10] = log10,
+        [GN_OP_LOG1P] = log1p,   [GN_OP_SIN] = sin,         [GN_OP_COS] = cos,
+        [GN_OP_TAN] = tan,       [GN_OP_ASIN] = asin,       [GN_OP_ACOS] = acos,
+        [GN_OP_ATAN] = atan,     [GN_OP_SINH] = sinh,       [GN_OP_COSH] = cosh,
+        [GN_OP_TANH] = tanh,     [GN_OP_ASINH] = asinh,     [GN_OP_ACOSH] = acosh,
+        [GN_OP_ATANH] = atanh,   [GN_OP_ERF] = erf,         [GN_OP_ERFC] = erfc,
+        [GN_OP_LGAMMA] = lgamma, [GN_OP_DIGAMMA] = digamma,
     };
     ck_assert_msg(op < (int)GN_LENGTH(functions) && functions[op], "opcode %d", op);
     return functions[op](a);
@@ -135,36 +112,21 @@ static double float_remainder(double a, double b) {
 
 static double float_arithmetic(int op, int type, double a, double b) {
     switch (op) {
-    case GN_OP_ADD:
-        return a + b;
-    case GN_OP_SUB:
-        return a - b;
-    case GN_OP_MUL:
-        return a * b;
-    case GN_OP_DIV:
-        return a / b;
-    case GN_OP_FLOORDIV:
-        return floor(type == GN_F32 ? (double)(float)(a / b) : a / b);
-    case GN_OP_FMOD:
-        return fmod(a, b);
-    case GN_OP_REMAINDER:
-        return float_remainder(a, b);
-    case GN_OP_POW:
-        return pow(a, b);
-    case GN_OP_MIN:
-        return isnan(a) || isnan(b) ? (double)NAN : a < b ? a : b;
-    case GN_OP_MAX:
-        return isnan(a) || isnan(b) ? (double)NAN : a > b ? a : b;
-    case GN_OP_ATAN2:
-        return atan2(a, b);
-    case GN_OP_NEG:
-        return -a;
-    case GN_OP_SIGN:
-        return isnan(a) ? a : a > 0 ? 1 : a < 0 ? -1 : 0;
-    case GN_OP_RSQRT:
-        return 1 / sqrt(a);
-    default:
-        return function(op, a);
+    case GN_OP_ADD: return a + b;
+    case GN_OP_SUB: return a - b;
+    case GN_OP_MUL: return a * b;
+    case GN_OP_DIV: return a / b;
+    case GN_OP_FLOORDIV: return floor(type == GN_F32 ? (double)(float)(a / b) : a / b);
+    case GN_OP_FMOD: return fmod(a, b);
+    case GN_OP_REMAINDER: return float_remainder(a, b);
+    case GN_OP_POW: return pow(a, b);
+    case GN_OP_MIN: return isnan(a) || isnan(b) ? (double)NAN : a < b ? a : b;
+    case GN_OP_MAX: return isnan(a) || isnan(b) ? (double)NAN : a > b ? a : b;
+    case GN_OP_ATAN2: return atan2(a, b);
+    case GN_OP_NEG: return -a;
+    case GN_OP_SIGN: return isnan(a) ? a : a > 0 ? 1 : a < 0 ? -1 : 0;
+    case GN_OP_RSQRT: return 1 / sqrt(a);
+    default: return function(op, a);
     }
 }
 
@@ -173,18 +135,12 @@ static double float_arithmetic(int op, int type, double a, double b) {
 static bool compare(int op, int type, gn_scalar a, gn_scalar b) {
     bool f = is_float(type);
     switch (op) {
-    case GN_OP_EQ:
-        return f ? a.f == b.f : a.i == b.i;
-    case GN_OP_NE:
-        return f ? a.f != b.f : a.i != b.i;
-    case GN_OP_LT:
-        return f ? a.f < b.f : a.i < b.i;
-    case GN_OP_LE:
-        return f ? a.f <= b.f : a.i <= b.i;
-    case GN_OP_ISNAN:
-        return f && isnan(a.f);
-    default:
-        return f && isinf(a.f);
+    case GN_OP_EQ: return f ? a.f == b.f : a.i == b.i;
+    case GN_OP_NE: return f ? a.f != b.f : a.i != b.i;
+    case GN_OP_LT: return f ? a.f < b.f : a.i < b.i;
+    case GN_OP_LE: return f ? a.f <= b.f : a.i <= b.i;
+    case GN_OP_ISNAN: return f && isnan(a.f);
+    default: return f && isinf(a.f);
     }
 }
 
@@ -229,25 +185,16 @@ gn_scalar evaluate_program(const gn_program *program, const gn_scalar *inputs,
     for (uint32_t i = 0; i < program->n_insns; i++) {
         const gn_insn *insn = &program->insns[i];
         switch (insn->op) {
-        case GN_OP_LOAD:
-            values[i] = inputs[insn->a];
-            break;
-        case GN_OP_CONST:
-            values[i] = program->constants[insn->a];
-            break;
+        case GN_OP_LOAD: values[i] = inputs[insn->a]; break;
+        case GN_OP_CONST: values[i] = program->constants[insn->a]; break;
         case GN_OP_PARAM:
             values[i] = params[insn->a];
             if (insn->type == GN_F32)
                 values[i].f = (float)values[i].f;
             break;
-        case GN_OP_REDUCE:
-            values[i] = values[insn->a];
-            break;
-        case GN_OP_STORE:
-            stored = values[insn->b];
-            break;
-        default:
-            values[i] = compute(program, insn, values);
+        case GN_OP_REDUCE: values[i] = values[insn->a]; break;
+        case GN_OP_STORE: stored = values[insn->b]; break;
+        default: values[i] = compute(program, insn, values);
         }
     }
     return stored;

@@ -31,7 +31,7 @@ static bool difference(gn__expr *e, const double *values, int k, double *out) {
     return fabs(by_step[0] - by_step[1]) <= 1e-8 * fmax(1, fabs(by_step[0]));
 }
 
-/* Checks e's gradients at a point, and theirs in turn, `depth` times. Returns how many it compared. */
+/* Checks e's gradients at a point, and theirs in turn, `depth` times. Returns their number. */
 static int check_gradients(gn__expr *e, const double *values, int depth) {
     const int n = gn__expr_n_variables(e);
     int compared = 0;
@@ -60,26 +60,26 @@ static const struct {
     int op;
     double x[2], y[2];
 } domains[] = {
-    {GN_OP_ADD, {-2, 2}, {-2, 2}},       {GN_OP_SUB, {-2, 2}, {-2, 2}},
-    {GN_OP_MUL, {-2, 2}, {-2, 2}},       {GN_OP_DIV, {-2, 2}, {0.5, 2}},
-    {GN_OP_FMOD, {-5, 5}, {1, 2}},       {GN_OP_REMAINDER, {-5, 5}, {-2, -1}},
-    {GN_OP_POW, {0.2, 3}, {-2, 3}},      {GN_OP_MIN, {-2, 2}, {-2, 2}},
-    {GN_OP_MAX, {-2, 2}, {-2, 2}},       {GN_OP_ATAN2, {-2, 2}, {-2, 2}},
-    {GN_OP_NEG, {-2, 2}, {0}},           {GN_OP_ABS, {-2, 2}, {0}},
-    {GN_OP_SQRT, {0.1, 3}, {0}},         {GN_OP_RSQRT, {0.2, 3}, {0}},
-    {GN_OP_EXP, {-2, 2}, {0}},           {GN_OP_EXP2, {-2, 2}, {0}},
-    {GN_OP_EXPM1, {-2, 2}, {0}},         {GN_OP_LOG, {0.2, 3}, {0}},
-    {GN_OP_LOG2, {0.2, 3}, {0}},         {GN_OP_LOG10, {0.2, 3}, {0}},
-    {GN_OP_LOG1P, {-0.8, 3}, {0}},       {GN_OP_SIN, {-4, 4}, {0}},
-    {GN_OP_COS, {-4, 4}, {0}},           {GN_OP_TAN, {-1, 1}, {0}},
-    {GN_OP_ASIN, {-0.8, 0.8}, {0}},      {GN_OP_ACOS, {-0.8, 0.8}, {0}},
-    {GN_OP_ATAN, {-3, 3}, {0}},          {GN_OP_SINH, {-2, 2}, {0}},
-    {GN_OP_COSH, {-2, 2}, {0}},          {GN_OP_TANH, {-2, 2}, {0}},
-    {GN_OP_ASINH, {-2, 2}, {0}},         {GN_OP_ACOSH, {1.2, 3}, {0}},
-    {GN_OP_ATANH, {-0.8, 0.8}, {0}},     {GN_OP_ERF, {-2, 2}, {0}},
-    {GN_OP_ERFC, {-2, 2}, {0}},          {GN_OP_LGAMMA, {0.3, 4}, {0}},
-    {GN_OP_SELECT, {-2, 2}, {-2, 2}},    {GN__OP_TRUEDIV, {-2, 2}, {0.5, 2}},
-    {GN__OP_SIGMOID, {-3, 3}, {0}},      {GN__OP_SOFTPLUS, {-3, 3}, {0}},
+    {GN_OP_ADD, {-2, 2}, {-2, 2}},    {GN_OP_SUB, {-2, 2}, {-2, 2}},
+    {GN_OP_MUL, {-2, 2}, {-2, 2}},    {GN_OP_DIV, {-2, 2}, {0.5, 2}},
+    {GN_OP_FMOD, {-5, 5}, {1, 2}},    {GN_OP_REMAINDER, {-5, 5}, {-2, -1}},
+    {GN_OP_POW, {0.2, 3}, {-2, 3}},   {GN_OP_MIN, {-2, 2}, {-2, 2}},
+    {GN_OP_MAX, {-2, 2}, {-2, 2}},    {GN_OP_ATAN2, {-2, 2}, {-2, 2}},
+    {GN_OP_NEG, {-2, 2}, {0}},        {GN_OP_ABS, {-2, 2}, {0}},
+    {GN_OP_SQRT, {0.1, 3}, {0}},      {GN_OP_RSQRT, {0.2, 3}, {0}},
+    {GN_OP_EXP, {-2, 2}, {0}},        {GN_OP_EXP2, {-2, 2}, {0}},
+    {GN_OP_EXPM1, {-2, 2}, {0}},      {GN_OP_LOG, {0.2, 3}, {0}},
+    {GN_OP_LOG2, {0.2, 3}, {0}},      {GN_OP_LOG10, {0.2, 3}, {0}},
+    {GN_OP_LOG1P, {-0.8, 3}, {0}},    {GN_OP_SIN, {-4, 4}, {0}},
+    {GN_OP_COS, {-4, 4}, {0}},        {GN_OP_TAN, {-1, 1}, {0}},
+    {GN_OP_ASIN, {-0.8, 0.8}, {0}},   {GN_OP_ACOS, {-0.8, 0.8}, {0}},
+    {GN_OP_ATAN, {-3, 3}, {0}},       {GN_OP_SINH, {-2, 2}, {0}},
+    {GN_OP_COSH, {-2, 2}, {0}},       {GN_OP_TANH, {-2, 2}, {0}},
+    {GN_OP_ASINH, {-2, 2}, {0}},      {GN_OP_ACOSH, {1.2, 3}, {0}},
+    {GN_OP_ATANH, {-0.8, 0.8}, {0}},  {GN_OP_ERF, {-2, 2}, {0}},
+    {GN_OP_ERFC, {-2, 2}, {0}},       {GN_OP_LGAMMA, {0.3, 4}, {0}},
+    {GN_OP_SELECT, {-2, 2}, {-2, 2}}, {GN__OP_TRUEDIV, {-2, 2}, {0.5, 2}},
+    {GN__OP_SIGMOID, {-3, 3}, {0}},   {GN__OP_SOFTPLUS, {-3, 3}, {0}},
     {GN__OP_FLOAT, {-2, 2}, {0}},
 };
 
@@ -106,8 +106,8 @@ START_TEST(test_every_operation) {
                 domains[i].y[0] + t * (domains[i].y[1] - domains[i].y[0])};
             compared += check_gradients(e, values, depth);
         }
-        ck_assert_msg(compared >= POINTS * 2 / 3, "%s: %d compared", gn__op_info(domains[i].op)->name,
-                      compared);
+        ck_assert_msg(compared >= POINTS * 2 / 3, "%s: %d compared",
+                      gn__op_info(domains[i].op)->name, compared);
     }
 }
 END_TEST
@@ -124,10 +124,11 @@ START_TEST(test_no_operation_is_forgotten) {
         if (op != GN_OP_DIGAMMA)
             ck_assert_msg(checked == derivable, "%s", info ? info->name : "no row");
     }
-    static const char *const flat[] = {"floor(x)", "ceil(x)", "trunc(x)", "rint(x)", "sign(x)",
-                                       "x // 2",   "x < 1",   "x == y",   "isnan(x)", "!x",
-                                       "x && y",   "int(x)",  "bool(x)",  "2 * floor(x)", "y",
-                                       "x < y ? 1 : 2", "float(int(x))", "x ** 0", "1"};
+    static const char *const flat[] = {"floor(x)",      "ceil(x)",      "trunc(x)", "rint(x)",
+                                       "sign(x)",       "x // 2",       "x < 1",    "x == y",
+                                       "isnan(x)",      "!x",           "x && y",   "int(x)",
+                                       "bool(x)",       "2 * floor(x)", "y",        "x < y ? 1 : 2",
+                                       "float(int(x))", "x ** 0",       "1"};
     for (size_t i = 0; i < GN_LENGTH(flat); i++) {
         ck_assert_ptr_null(gn__expr_gradient(parsed(flat[i], "x, y", ""), 0));
         ck_assert_int_eq(gn_error_status(), GN_OK);
@@ -147,12 +148,24 @@ static int choose(int n) {
 static void random_text(char *out, size_t size, int depth) {
     static const char *const leaves[] = {"x", "y", "0.3", "x", "y", "1"};
     static const char *const forms[] = {
-        "(%s + %s)",         "(%s - %s)",         "(%s * %s)",
-        "(%s / (1.5 + tanh(%s)))", "max(%s, %s)",  "min(%s, %s)",
-        "(%s < %s ? x : y * y)", "atan2(%s, 2 + sigmoid(%s))", "tanh(%s * %s)",
-        "sin(%s + %s)",      "exp(-abs(%s - %s))", "log(1.5 + sin(%s * %s))",
-        "sqrt(1.2 + cos(%s) * %s * 0.1)", "softplus(%s - %s)", "erf(%s) * cosh(0.1 * sin(%s))",
-        "(1.5 + sin(%s)) ** cos(%s)", "asinh(%s) - atan(%s)", "-(%s) ** 2 * rsqrt(2 + cos(%s))",
+        "(%s + %s)",
+        "(%s - %s)",
+        "(%s * %s)",
+        "(%s / (1.5 + tanh(%s)))",
+        "max(%s, %s)",
+        "min(%s, %s)",
+        "(%s < %s ? x : y * y)",
+        "atan2(%s, 2 + sigmoid(%s))",
+        "tanh(%s * %s)",
+        "sin(%s + %s)",
+        "exp(-abs(%s - %s))",
+        "log(1.5 + sin(%s * %s))",
+        "sqrt(1.2 + cos(%s) * %s * 0.1)",
+        "softplus(%s - %s)",
+        "erf(%s) * cosh(0.1 * sin(%s))",
+        "(1.5 + sin(%s)) ** cos(%s)",
+        "asinh(%s) - atan(%s)",
+        "-(%s) ** 2 * rsqrt(2 + cos(%s))",
     };
     if (depth == 0) {
         snprintf(out, size, "%s", leaves[choose(GN_LENGTH(leaves))]);
@@ -170,7 +183,7 @@ static void random_text(char *out, size_t size, int depth) {
 START_TEST(test_random_expressions) {
     int compared = 0;
     state = 20;
-    for (int n = 0; n < 300; n++) {
+    for (int n = 0; n < 100; n++) {
         char text[4096];
         random_text(text, sizeof text, 1 + n % 4);
         gn__expr *e = gn__expr_parse(text, text, "x, y", "");
@@ -180,7 +193,7 @@ START_TEST(test_random_expressions) {
             compared += check_gradients(e, values, n % 4 < 2 ? 3 : 2);
         }
     }
-    ck_assert_int_gt(compared, 5000);
+    ck_assert_int_gt(compared, 3000);
 }
 END_TEST
 
@@ -214,7 +227,7 @@ START_TEST(test_conventions) {
         {"x ** y", 1, 2, 0, 0.69314718055994530942},
         {"x ** y", 1, -2, 3, nan_},
         {"x > 0 ? x : 0.1 * x", 0, 0, 0, 0.1},
-        {"x > 0 ? sqrt(x) : 0", 0, 0, 0, 0},    /* the branch not taken has no effect */
+        {"x > 0 ? sqrt(x) : 0", 0, 0, 0, 0}, /* the branch not taken has no effect */
         {"x > 0 ? log(x) : y", 0, -1, 0, 0},
         {"x > 0 ? log(x) : y", 1, -1, 0, 1},
         {"digamma(x) > 0 ? x : y", 0, 5, 0, 1}, /* nor has what a condition computes */

@@ -15,8 +15,10 @@ static const int dtypes[N] = {GN_BOOL, GN_U8,  GN_I8,   GN_I16, GN_I32,
                               GN_I64,  GN_F16, GN_BF16, GN_F32, GN_F64};
 
 static int result_of(gn__expr *e, int x, int y, bool y_zero_dim, bool float_params) {
-    gn__signature s = {.n_variables = gn__expr_n_variables(e), .dtype = {(int8_t)x, (int8_t)y},
-                       .zero_dim = {false, y_zero_dim}, .float_params = float_params};
+    gn__signature s = {.n_variables = gn__expr_n_variables(e),
+                       .dtype = {(int8_t)x, (int8_t)y},
+                       .zero_dim = {false, y_zero_dim},
+                       .float_params = float_params};
     return gn__expr_result_dtype(e, &s);
 }
 
@@ -28,7 +30,8 @@ START_TEST(test_two_tensors) {
         for (int k = 0; k < N; k++) {
             ck_assert_int_eq(result_of(e, dtypes[i], dtypes[k], false, false),
                              gn__promote(dtypes[i], dtypes[k]));
-            gn__signature s = {.n_variables = 2, .dtype = {(int8_t)dtypes[i], (int8_t)dtypes[k]},
+            gn__signature s = {.n_variables = 2,
+                               .dtype = {(int8_t)dtypes[i], (int8_t)dtypes[k]},
                                .zero_dim = {true, true}};
             ck_assert_int_eq(gn__expr_result_dtype(e, &s), gn__promote(dtypes[i], dtypes[k]));
         }
@@ -79,22 +82,30 @@ END_TEST
 
 static const struct {
     const char *text;
-    const char *result; /* in the order of `dtypes`: b bool, i the integer, x the float itself, f float32,
+    const char
+        *result; /* in the order of `dtypes`: b bool, i the integer, x the float itself, f float32,
                            - an error */
 } results[] = {
-    {"x + x", "biiiiixxxx"},        {"x * x", "biiiiixxxx"},     {"x - x", "-iiiiixxxx"},
-    {"-x", "-iiiiixxxx"},           {"x / x", "ffffffxxxx"},     {"x // x", "-iiiiixxxx"},
-    {"x ** x", "-iiiiixxxx"},       {"x % x", "-iiiiixxxx"},     {"fmod(x, x)", "-iiiiixxxx"},
-    {"div(x, x)", "-iiiiixxxx"},    {"x & x", "biiiii----"},     {"x | x", "biiiii----"},
-    {"x ^ x", "biiiii----"},        {"~x", "biiiii----"},        {"x << x", "-iiiii----"},
-    {"x >> x", "-iiiii----"},       {"abs(x)", "-iiiiixxxx"},    {"sign(x)", "biiiiixxxx"},
-    {"min(x, x)", "biiiiixxxx"},    {"floor(x)", "-iiiiixxxx"},  {"rint(x)", "-iiiiixxxx"},
-    {"isnan(x)", "bbbbbbbbbb"},     {"atan2(x, x)", "ffffffxxxx"}, {"exp(x)", "ffffffxxxx"},
-    {"sqrt(x)", "ffffffxxxx"},      {"sigmoid(x)", "ffffffxxxx"}, {"softplus(x)", "ffffffxxxx"},
-    {"x < x", "bbbbbbbbbb"},        {"x == x", "bbbbbbbbbb"},    {"!x", "bbbbbbbbbb"},
-    {"x && x", "bbbbbbbbbb"},       {"x || x", "bbbbbbbbbb"},    {"x ? x : x", "biiiiixxxx"},
-    {"float(x)", "ffffffxxxx"},     {"bool(x)", "bbbbbbbbbb"},   {"x", "biiiiixxxx"},
-    {"x * sigmoid(x)", "ffffffxxxx"}, {"x + (x < x)", "biiiiixxxx"}, {"x + 1.5", "ffffffxxxx"},
+    {"x + x", "biiiiixxxx"},          {"x * x", "biiiiixxxx"},
+    {"x - x", "-iiiiixxxx"},          {"-x", "-iiiiixxxx"},
+    {"x / x", "ffffffxxxx"},          {"x // x", "-iiiiixxxx"},
+    {"x ** x", "-iiiiixxxx"},         {"x % x", "-iiiiixxxx"},
+    {"fmod(x, x)", "-iiiiixxxx"},     {"div(x, x)", "-iiiiixxxx"},
+    {"x & x", "biiiii----"},          {"x | x", "biiiii----"},
+    {"x ^ x", "biiiii----"},          {"~x", "biiiii----"},
+    {"x << x", "-iiiii----"},         {"x >> x", "-iiiii----"},
+    {"abs(x)", "-iiiiixxxx"},         {"sign(x)", "biiiiixxxx"},
+    {"min(x, x)", "biiiiixxxx"},      {"floor(x)", "-iiiiixxxx"},
+    {"rint(x)", "-iiiiixxxx"},        {"isnan(x)", "bbbbbbbbbb"},
+    {"atan2(x, x)", "ffffffxxxx"},    {"exp(x)", "ffffffxxxx"},
+    {"sqrt(x)", "ffffffxxxx"},        {"sigmoid(x)", "ffffffxxxx"},
+    {"softplus(x)", "ffffffxxxx"},    {"x < x", "bbbbbbbbbb"},
+    {"x == x", "bbbbbbbbbb"},         {"!x", "bbbbbbbbbb"},
+    {"x && x", "bbbbbbbbbb"},         {"x || x", "bbbbbbbbbb"},
+    {"x ? x : x", "biiiiixxxx"},      {"float(x)", "ffffffxxxx"},
+    {"bool(x)", "bbbbbbbbbb"},        {"x", "biiiiixxxx"},
+    {"x * sigmoid(x)", "ffffffxxxx"}, {"x + (x < x)", "biiiiixxxx"},
+    {"x + 1.5", "ffffffxxxx"},
 };
 
 START_TEST(test_results) {
@@ -102,7 +113,10 @@ START_TEST(test_results) {
         gn__expr *e = parsed(results[t].text, "x", "");
         for (int i = 0; i < N; i++) {
             char kind = results[t].result[i];
-            int expected = kind == 'b' ? (int)GN_BOOL : kind == 'f' ? (int)GN_F32 : kind == '-' ? -1 : dtypes[i];
+            int expected = kind == 'b'   ? (int)GN_BOOL
+                           : kind == 'f' ? (int)GN_F32
+                           : kind == '-' ? -1
+                                         : dtypes[i];
             int got = result_of(e, dtypes[i], 0, false, false);
             ck_assert_msg(got == expected, "%s of %d: %d", results[t].text, dtypes[i], got);
             ck_assert_int_eq(gn_error_status(), kind == '-' ? GN_E_ARGUMENT : GN_OK);
@@ -127,7 +141,8 @@ START_TEST(test_messages) {
         {"x + 1", GN_U32, "test: x has no dtype"},
     };
     for (size_t i = 0; i < GN_LENGTH(cases); i++) {
-        ck_assert_int_eq(result_of(parsed(cases[i].text, "x", ""), cases[i].dtype, 0, false, false), -1);
+        ck_assert_int_eq(result_of(parsed(cases[i].text, "x", ""), cases[i].dtype, 0, false, false),
+                         -1);
         ck_assert_str_eq(gn_error(), cases[i].message);
         gn_error_clear();
     }
@@ -142,7 +157,8 @@ END_TEST
 static gn__expr *expression;
 static const gn_program *program_for(const char *text, int x, int y, bool float_params) {
     expression = parsed(text, "x, y", "p");
-    gn__signature s = {.n_variables = 2, .dtype = {(int8_t)x, (int8_t)y}, .float_params = float_params};
+    gn__signature s = {
+        .n_variables = 2, .dtype = {(int8_t)x, (int8_t)y}, .float_params = float_params};
     const gn_program *program = gn__expr_program(expression, &s);
     ck_assert_msg(program != NULL, "%s: %s", text, gn_error());
     return program;
@@ -238,7 +254,8 @@ START_TEST(test_result_dtype) {
     ck_assert_int_eq(program->operands[2].dtype, GN_F16);
     ck_assert_str_eq(types_of(program, GN_OP_MUL), "float64");
     gn__expr *gradient = gn__expr_gradient(e, 0); /* in x's dtype, computed in the common one */
-    gn__signature of_gradient = {.n_variables = 4, .dtype = {GN_F32, GN_F64, GN_F64, GN_F64}, .result = GN_F32};
+    gn__signature of_gradient = {
+        .n_variables = 4, .dtype = {GN_F32, GN_F64, GN_F64, GN_F64}, .result = GN_F32};
     program = gn__expr_program(gradient, &of_gradient);
     ck_assert_str_eq(opcodes_of(program), "load load mul cast store");
     ck_assert_str_eq(types_of(program, GN_OP_STORE), "float32");
@@ -246,7 +263,8 @@ START_TEST(test_result_dtype) {
     ck_assert_str_eq(types_of(gn__expr_program(e, &s), GN_OP_CAST), "float64 bool");
     /* Numbers alone are as wide as the result. */
     s.result = GN_F64;
-    ck_assert_double_eq(evaluate_program(gn__expr_program(parsed("0.1", "x, y", ""), &s), NULL, NULL).f, 0.1);
+    ck_assert_double_eq(
+        evaluate_program(gn__expr_program(parsed("0.1", "x, y", ""), &s), NULL, NULL).f, 0.1);
     s.result = 0;
     ck_assert_int_eq(gn__expr_result_dtype(parsed("0.1", "x, y", ""), &s), GN_F32);
     ck_assert_int_eq(gn__expr_result_dtype(parsed("1", "x, y", ""), &s), GN_I64);
@@ -256,7 +274,8 @@ END_TEST
 
 START_TEST(test_operands) {
     gn__expr *e = parsed("c - a", "a, b, c, d", "");
-    gn__signature s = {.n_variables = 4, .dtype = {GN_F16, 0, GN_F32, 99}}; /* b and d do not occur */
+    gn__signature s = {.n_variables = 4,
+                       .dtype = {GN_F16, 0, GN_F32, 99}}; /* b and d do not occur */
     const gn_program *program = gn__expr_program(e, &s);
     ck_assert_msg(program != NULL, "%s", gn_error());
     ck_assert_uint_eq(program->n_operands, 3);
@@ -310,7 +329,8 @@ START_TEST(test_cache) {
         for (int i = 0; i < N; i++)
             for (int k = 0; k < N; k++)
                 for (int zero = 0; zero < 2; zero++) {
-                    gn__signature s = {.n_variables = 2, .dtype = {(int8_t)dtypes[i], (int8_t)dtypes[k]},
+                    gn__signature s = {.n_variables = 2,
+                                       .dtype = {(int8_t)dtypes[i], (int8_t)dtypes[k]},
                                        .zero_dim = {zero, false}};
                     const gn_program *program = gn__expr_program(e, &s);
                     ck_assert_ptr_nonnull(program);
@@ -374,21 +394,10 @@ START_TEST(test_threads) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_two_tensors,
-                            test_zero_dim_tensor,
-                            test_numbers,
-                            test_results,
-                            test_messages,
-                            test_common_type,
-                            test_separate_types,
-                            test_parameters,
-                            test_result_dtype,
-                            test_operands,
-                            test_sum_program,
-                            test_stable_functions,
-                            test_cache,
-                            test_sticky_error,
-                            test_threads,
-                            NULL};
+    const TTest *tests[] = {
+        test_two_tensors,  test_zero_dim_tensor, test_numbers,        test_results,
+        test_messages,     test_common_type,     test_separate_types, test_parameters,
+        test_result_dtype, test_operands,        test_sum_program,    test_stable_functions,
+        test_cache,        test_sticky_error,    test_threads,        NULL};
     return suite_run("instantiate", tests);
 }

@@ -14,14 +14,14 @@
 
 #define ARITHMETIC(X)                                                                              \
     X("x + y * z", x + y * z)                                                                      \
-    X("x * y + z", x * y + z)                                                                      \
+    X("x * y + z", x *y + z)                                                                       \
     X("x - y - z", x - y - z)                                                                      \
     X("x - (y - z)", x - (y - z))                                                                  \
     X("x / y / z", x / y / z)                                                                      \
     X("x / y * z", x / y * z)                                                                      \
     X("x // y * z", floor(x / y) * z)                                                              \
     X("x % y + z", x - y * floor(x / y) + z)                                                       \
-    X("-x * y", -x * y)                                                                            \
+    X("-x * y", -x *y)                                                                             \
     X("- - x - -y", x + y)                                                                         \
     X("-x ** 2", -(x * x))                                                                         \
     X("(-x) ** 2", x *x)                                                                           \
@@ -40,7 +40,7 @@
     X("x < y || y < z && z < x", x < y || (y < z && z < x))                                        \
     X("!x + y", !x + y)                                                                            \
     X("!(x + y)", !(x + y))                                                                        \
-    X("!x == y", (!x) == y)                                                                         \
+    X("!x == y", (!x) == y)                                                                        \
     X("x && y", x &&y)                                                                             \
     X("x ? y : z", x != 0 ? y : z)                                                                 \
     X("x < y ? x : y < z ? y : z", x < y ? x : y < z ? y : z)                                      \
@@ -61,6 +61,7 @@
     X("isnan(x) + isinf(y / 0)", isnan(x) + isinf(y / 0.0))                                        \
     X("eq(x, y) + ne(x, y) * 2 + lt(x, y) * 4 + le(x, y) * 8",                                     \
       (x == y) + (x != y) * 2 + (x < y) * 4 + (x <= y) * 8)                                        \
+    X("nan + x", (double)NAN)                                                                      \
     X("pi + inf * 0.0 * (x < x)", (double)NAN)                                                     \
     X("1.5e1 + .5 + 2. + 1e+1 + 1E-1", 15 + .5 + 2. + 10 + .1)
 
@@ -74,7 +75,8 @@ START_TEST(test_precedence) {
         ARITHMETIC(X)
 #undef X
     };
-    static const double points[][3] = {{1, 2, 3}, {3, 2, 1}, {2, 2, 2}, {-1.5, 0, 0.25}, {0, 1, -1}};
+    static const double points[][3] = {
+        {1, 2, 3}, {3, 2, 1}, {2, 2, 2}, {-1.5, 0, 0.25}, {0, 1, -1}};
     for (size_t t = 0; t < GN_LENGTH(texts); t++) {
         gn__expr *e = parsed(texts[t], "x, y, z", NULL);
         for (size_t i = 0; i < GN_LENGTH(points); i++) {
@@ -132,9 +134,9 @@ START_TEST(test_integer_precedence) {
             inputs[i].i = (const int64_t[]){x, y, z}[used[i]];
         const gn_program *program = gn__expr_program(e, &s);
         ck_assert_msg(program != NULL, "%s: %s", texts[t], gn_error());
-        ck_assert_msg(evaluate_program(program, inputs, NULL).i == expected[t], "%s: %lld, not %lld",
-                      texts[t], (long long)evaluate_program(program, inputs, NULL).i,
-                      (long long)expected[t]);
+        ck_assert_msg(evaluate_program(program, inputs, NULL).i == expected[t],
+                      "%s: %lld, not %lld", texts[t],
+                      (long long)evaluate_program(program, inputs, NULL).i, (long long)expected[t]);
     }
 }
 END_TEST
@@ -155,8 +157,12 @@ END_TEST
 /* ---- Numbers */
 
 START_TEST(test_numbers_are_exact) {
-    static const char *const texts[] = {"0.1", "0.044715", "1e22", "1.7976931348623157e308",
-                                        "4.9406564584124654e-324", "3.14159265358979323846264338",
+    static const char *const texts[] = {"0.1",
+                                        "0.044715",
+                                        "1e22",
+                                        "1.7976931348623157e308",
+                                        "4.9406564584124654e-324",
+                                        "3.14159265358979323846264338",
                                         "0.30000000000000004"};
     const char *const locales[] = {"C", "de_DE.UTF-8"}; /* where strtod wants a comma */
     for (size_t k = 0; k < GN_LENGTH(locales); k++) {
@@ -181,8 +187,10 @@ static const struct {
     {"", "the expression ends where an operand is expected, at column 1:\n    \n    ^"},
     {"x +", "the expression ends where an operand is expected, at column 4:\n    x +\n       ^"},
     {"x + * y", "there is '*' where an operand is expected, at column 5:\n    x + * y\n        ^"},
-    {"x y", "there is 'y' where an operator or the end is expected, at column 3:\n    x y\n      ^"},
-    {"(x", "the expression ends where an operator or ')' is expected, at column 3:\n    (x\n      ^"},
+    {"x y",
+     "there is 'y' where an operator or the end is expected, at column 3:\n    x y\n      ^"},
+    {"(x",
+     "the expression ends where an operator or ')' is expected, at column 3:\n    (x\n      ^"},
     {"x)", "there is ')' where an operator or the end is expected, at column 2:\n    x)\n     ^"},
     {"()", "there is ')' where an operand is expected, at column 2:\n    ()\n     ^"},
     {"x = y", "there is '=' where an operator or the end is expected, at column 3:\n"
@@ -197,8 +205,10 @@ static const struct {
     {"exp(x, y)", "exp takes 1 argument, not 2, at column 1:\n    exp(x, y)\n    ^"},
     {"max(x, y, x, y, x)", "max takes 2 arguments, not 5, at column 1:\n"
                            "    max(x, y, x, y, x)\n    ^"},
-    {"exp(x", "the expression ends where ',' or ')' is expected, at column 6:\n    exp(x\n         ^"},
-    {"max(x,)", "there is ')' where an operand is expected, at column 7:\n    max(x,)\n          ^"},
+    {"exp(x",
+     "the expression ends where ',' or ')' is expected, at column 6:\n    exp(x\n         ^"},
+    {"max(x,)",
+     "there is ')' where an operand is expected, at column 7:\n    max(x,)\n          ^"},
     {"x ? y", "the expression ends where an operator or ':' is expected, at column 6:\n"
               "    x ? y\n         ^"},
     {"x ? y x", "there is 'x' where an operator or ':' is expected, at column 7:\n"
@@ -220,10 +230,12 @@ static const struct {
               "    x $ y\n      ^"},
     {"x + \x01", "there is a byte 0x01 where an operand is expected, at column 5:\n"
                  "    x +  \n        ^"},
-    {"\xc3\xa4", "there is a byte 0xc3 where an operand is expected, at column 1:\n    \xc3\xa4\n    ^"},
+    {"\xc3\xa4",
+     "there is a byte 0xc3 where an operand is expected, at column 1:\n    \xc3\xa4\n    ^"},
     {"x +\n\ty z", "there is 'z' where an operator or the end is expected, at column 8:\n"
                    "    x +  y z\n           ^"},
-    {"x && & y", "there is '&' where an operand is expected, at column 6:\n    x && & y\n         ^"},
+    {"x && & y",
+     "there is '&' where an operand is expected, at column 6:\n    x && & y\n         ^"},
     {"x ** ** y", "there is '*' where an operand is expected, at column 6:\n"
                   "    x ** ** y\n         ^"},
 };
@@ -338,9 +350,9 @@ END_TEST
 
 /* Random text of what expressions are made of gives an expression or an error. */
 START_TEST(test_random_texts) {
-    static const char *const pieces[] = {"x", "y",  "(", ")", "+",   "-",   "*",  "/",   "//", "**",
-                                         "?", ":",  "<", ">", "==",  "1",   ".5", "1e3", ",",  "exp",
-                                         "&", "&&", "|", "!", "max(", "~",   " ",  "<<",  "%",  "e"};
+    static const char *const pieces[] = {"x", "y",  "(", ")", "+",    "-", "*",  "/",   "//", "**",
+                                         "?", ":",  "<", ">", "==",   "1", ".5", "1e3", ",",  "exp",
+                                         "&", "&&", "|", "!", "max(", "~", " ",  "<<",  "%",  "e"};
     uint64_t state = 1;
     for (int n = 0; n < 20000; n++) {
         char text[256] = "";

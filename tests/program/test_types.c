@@ -47,7 +47,8 @@ START_TEST(test_promote_is_a_join) {
         for (int b = GN_BOOL; b < GN_N_DTYPES; b++) {
             ck_assert_int_eq(gn__promote(a, b), gn__promote(b, a));
             for (int c = GN_BOOL; c < GN_N_DTYPES; c++)
-                ck_assert_int_eq(gn__promote(gn__promote(a, b), c), gn__promote(a, gn__promote(b, c)));
+                ck_assert_int_eq(gn__promote(gn__promote(a, b), c),
+                                 gn__promote(a, gn__promote(b, c)));
         }
 }
 END_TEST
@@ -61,9 +62,9 @@ END_TEST
 
 /* The range of a type, and the bits of its precision. */
 static void range(int type, double *low, double *high, int *bits) {
-    static const int digits[GN_N_DTYPES] = {[GN_BOOL] = 1, [GN_U8] = 8,   [GN_I8] = 7,  [GN_I16] = 15,
-                                            [GN_I32] = 31, [GN_I64] = 63, [GN_U32] = 32, [GN_F16] = 11,
-                                            [GN_BF16] = 8, [GN_F32] = 24, [GN_F64] = 53};
+    static const int digits[GN_N_DTYPES] = {
+        [GN_BOOL] = 1, [GN_U8] = 8,   [GN_I8] = 7,   [GN_I16] = 15, [GN_I32] = 31, [GN_I64] = 63,
+        [GN_U32] = 32, [GN_F16] = 11, [GN_BF16] = 8, [GN_F32] = 24, [GN_F64] = 53};
     *bits = digits[type];
     if (gn_dtype_is_float(type)) {
         *high = type == GN_F16 ? 65504 : type == GN_F64 ? 1e308 : 3e38;
@@ -125,9 +126,12 @@ START_TEST(test_opcodes_match_the_header) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_promote,      test_promote_u32,
-                            test_promote_is_a_join, test_compute_type,
-                            test_contains,     test_opcodes_match_the_header,
+    const TTest *tests[] = {test_promote,
+                            test_promote_u32,
+                            test_promote_is_a_join,
+                            test_compute_type,
+                            test_contains,
+                            test_opcodes_match_the_header,
                             NULL};
     return suite_run("types", tests);
 }

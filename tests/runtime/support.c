@@ -24,8 +24,18 @@ gn__device *recorder_open(const char *name, recorder **state) {
 
 const char *test_plugins(void) {
     const char *folder = getenv("GENESIS_TEST_PLUGINS");
-    ck_assert_msg(folder != NULL, "GENESIS_TEST_PLUGINS is not set: use tests/run-one");
+    if (folder == NULL) {
+        fputs("GENESIS_TEST_PLUGINS is not set: use tests/run-one\n", stderr);
+        exit(99);
+    }
     return folder;
+}
+
+void add_test_plugins(void) {
+    char path[8192];
+    const char *given = getenv("GENESIS_PLUGIN_PATH");
+    snprintf(path, sizeof path, "%s%s%s", given ? given : "", given ? ":" : "", test_plugins());
+    setenv("GENESIS_PLUGIN_PATH", path, 1);
 }
 
 const char *take_error(void) {

@@ -14,6 +14,9 @@ gn__device *recorder_open(const char *name, recorder **state);
 /* The folder of the plugins for tests. */
 const char *test_plugins(void);
 
+/* Puts that folder behind GENESIS_PLUGIN_PATH. */
+void add_test_plugins(void);
+
 /* "": no error sticks. Forgets it; the text is static. */
 const char *take_error(void);
 

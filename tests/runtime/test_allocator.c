@@ -363,6 +363,7 @@ START_TEST(test_many_threads) {
 END_TEST
 
 int main(void) {
+    add_test_plugins();
     const TTest *tests[] = {test_reuse,
                             test_sizes,
                             test_waste,

@@ -113,8 +113,20 @@ START_TEST(test_fork_before_use) {
 }
 END_TEST
 
+START_TEST(test_plugin_forks_while_it_opens) {
+    recorder *state;
+    gn_shutdown();
+    recorder_open("recorder", &state);
+    state->fork_in_open = 1;
+    ck_assert_ptr_nonnull(gn__device_get("recorder:1"));
+    ck_assert_ptr_nonnull(gn__device_get("recorder"));
+    state->fork_in_open = 0;
+}
+END_TEST
+
 int main(void) {
-    const TTest *tests[] = {test_child, test_other_device_of_the_plugin, test_fork_before_use,
-                            NULL};
+    add_test_plugins();
+    const TTest *tests[] = {test_plugin_forks_while_it_opens, test_child,
+                            test_other_device_of_the_plugin, test_fork_before_use, NULL};
     return suite_run("fork", tests);
 }

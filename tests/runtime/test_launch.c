@@ -119,7 +119,8 @@ START_TEST(test_index_operand) {
     recorder *state;
     gn__device *device = recorder_open("recorder", &state);
     gn__builder *b = gn__builder_new("arange", 0);
-    int index = gn__build_operand(b, GN_INDEX, GN_I64), out = gn__build_operand(b, GN_WRITE, GN_I64);
+    int index = gn__build_operand(b, GN_INDEX, GN_I64),
+        out = gn__build_operand(b, GN_WRITE, GN_I64);
     gn__store(b, out, gn__load(b, index));
     const gn_program *arange = gn__builder_finish(b);
     gn__storage *s = gn__storage_new(device, 1000);
@@ -372,9 +373,8 @@ START_TEST(test_scatter) {
                                strided(s, 3, 5, LIST(60, 20, 9, 5, 1))};
     operands[2].axis_stride = 6;
     operands[2].axis_extent = 7;
-    ck_assert_int_eq(gn__launch_scatter(device, op, 5, 2, size, GN_F16, GN_SCATTER_ADD, true,
-                                        operands),
-                     GN_OK);
+    ck_assert_int_eq(
+        gn__launch_scatter(device, op, 5, 2, size, GN_F16, GN_SCATTER_ADD, true, operands), GN_OK);
     ck_assert_int_eq(state->scatters, 1);
     ck_assert_uint_eq(state->scatter.n_dims, 2);
     ck_assert_uint_eq(state->scatter.n_serial, 1);
@@ -549,6 +549,7 @@ START_TEST(test_many_threads) {
 END_TEST
 
 int main(void) {
+    add_test_plugins();
     const TTest *tests[] = {test_spaces_of_maps,
                             test_index_operand,
                             test_spaces_of_reductions,

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/runtime/loader.c, search.c and registry.c: plugins and device strings. */
+#include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -123,8 +124,8 @@ START_TEST(test_device_strings) {
     ck_assert(contains(take_error(), "recorder has 2 devices, 'recorder' to 'recorder:1'"));
     ck_assert_ptr_null(gn__device_get("small_table:1"));
     ck_assert(contains(take_error(), "small_table has one device, 'small_table'"));
-    const char *const wrong[] = {"", ":", ":1", "a b", "../cpu", "cpu:", "cpu:1x", "cpu:99999",
-                                 "cpu:1:2"};
+    const char *const wrong[] = {"",     ":",      ":1",        "a b",    "../cpu",
+                                 "cpu:", "cpu:1x", "cpu:99999", "cpu:1:2"};
     for (size_t i = 0; i < GN_LENGTH(wrong); i++) {
         ck_assert_ptr_null(gn__device_get(wrong[i]));
         ck_assert_int_eq(gn_error_status(), GN_E_ARGUMENT);
@@ -211,6 +212,29 @@ START_TEST(test_shutdown_and_again) {
 }
 END_TEST
 
+static void *open_one(void *context) {
+    (void)context;
+    return gn__device_get("recorder:1");
+}
+
+START_TEST(test_opened_once) {
+    enum { THREADS = 4 };
+    recorder *state;
+    gn_shutdown();
+    recorder_open("recorder", &state);
+    const int opened = state->opened;
+    pthread_t threads[THREADS];
+    void *device[THREADS];
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, open_one, NULL), 0);
+    for (int i = 0; i < THREADS; i++)
+        pthread_join(threads[i], &device[i]);
+    ck_assert_int_eq(state->opened, opened + 1);
+    for (int i = 0; i < THREADS; i++)
+        ck_assert_ptr_eq(device[i], gn__device_get("recorder:1"));
+}
+END_TEST
+
 /* ---- Visiting */
 
 typedef struct seen {
@@ -243,7 +267,8 @@ START_TEST(test_visit) {
     snprintf(target, sizeof target, "%s/genesis_recorder.so", folder);
     snprintf(path, sizeof path, "%s/genesis_recorder.so", test_plugins());
     ck_assert_int_eq(symlink(path, target), 0);
-    snprintf(path, sizeof path, "%s:/no/such/folder:%s", test_plugins(), folder);
+    snprintf(path, sizeof path, "%s:/no/such/folder:%s:%s/.", test_plugins(), folder,
+             test_plugins());
     gn_shutdown();
     set_path(path);
     memset(&s, 0, sizeof s);
@@ -270,19 +295,13 @@ START_TEST(test_visit) {
 END_TEST
 
 int main(void) {
+    add_test_plugins();
     const char *path = getenv("GENESIS_PLUGIN_PATH");
     saved_path = path ? strdup(path) : NULL;
-    const TTest *tests[] = {test_unfit_plugins,
-                            test_short_table,
-                            test_missing_plugin,
-                            test_damaged_file,
-                            test_unreadable_folder,
-                            test_device_strings,
-                            test_questions,
-                            test_default_device,
-                            test_shutdown_and_again,
-                            test_visit,
-                            NULL};
+    const TTest *tests[] = {
+        test_unfit_plugins,      test_short_table,    test_missing_plugin, test_damaged_file,
+        test_unreadable_folder,  test_device_strings, test_questions,      test_default_device,
+        test_shutdown_and_again, test_opened_once,    test_visit,          NULL};
     int failed = suite_run("loader", tests);
     free(saved_path);
     return failed;

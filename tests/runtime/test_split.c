@@ -101,9 +101,11 @@ static const gn_program *layer_norm_program(void) {
     gn__builder *b = gn__builder_new("layer_norm", 0);
     int in = gn__build_operand(b, GN_READ, GN_F32), w = gn__build_operand(b, GN_READ, GN_F32);
     int bias = gn__build_operand(b, GN_READ, GN_F32), shift = gn__build_operand(b, GN_READ, GN_F32);
-    int out = gn__build_operand(b, GN_WRITE, GN_F32), mean_out = gn__build_operand(b, GN_WRITE, GN_F32);
+    int out = gn__build_operand(b, GN_WRITE, GN_F32),
+        mean_out = gn__build_operand(b, GN_WRITE, GN_F32);
     int rstd_out = gn__build_operand(b, GN_WRITE, GN_F32);
-    int n = gn__param(b, GN_F32, gn__build_param(b)), eps = gn__param(b, GN_F32, gn__build_param(b));
+    int n = gn__param(b, GN_F32, gn__build_param(b)),
+        eps = gn__param(b, GN_F32, gn__build_param(b));
     int sum = gn__reduce_value(b, GN_SUM, gn__load(b, in), 0);
     int mean = gn__emit(b, GN_OP_DIV, sum, n, 0);
     gn__store(b, mean_out, mean);
@@ -113,7 +115,8 @@ static const gn_program *layer_norm_program(void) {
     int var = gn__emit(b, GN_OP_ADD, gn__emit(b, GN_OP_DIV, square, n, 0), eps, 0);
     int rstd = gn__emit(b, GN_OP_RSQRT, var, 0, 0);
     gn__store(b, rstd_out, rstd);
-    int moved = gn__emit(b, GN_OP_ADD, gn__load(b, shift), mean, 0); /* uses an earlier row's value */
+    int moved =
+        gn__emit(b, GN_OP_ADD, gn__load(b, shift), mean, 0); /* uses an earlier row's value */
     moved = gn__emit(b, GN_OP_SUB, moved, mean, 0);
     gn__elements(b);
     int value = gn__emit(b, GN_OP_MUL, gn__emit(b, GN_OP_SUB, gn__load(b, in), mean, 0), rstd, 0);
@@ -184,10 +187,10 @@ static const gn_program *types_program(void) {
     gn__elements(b);
     int here = gn__emit(b, GN_OP_EQ, gn__load(b, index), first, 0);
     int bits = gn__cast(b, GN_F32, gn__emit(b, GN_OP_SHR, low, gn__const_i(b, GN_U32, 28), 0));
-    int other = gn__emit(b, GN_OP_ADD,
-                         gn__emit(b, GN_OP_SELECT, any, gn__const_f(b, GN_F32, 1000),
-                                  gn__const_f(b, GN_F32, 0)),
-                         bits, 0);
+    int other = gn__emit(
+        b, GN_OP_ADD,
+        gn__emit(b, GN_OP_SELECT, any, gn__const_f(b, GN_F32, 1000), gn__const_f(b, GN_F32, 0)),
+        bits, 0);
     gn__store(b, out, gn__emit(b, GN_OP_SELECT, here, gn__load(b, in), other));
     return gn__builder_finish(b);
 }
@@ -304,6 +307,7 @@ START_TEST(test_no_memory_for_slots) {
 END_TEST
 
 int main(void) {
+    add_test_plugins();
     const TTest *tests[] = {test_softmax,
                             test_layer_norm,
                             test_types,

@@ -153,11 +153,22 @@ static json_t *device_json(const char *device) {
                      (info.flags & GN_DEVICE_HOST_VISIBLE) != 0, "dtypes", names);
 }
 
+typedef struct document {
+    json_t *plugins;
+    bool failed; /* no memory, or a text that is no UTF-8 */
+} document;
+
+static void append(document *d, json_t *array, json_t *value) {
+    if (json_array_append_new(array, value) != 0)
+        d->failed = true;
+}
+
 static void add_plugin(const gn_plugin_report *report, void *context) {
-    json_t *plugins = context;
+    document *d = context;
     if (report->name[0] == '\0') {
-        json_array_append_new(plugins, json_pack("{s:s, s:b, s:s}", "path", report->path, "usable",
-                                                 0, "reason", report->reason));
+        append(d, d->plugins,
+               json_pack("{s:s, s:b, s:s}", "path", report->path, "usable", 0, "reason",
+                         report->reason));
         return;
     }
     char abi[32], device[80];
@@ -165,23 +176,23 @@ static void add_plugin(const gn_plugin_report *report, void *context) {
     json_t *devices = json_array();
     for (int32_t i = 0; i < report->n_devices && !report->reason[0]; i++) {
         device_string(device, sizeof device, report->name, i);
-        json_array_append_new(devices, device_json(device));
+        append(d, devices, device_json(device));
     }
-    json_array_append_new(
-        plugins, json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o}", "path", report->path, "name",
-                           report->name, "version", report->version, "abi", abi, "usable",
-                           !report->reason[0], "reason", report->reason, "devices", devices));
+    append(d, d->plugins,
+           json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o}", "path", report->path, "name",
+                     report->name, "version", report->version, "abi", abi, "usable",
+                     !report->reason[0], "reason", report->reason, "devices", devices));
 }
 
 static int print_json(void) {
     int status = EXIT_FAILED;
-    json_t *plugins = json_array();
+    document d = {json_array(), false};
     json_t *root = json_pack("{s:s, s:s, s:o}", "version", gn_version(), "default",
-                             gn_default_device(), "plugins", plugins);
-    if (root == NULL)
-        fputs("genesis devices: out of memory\n", stderr);
-    else if (gn_plugins_visit(add_plugin, plugins) != GN_OK)
+                             gn_default_device(), "plugins", d.plugins);
+    if (root && gn_plugins_visit(add_plugin, &d) != GN_OK)
         gn_perror("genesis devices");
+    else if (root == NULL || d.failed)
+        fputs("genesis devices: no memory, or a plugin's text is no UTF-8\n", stderr);
     else if (json_dumpf(root, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF)
         status = EXIT_DONE;
     json_decref(root);

@@ -14,7 +14,6 @@ enum { EXIT_DONE = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 int command_devices(int argc, char **argv);
 
 /* Says what is wrong with the arguments, and how to get help. Returns EXIT_USAGE. */
-int usage_error(const char *command, const char *format, ...)
-    __attribute__((format(printf, 2, 3)));
+int usage_error(const char *command, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif
