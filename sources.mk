@@ -198,6 +198,26 @@ bin_PROGRAMS += bench/genesis-bench
 bench_genesis_bench_SOURCES = \
 	bench/genesis-bench.c
 
+noinst_PROGRAMS += samples/01_simple_model
+samples_01_simple_model_SOURCES = \
+	samples/01_simple_model.c
+
+noinst_PROGRAMS += samples/02_custom_layer
+samples_02_custom_layer_SOURCES = \
+	samples/02_custom_layer.c
+
+noinst_PROGRAMS += samples/03_resnet
+samples_03_resnet_SOURCES = \
+	samples/03_resnet.c
+
+noinst_PROGRAMS += samples/04_module_dict_list
+samples_04_module_dict_list_SOURCES = \
+	samples/04_module_dict_list.c
+
+noinst_PROGRAMS += samples/05_save_load
+samples_05_save_load_SOURCES = \
+	samples/05_save_load.c
+
 noinst_PROGRAMS += samples/fashion_mnist/fashion_mnist
 samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/chart.c \
@@ -213,7 +233,12 @@ samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/sheet.c \
 	samples/fashion_mnist/style.h
 
-checked_samples =
+checked_samples = \
+	samples/01_simple_model \
+	samples/02_custom_layer \
+	samples/03_resnet \
+	samples/04_module_dict_list \
+	samples/05_save_load
 
 unit_tests = \
 	tests/backend/test_fuzz \
@@ -226,15 +251,24 @@ unit_tests = \
 	tests/data/test_idx \
 	tests/data/test_loader \
 	tests/io/test_safetensors \
+	tests/nn/test_clip \
+	tests/nn/test_containers \
+	tests/nn/test_init \
+	tests/nn/test_layers \
+	tests/nn/test_module \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
+	tests/ops/test_copy \
 	tests/ops/test_dropout \
 	tests/ops/test_embedding \
 	tests/ops/test_linear \
 	tests/ops/test_loss \
+	tests/ops/test_math \
+	tests/ops/test_matmul \
 	tests/ops/test_norm \
 	tests/ops/test_pointwise \
 	tests/ops/test_pool \
+	tests/ops/test_reduce \
 	tests/ops/test_softmax \
 	tests/optim/test_adam \
 	tests/optim/test_schedule \
@@ -249,6 +283,7 @@ unit_tests = \
 	tests/runtime/test_fork \
 	tests/runtime/test_launch \
 	tests/runtime/test_loader \
+	tests/runtime/test_plan \
 	tests/runtime/test_space \
 	tests/runtime/test_split
 
@@ -264,15 +299,24 @@ tests_data_test_dataset_LDADD = $(test_ldadd)
 tests_data_test_idx_LDADD = $(test_ldadd)
 tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
+tests_nn_test_clip_LDADD = $(test_ldadd)
+tests_nn_test_containers_LDADD = $(test_ldadd)
+tests_nn_test_init_LDADD = $(test_ldadd)
+tests_nn_test_layers_LDADD = $(test_ldadd)
+tests_nn_test_module_LDADD = $(test_ldadd)
 tests_ops_test_attention_LDADD = $(test_ldadd)
 tests_ops_test_conv_LDADD = $(test_ldadd)
+tests_ops_test_copy_LDADD = $(test_ldadd)
 tests_ops_test_dropout_LDADD = $(test_ldadd)
 tests_ops_test_embedding_LDADD = $(test_ldadd)
 tests_ops_test_linear_LDADD = $(test_ldadd)
 tests_ops_test_loss_LDADD = $(test_ldadd)
+tests_ops_test_math_LDADD = $(test_ldadd)
+tests_ops_test_matmul_LDADD = $(test_ldadd)
 tests_ops_test_norm_LDADD = $(test_ldadd)
 tests_ops_test_pointwise_LDADD = $(test_ldadd)
 tests_ops_test_pool_LDADD = $(test_ldadd)
+tests_ops_test_reduce_LDADD = $(test_ldadd)
 tests_ops_test_softmax_LDADD = $(test_ldadd)
 tests_optim_test_adam_LDADD = $(test_ldadd)
 tests_optim_test_schedule_LDADD = $(test_ldadd)
@@ -287,6 +331,7 @@ tests_runtime_test_allocator_LDADD = $(test_ldadd)
 tests_runtime_test_fork_LDADD = $(test_ldadd)
 tests_runtime_test_launch_LDADD = $(test_ldadd)
 tests_runtime_test_loader_LDADD = $(test_ldadd)
+tests_runtime_test_plan_LDADD = $(test_ldadd)
 tests_runtime_test_space_LDADD = $(test_ldadd)
 tests_runtime_test_split_LDADD = $(test_ldadd)
 endif
@@ -417,6 +462,7 @@ extra_files = \
 	backends/cpu/kernels.inc \
 	backends/cpu/kernels_combine.inc \
 	backends/cpu/kernels_copy.inc \
+	backends/cpu/kernels_erf.inc \
 	backends/cpu/kernels_float.inc \
 	backends/cpu/kernels_fold.inc \
 	backends/cpu/kernels_fold_type.inc \
@@ -435,7 +481,15 @@ extra_files = \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_safetensors.py \
 	tests/fixtures/norm.safetensors \
+	tests/fixtures/ops_copy.txt \
+	tests/fixtures/ops_gather.txt \
+	tests/fixtures/ops_index.txt \
+	tests/fixtures/ops_join.txt \
+	tests/fixtures/ops_math.txt \
+	tests/fixtures/ops_matmul.txt \
 	tests/fixtures/ops_pointwise.txt \
+	tests/fixtures/ops_reduce.txt \
+	tests/fixtures/ops_view.txt \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \
 	tests/fixtures/optim_one_cycle.inc \

@@ -12,6 +12,8 @@ test_plugin_ldflags = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhe
 checked_programs = $(checked_samples) $(unit_tests_built)
 device_tests = $(checked_programs:=.cpu) $(checked_programs:=.ref)
 TESTS += $(device_tests) $(project_tests)
+TEST_EXTENSIONS = .sh
+SH_LOG_COMPILER = $(SHELL)
 CLEANFILES += $(device_tests) $(checked_samples:=.cpu.actual) $(checked_samples:=.ref.actual)
 
 if HAVE_CHECK

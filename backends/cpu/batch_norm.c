@@ -35,7 +35,7 @@ static int64_t block_height(const norm_plan *p, int64_t block) {
 typedef struct norm_job {
     const norm_plan *plan;
     const float *x, *dy;
-    float *target;        /* y or dx */
+    float *target;         /* y or dx */
     float *first, *second; /* sums by block, then by channel */
     float *mean;
     float *coefficient[3]; /* by channel; for norm_forward or norm_backward */
@@ -67,9 +67,8 @@ static void result_body(void *context, int thread, int n_threads) {
         const int64_t rows = block_height(p, b), c = p->by_row ? b % p->channels : 0;
         if (p->backward)
             p->loops->norm_backward(rows, p->columns, p->by_row, job->dy + at, job->x + at,
-                                    job->mean + c, job->coefficient[0] + c,
-                                    job->coefficient[1] + c, job->coefficient[2] + c,
-                                    job->target + at);
+                                    job->mean + c, job->coefficient[0] + c, job->coefficient[1] + c,
+                                    job->coefficient[2] + c, job->target + at);
         else
             p->loops->norm_forward(rows, p->columns, p->by_row, job->x + at, job->mean + c,
                                    job->coefficient[0] + c, job->coefficient[1] + c,
@@ -115,7 +114,7 @@ static void join_sums(const norm_job *job, int64_t channel, double *sum, double 
 
 /* ---- The two kernels --------------------------------------------------------------------------------- */
 
-enum { Y, X, W, B, MEAN, VAR };                         /* tensors of the forward pass */
+enum { Y, X, W, B, MEAN, VAR };                          /* tensors of the forward pass */
 enum { DX, DW, DB, DY, X_, W_, MEAN_, VAR_, N_TENSORS }; /* and of the backward */
 
 static void run_body(const norm_job *job, cpu_body *body, double nanoseconds) {

@@ -33,8 +33,8 @@ typedef struct conv_role {
     int place; /* number of the tensor in the run, -1: absent */
     int arg;   /* DNNL_ARG_* */
     bool output;
-    dnn_md given; /* as it lies in memory */
-    bool moved;   /* through the workspace, */
+    dnn_md given;   /* as it lies in memory */
+    bool moved;     /* through the workspace, */
     uint64_t bytes; /* here */
 } conv_role;
 

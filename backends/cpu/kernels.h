@@ -42,6 +42,7 @@ typedef void cpu_combine(int64_t n, void *target, int64_t target_stride, const v
 typedef struct cpu_kernels {
     const char *name;
     cpu_kernel *op[GN_OP_SELECT + 1][GN_N_DTYPES]; /* by the type of a; SELECT: of b */
+    cpu_kernel *strict[GN_OP_MAX + 1][GN_N_DTYPES]; /* instead, with GN_PROGRAM_NO_CONTRACT */
     cpu_kernel *cast[GN_N_DTYPES][GN_N_DTYPES];    /* from, to */
     cpu_kernel *round[GN_N_DTYPES];                /* ROUND to f16, bf16 */
     cpu_kernel *widen[GN_N_DTYPES];  /* from memory to a register; NULL: they are equal */

@@ -54,6 +54,11 @@
     X(MAX, x > y || x != x ? x : y)                                                                \
     X(ATAN2, FN(atan2)(x, y))
 
+/* MIN and MAX of GN_PROGRAM_NO_CONTRACT, where -0 < +0. */
+#define CPU_FLOAT_STRICT(X)                                                                        \
+    X(MIN_STRICT, x < y || x != x || (x == y && signbit(x)) ? x : y)                               \
+    X(MAX_STRICT, x > y || x != x || (x == y && !signbit(x)) ? x : y)
+
 #define CPU_FLOAT_TEST(X)                                                                          \
     X(ISNAN, x != x)                                                                               \
     X(ISINF, FN(fabs)(x) == (T)INFINITY)
@@ -65,6 +70,10 @@
     X(LE, x <= y)
 
 #define CPU_INT_UNARY(X)                                                                           \
+    X(FLOOR, x)                                                                                    \
+    X(CEIL, x)                                                                                     \
+    X(TRUNC, x)                                                                                    \
+    X(RINT, x)                                                                                     \
     X(NEG, (U)0 - (U)x)                                                                            \
     X(ABS, NEGATIVE(x) ? (U)0 - (U)x : (U)x)                                                       \
     X(SIGN, (x > 0) - NEGATIVE(x))                                                                 \

@@ -4,7 +4,9 @@
 
 #if defined(__x86_64__)
 #define CPU_KERNELS cpu_kernels_v3
+#define CPU_VECTOR_BITS 256
 #define CPU_KERNELS_NAME "x86-64-v3"
+#include <immintrin.h>
 #if defined(__clang__)
 #pragma clang attribute push(__attribute__((target("arch=x86-64-v3"))), apply_to = function)
 #else

@@ -48,6 +48,8 @@ typedef struct plan_loops {
     /* c = relu(a b + bias), columns first .. last - 1 of it; bias may be NULL */
     void (*matmul)(const small_matmul *p, const float *a, const float *b, const float *bias,
                    float *c, int64_t first, int64_t last);
+    /* c[i] = max(c[i], 0); NaN stays */
+    void (*relu)(int64_t n, float *c);
 
     /*
      * Batch norm of a dense block (rows, columns). Each channel is a row if `by_row`, else a column,

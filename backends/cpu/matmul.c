@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * matmul.c - matrix products by oneDNN's matmul primitive. Its first one costs some 10 ms and each
- * other one 0.3 ms; dnnl_sgemm's first call costs 40 to 90 ms.
+ * other one 0.3 ms; dnnl_sgemm's first call costs 40 to 90 ms. ReLU is a pass of our own, since
+ * oneDNN's makes 0 of NaN.
  */
 #include <stdlib.h>
 
 #include "chain.h"
+#include "loops.h"
 #include "matmul.h"
+#include "parallel.h"
 
 /* ---- The simplest form of a product ------------------------------------------------------------------ */
 
@@ -116,14 +119,13 @@ static void transpose(matmul_problem *p) {
     p->operand[MATMUL_B] = old.operand[MATMUL_A];
 }
 
-/* Gives rows and columns, of which there is one only, the strides of a dense matrix. */
+/* Gives rows and columns of which there is one only a useful stride. False if neither of the two
+ * strides is 1, or elements overlap. */
 static bool make_regular(int64_t rows, int64_t columns, int64_t *row, int64_t *column) {
-    if (columns == 1 && (rows == 1 || *row != 1))
+    if (columns == 1)
         *column = 1;
     if (rows == 1)
         *row = *column == 1 ? columns : 1;
-    if (columns == 1 && *row == 1)
-        *column = rows;
     return (*column == 1 && *row >= columns) || (*row == 1 && *column >= rows);
 }
 
@@ -132,10 +134,30 @@ static bool make_regular(int64_t rows, int64_t columns, int64_t *row, int64_t *c
 typedef struct matmul_plan {
     gn_plan base;
     dnn_chain chain;
+    const plan_loops *loops;
+    int64_t relu; /* elements of c to rectify */
 } matmul_plan;
 
-static gn_status matmul_run(gn_plan *plan, const gn_run *run) {
-    return dnn_chain_run(&((matmul_plan *)plan)->chain, run);
+typedef struct relu_job {
+    const matmul_plan *plan;
+    float *c;
+} relu_job;
+
+static void relu_body(void *context, int thread, int n_threads) {
+    const relu_job *job = context;
+    const int64_t first = cpu_share(job->plan->relu, thread, n_threads);
+    const int64_t end = cpu_share(job->plan->relu, thread + 1, n_threads);
+    job->plan->loops->relu(end - first, job->c + first);
+}
+
+static gn_status matmul_run(gn_plan *base, const gn_run *run) {
+    matmul_plan *plan = (matmul_plan *)base;
+    const gn_status status = dnn_chain_run(&plan->chain, run);
+    if (status || !plan->relu)
+        return status;
+    relu_job job = {.plan = plan, .c = plan_memory(&run->tensors[0])};
+    cpu_parallel(cpu_threads_for((double)plan->relu * .05, plan->relu), relu_body, &job);
+    return GN_OK;
 }
 
 static void matmul_release(gn_plan *plan) {
@@ -198,13 +220,36 @@ static dnnl_status_t make_primitive(const matmul_problem *p, dnn_matmul *op,
     return status;
 }
 
+/* Whether c is one run of elements in memory. */
+static bool is_dense(const matmul_problem *p) {
+    int64_t next = p->n;
+    if (p->m > 1 && p->operand[MATMUL_C].row != next)
+        return false;
+    next *= p->m;
+    for (int d = p->n_batch - 1; d >= 0; next *= p->batch[d], d--)
+        if (p->operand[MATMUL_C].batch[d] != next)
+            return false;
+    return true;
+}
+
+static int64_t elements_of(const matmul_problem *p) {
+    int64_t n = p->m * p->n;
+    for (int d = 0; d < p->n_batch; d++)
+        n *= p->batch[d];
+    return n;
+}
+
 static gn_status plan_onednn(const matmul_problem *p, gn_plan_info *info, gn_plan **out) {
+    if (p->relu && (!is_dense(p) || p->operand[MATMUL_C].dtype != GN_F32))
+        return cpu_fail(GN_E_UNSUPPORTED, 0, "relu of a matmul is for dense float32 results only");
     matmul_plan *plan = calloc(1, sizeof *plan);
     if (!plan)
         return cpu_fail(GN_E_MEMORY, 0, "no memory for the plan of a matmul");
     plan->base.run = matmul_run;
     plan->base.release = matmul_release;
-    dnn_matmul op = {.relu = p->relu};
+    plan->loops = plan_loops_best();
+    plan->relu = p->relu ? elements_of(p) : 0;
+    dnn_matmul op = {0};
     dnnl_primitive_t primitive;
     const dnnl_status_t status = make_primitive(p, &op, &primitive);
     if (!status) {
@@ -242,11 +287,14 @@ gn_status plan_matmul(const plan_request *request, gn_plan_info *info, gn_plan *
     int64_t *row = &p.operand[MATMUL_C].row, *column = &p.operand[MATMUL_C].column;
     if (!make_regular(p.m, p.n, row, column))
         return cpu_fail(GN_E_UNSUPPORTED, 0, "a matmul into a matrix without dense rows");
-    if (*column != 1)
+    if (*column != 1 || (p.n == 1 && *row == 1 && p.m > 1)) {
         transpose(&p);
+        make_regular(p.m, p.n, row, column);
+    }
     if (!make_regular(p.m, p.k, &p.operand[MATMUL_A].row, &p.operand[MATMUL_A].column) ||
         !make_regular(p.k, p.n, &p.operand[MATMUL_B].row, &p.operand[MATMUL_B].column))
-        return cpu_fail(GN_E_UNSUPPORTED, 0, "a matmul of a matrix with neither rows nor columns dense");
+        return cpu_fail(GN_E_UNSUPPORTED, 0,
+                        "a matmul of a matrix with neither rows nor columns dense");
     const gn_status status = plan_small_matmul(&p, out);
     return status == GN_E_UNSUPPORTED ? plan_onednn(&p, info, out) : status;
 }

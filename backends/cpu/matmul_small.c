@@ -9,8 +9,9 @@
 #include "matmul.h"
 #include "parallel.h"
 
-/* Up to so many multiplications our loop needs less time than oneDNN takes to begin. */
-enum { TINY = 4096 };
+/* Up to so many multiplications our loop needs less time than oneDNN takes to begin; more where
+ * rows fill vectors. */
+enum { TINY = 1024, TINY_REGULAR = 4096 };
 
 typedef struct small_plan {
     gn_plan base;
@@ -63,9 +64,9 @@ gn_status plan_small_matmul(const matmul_problem *p, gn_plan **out) {
     for (int o = 0; o < MATMUL_OPERANDS; o++)
         if (p->operand[o].place >= 0 && p->operand[o].dtype != GN_F32)
             return GN_E_UNSUPPORTED;
-    /* A c of one column is in memory one of one row, too. */
     double work = (double)p->m * (double)p->n * (double)p->k;
-    if (work > TINY && p->m != 1)
+    const bool regular = p->operand[MATMUL_B].column == 1 && p->n % 16 == 0;
+    if (work > (regular ? TINY_REGULAR : TINY) && p->m != 1)
         return GN_E_UNSUPPORTED;
     if (p->operand[MATMUL_B].column != 1 && p->operand[MATMUL_A].column != 1)
         return GN_E_UNSUPPORTED;

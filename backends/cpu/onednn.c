@@ -76,14 +76,12 @@ dnnl_status_t dnn_md_create(dnn_md *out, int n_dims, const int64_t *size, int dt
     if (stride)
         status = dnnl_memory_desc_init_by_strides(*out, n_dims, size, data_type(dtype), stride);
     else
-        status = dnnl_memory_desc_init_by_tag(*out, n_dims, size, data_type(dtype),
-                                              dnnl_format_tag_any);
+        status =
+            dnnl_memory_desc_init_by_tag(*out, n_dims, size, data_type(dtype), dnnl_format_tag_any);
     return status;
 }
 
-void dnn_md_destroy(dnn_md md) {
-    free(md);
-}
+void dnn_md_destroy(dnn_md md) { free(md); }
 
 #else
 
@@ -106,10 +104,6 @@ void dnn_md_destroy(dnn_md md) {
 /* ---- Primitive descriptors, made in the version's own way ------------------------------------------ */
 
 #if DNNL_VERSION_MAJOR < 3
-
-static dnnl_status_t append_relu(dnnl_post_ops_t ops) {
-    return dnnl_post_ops_append_eltwise(ops, 1.f, dnnl_eltwise_relu, 0.f, 0.f);
-}
 
 static dnnl_status_t matmul_pd(dnnl_primitive_desc_t *out, const dnn_matmul *m,
                                const_dnnl_primitive_attr_t attr) {
@@ -139,10 +133,6 @@ static dnnl_status_t convolution_pd(dnnl_primitive_desc_t *out, const dnn_convol
 }
 
 #else
-
-static dnnl_status_t append_relu(dnnl_post_ops_t ops) {
-    return dnnl_post_ops_append_eltwise(ops, dnnl_eltwise_relu, 0.f, 0.f);
-}
 
 static dnnl_status_t matmul_pd(dnnl_primitive_desc_t *out, const dnn_matmul *m,
                                const_dnnl_primitive_attr_t attr) {
@@ -176,13 +166,11 @@ static dnnl_status_t attr_create(dnnl_primitive_attr_t *out) {
                   : dnnl_primitive_attr_set_scratchpad_mode(*out, dnnl_scratchpad_mode_user);
 }
 
-static dnnl_status_t attr_set_post_ops(dnnl_primitive_attr_t attr, dnn_const_md addend, bool relu) {
+static dnnl_status_t attr_set_addend(dnnl_primitive_attr_t attr, dnn_const_md addend) {
     dnnl_post_ops_t ops = NULL;
     dnnl_status_t status = dnnl_post_ops_create(&ops);
-    if (!status && addend)
+    if (!status)
         status = dnnl_post_ops_append_binary(ops, dnnl_binary_add, addend);
-    if (!status && relu)
-        status = append_relu(ops);
     if (!status)
         status = dnnl_primitive_attr_set_post_ops(attr, ops);
     dnnl_post_ops_destroy(ops);
@@ -207,8 +195,8 @@ dnnl_status_t dnn_matmul_create(dnnl_primitive_t *out, const dnn_matmul *m) {
     dnnl_status_t status = engine_get();
     if (!status)
         status = attr_create(&attr);
-    if (!status)
-        status = attr_set_post_ops(attr, m->addend, m->relu);
+    if (!status && m->addend)
+        status = attr_set_addend(attr, m->addend);
     if (!status)
         status = matmul_pd(&pd, m, attr);
     return finish(out, status, pd, NULL, attr);

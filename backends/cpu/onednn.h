@@ -28,15 +28,14 @@ void dnn_md_destroy(dnn_md md);
 
 /* ---- Primitives: owned by the caller; all take their scratchpad as an argument --------------------- */
 
-/* c = a b + bias (a bias of one row), then + addend (of any shape that broadcasts), then relu */
+/* c = a b + bias, of one row, + addend, of any shape that broadcasts. Either may be NULL. */
 typedef struct dnn_matmul {
-    dnn_md a, b, bias, addend, c; /* bias, addend: NULL if absent */
-    bool relu;
+    dnn_md a, b, bias, addend, c;
 } dnn_matmul;
 
 typedef struct dnn_convolution {
     dnnl_prop_kind_t prop; /* dnnl_forward_training, dnnl_backward_data, dnnl_backward_weights */
-    dnn_md image, weight, bias, result; /* bias: NULL if absent */
+    dnn_md image, weight, bias, result;          /* bias: NULL if absent */
     dnnl_dims_t stride, dilation, before, after; /* dilation 0: dense */
 } dnn_convolution;
 

@@ -121,8 +121,7 @@ static gn_status read_request(const gn_plan_desc *desc, plan_request *out) {
     for (uint32_t i = 0; i < desc->n_tensors; i++) {
         const char *tensor = (const char *)desc->tensors + (size_t)i * desc->tensor_size;
         memcpy(&out->tensors[i], tensor, sizeof out->tensors[i]);
-        const gn_status status =
-            check_tensor(&out->tensors[i], kernels[kernel].optional >> i & 1);
+        const gn_status status = check_tensor(&out->tensors[i], kernels[kernel].optional >> i & 1);
         if (status)
             return status;
     }

@@ -99,6 +99,9 @@ static cpu_kernel *kernel_of(const builder *b, const gn_insn *insn) {
         return k->cast[type][insn->type];
     if (insn->op == GN_OP_ROUND)
         return insn->b < GN_N_DTYPES && type == GN_F32 ? k->round[insn->b] : NULL;
+    if (b->source->flags & GN_PROGRAM_NO_CONTRACT && insn->op <= GN_OP_MAX &&
+        k->strict[insn->op][type])
+        return k->strict[insn->op][type];
     return k->op[insn->op][type];
 }
 

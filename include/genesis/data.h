@@ -22,12 +22,13 @@ GN_API int64_t gn_dataset_size(const gn_dataset *dataset);
 GN_API gn_tensor *gn_dataset_x(const gn_dataset *dataset); /* borrowed */
 GN_API gn_tensor *gn_dataset_y(const gn_dataset *dataset); /* borrowed */
 
-/* A file in the IDX format of MNIST, plain or gzip'd: a tensor of its dtype and shape on the default
- * device. Files that are absent (GN_E_NOT_FOUND), short, too long or damaged (GN_E_FORMAT) are errors. */
+/* A file in the IDX format of MNIST, plain or gzip'd: a tensor of its dtype and shape on the
+ * default device. Files that are absent (GN_E_NOT_FOUND), short, too long or damaged (GN_E_FORMAT)
+ * are errors. */
 GN_API gn_tensor *gn_read_idx(const char *path);
 
-/* Fashion-MNIST: part "train" (60,000) or "test" (10,000): x (N, 1, 28, 28) float32 in [0, 1], y (N)
- * int64, on the default device. dir NULL: GENESIS_FASHION_MNIST, or where Debian's
+/* Fashion-MNIST: part "train" (60,000) or "test" (10,000): x (N, 1, 28, 28) float32 in [0, 1], y
+ * (N) int64, on the default device. dir NULL: GENESIS_FASHION_MNIST, or where Debian's
  * dataset-fashion-mnist puts it. */
 typedef struct gn_fashion_options {
     size_t struct_size;

@@ -15,8 +15,8 @@ extern "C" {
  * a crash leaves the old file or the new one, whole. */
 GN_API gn_status gn_save(gn_dict *dict, const char *path);
 
-/* Reads a dictionary onto a device (NULL: the default one). Files are not trusted: whatever does not
- * add up is an error GN_E_FORMAT. */
+/* Reads a dictionary onto a device (NULL: the default one). Files are not trusted: whatever does
+ * not add up is an error GN_E_FORMAT. */
 GN_API gn_dict *gn_load(const char *path, const char *device);
 
 #ifdef __cplusplus

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * optim.h - optimizers and learning-rate schedules. Names, defaults and update rules are PyTorch 2's.
+ * optim.h - optimizers and learning-rate schedules. Names, defaults and update rules are PyTorch
+ * 2's.
  */
 #ifndef GENESIS_OPTIM_H
 #define GENESIS_OPTIM_H
@@ -43,8 +44,8 @@ GN_API gn_status gn_optimizer_zero_grad(gn_optimizer *optimizer);
 GN_API double gn_get_lr(const gn_optimizer *optimizer);
 GN_API gn_status gn_set_lr(gn_optimizer *optimizer, double lr);
 
-/* State by parameter index ("state.0.exp_avg", "state.0.step", ..), copied. Hyperparameters (lr, ..) are
- * not part of it. Loading checks all first: after an error nothing is changed. */
+/* State by parameter index ("state.0.exp_avg", "state.0.step", ..), copied. Hyperparameters (lr,
+ * ..) are not part of it. Loading checks all first: after an error nothing is changed. */
 GN_API gn_dict *gn_optimizer_state_dict(gn_optimizer *optimizer);
 GN_API gn_status gn_optimizer_load_state_dict(gn_optimizer *optimizer, gn_dict *state);
 

@@ -28,7 +28,7 @@ typedef struct gn__object {
 void *gn__object_new(const gn__kind *kind, size_t bytes);
 
 /* A destroy function never runs inside another one: what it releases for the last time is destroyed
- * after it returns. So an object at the head of a chain of any length is freed without recursion. */
+ * after it returns. So an object at the head of a chain of any length is freed without recursing. */
 
 /* Gives the caller's reference to the innermost scope. Returns the object; NULL passes through.
  * When the scope can't grow, the object is released and NULL returned, with an error. */
@@ -103,8 +103,12 @@ char *gn__strdup(const char *text);
 gn_status gn__grow(void **array, size_t *capacity, size_t count, size_t element_bytes);
 
 /* a * b, a + b for sizes >= 0; false if the result does not fit. */
-static inline bool gn__mul(int64_t a, int64_t b, int64_t *out) { return !__builtin_mul_overflow(a, b, out); }
-static inline bool gn__add(int64_t a, int64_t b, int64_t *out) { return !__builtin_add_overflow(a, b, out); }
+static inline bool gn__mul(int64_t a, int64_t b, int64_t *out) {
+    return !__builtin_mul_overflow(a, b, out);
+}
+static inline bool gn__add(int64_t a, int64_t b, int64_t *out) {
+    return !__builtin_add_overflow(a, b, out);
+}
 
 /* ---- Hashing, and a table from byte strings to pointers */
 
@@ -118,6 +122,8 @@ void gn__table_free(gn__table *table, void (*free_value)(void *value));
 void *gn__table_get(const gn__table *table, const void *key, size_t length);
 /* Sets the value of a key, copying the key. */
 gn_status gn__table_set(gn__table *table, const void *key, size_t length, void *value);
-void gn__table_each(const gn__table *table, void (*visit)(void *value, void *context), void *context);
+/* Calls `visit` for each value, in the order in which the keys were set first. */
+void gn__table_each(const gn__table *table, void (*visit)(void *value, void *context),
+                    void *context);
 
 #endif

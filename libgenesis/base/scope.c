@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * scope.c - scopes: a thread's stack of objects to be released, and the marks at which scopes begin.
+ * scope.c - scopes: a thread's stack of objects to be released, and the marks where scopes begin.
  *
  * Invariants: marks[0..depth) never decrease, and none is above n_owned. The objects of the scope
  * number k (from 1) are owned[marks[k - 1] .. marks[k]), those below marks[0] are the root scope's.

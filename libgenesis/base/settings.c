@@ -22,7 +22,7 @@ const char *gn_version(void) { return PACKAGE_VERSION; }
 /* 0: not asked for yet. */
 static atomic_int n_threads;
 
-/* Processors that this process may run on, which is fewer than the machine has in many containers. */
+/* Processors that this process may run on: in a container often fewer than the machine has. */
 static int count_processors(void) {
     cpu_set_t set;
     if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0)

@@ -11,7 +11,7 @@
 
 #include "internal.h"
 
-/* ---- The hash: multiply 64 by 64 bits, fold the halves, 16 bytes a step (as wyhash, by Wang Yi) */
+/* ---- The hash: multiply 64 by 64 bits, fold the halves; 16 bytes a step (as Wang Yi's wyhash) */
 
 static inline uint64_t fold(uint64_t a, uint64_t b) {
     __extension__ typedef unsigned __int128 wide;

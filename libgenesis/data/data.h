@@ -18,8 +18,8 @@ typedef struct gn__idx {
     int64_t count;
 } gn__idx;
 
-/* Reads a file in the IDX format, plain or gzip'd. `hint` is appended to the error if there is no such
- * file; NULL: nothing. */
+/* Reads a file in the IDX format, plain or gzip'd. `hint` is appended to the error if there is no
+ * such file; NULL: nothing. */
 gn_status gn__idx_read(const char *path, const char *hint, gn__idx *out);
 
 struct gn_dataset {

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * idx.c - the IDX format of MNIST: bytes 0, 0, type, number of dims, then the sizes and the elements,
- * all big-endian. zlib reads plain and gzip'd files alike. Files are not trusted.
+ * idx.c - the IDX format of MNIST: bytes 0, 0, type, number of dims, then the sizes and the
+ * elements, all big-endian. zlib reads plain and gzip'd files alike. Files are not trusted.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -73,8 +73,8 @@ static gn_status read_bytes(const reader *r, void *target, int64_t bytes) {
     return GN_OK;
 }
 
-/* Nothing may follow; this also makes zlib check its sum. It calls a file that was cut off an error of
- * the buffer, but returns no error. */
+/* Nothing may follow; this also makes zlib check its sum. It calls a file that was cut off an error
+ * of the buffer, but returns no error. */
 static gn_status expect_end(const reader *r) {
     char byte;
     int n = gzread(r->file, &byte, 1), code;

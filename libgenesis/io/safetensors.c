@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * safetensors.c - files of tensors in the safetensors format: 8 bytes length of the header, the header
- * (see safetensors_header.c), the data. All little-endian.
+ * safetensors.c - files of tensors in the safetensors format: 8 bytes length of the header, the
+ * header (see safetensors_header.c), the data. All little-endian.
  */
 #include <errno.h>
 #include <fcntl.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * safetensors_header.c - parses the JSON header of a safetensors file and checks all that it claims.
- * Format: https://github.com/huggingface/safetensors#format
+ * safetensors_header.c - parses the JSON header of a safetensors file and checks all that it
+ * claims. Format: https://github.com/huggingface/safetensors#format
  *
  *     {"__metadata__": {"name": "text", ..},
  *      "name": {"dtype": "F32", "shape": [2, 3], "data_offsets": [begin, end]}, ..}

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tensor_bytes.c - the elements of tensors to and from files, in pieces where the device's memory is
- * not visible to the host.
+ * tensor_bytes.c - the elements of tensors to and from files, in pieces where the device's memory
+ * is not visible to the host.
  */
 #include <errno.h>
 #include <stdlib.h>

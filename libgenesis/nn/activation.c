@@ -13,15 +13,16 @@ typedef struct activation {
     bool inplace;
 } activation;
 
-/* x takes over the values of y, and its history. */
-static gn_tensor *into(gn_tensor *x, gn_tensor *y) { return y ? gn_copy_(x, y) : NULL; }
-
 static gn_tensor *relu(gn_module *self, gn_tensor *x) {
     return ((activation *)self)->inplace ? gn_relu_(x) : gn_relu(x);
 }
 
+/* The gradient of SiLU needs its input: in place, a copy of it is kept. */
 static gn_tensor *silu(gn_module *self, gn_tensor *x) {
-    return ((activation *)self)->inplace ? into(x, gn_silu(x)) : gn_silu(x);
+    if (!((activation *)self)->inplace)
+        return gn_silu(x);
+    gn_tensor *y = gn_silu(gn__recording(1, &x) ? gn_clone(x) : x);
+    return y ? gn_copy_(x, y) : NULL;
 }
 
 static gn_tensor *gelu(gn_module *self, gn_tensor *x) { return (void)self, gn_gelu(x); }

@@ -18,7 +18,8 @@ enum {
     GN__MAX_STEP_OPERANDS = 3 + 2 * GN__MAX_STATES
 };
 
-/* Values of a program under construction: what the rule starts from, and what it leaves to be stored. */
+/* Values of a program under construction: what the rule starts from, and what it leaves to be
+ * stored. */
 typedef struct gn__update {
     gn__builder *builder;
     int type; /* in which the program computes */
@@ -64,7 +65,7 @@ struct gn_optimizer {
     gn_scalar *scalars;           /* GN__MAX_SCALARS per slot */
 };
 
-/* An optimizer over the tensors of a dictionary, owned by the scope. The caller sets the options. */
+/* An optimizer over the tensors of a dict, owned by the scope. The caller sets its options. */
 gn_optimizer *gn__optimizer_new(const gn__rule *rule, gn_dict *parameters);
 
 /* An error GN_E_ARGUMENT unless low <= value <= high. */

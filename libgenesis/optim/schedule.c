@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * schedule.c - learning rates as functions of the step. A scheduler sets the rate of step 0 when it is
- * made, as in PyTorch, and that of the next step in each gn_scheduler_step.
+ * schedule.c - learning rates as functions of the step. A scheduler sets the rate of step 0 when it
+ * is made, as in PyTorch, and that of the next step in each gn_scheduler_step.
  */
 #include <math.h>
 #include <stdlib.h>

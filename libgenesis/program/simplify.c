@@ -156,7 +156,7 @@ static int simplify_unary(gn__builder *b, int op, int x) {
     case GN_OP_ABS:
         if (is_unsigned || inner == GN_OP_ABS)
             return x;
-        return is_neg(b, x) && !integer ? emit(b, GN_OP_ABS, operand_of(b, x), 0) : -1;
+        return is_neg(b, x) ? emit(b, GN_OP_ABS, operand_of(b, x), 0) : -1;
     case GN_OP_SIGN: return type == GN_BOOL || inner == GN_OP_SIGN ? x : -1;
     case GN_OP_FLOOR:
     case GN_OP_CEIL:

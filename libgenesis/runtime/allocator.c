@@ -8,9 +8,9 @@
  * lacks is taken from
  *   - up to 256 KiB: a slab of 2 MiB, cut into blocks of whatever classes are asked for in turn;
  *   - above: a slab of its own.
- * A slab is one block of the backend. When all that was cut from it is free, a trim may give it back.
+ * A slab is one block of the backend. When all that was cut from it is free, a trim gives it back.
  *
- * A block may be taken again while work on its last content is still enqueued: the stream is in order.
+ * A block may be taken again while work on its last content is enqueued: the stream is in order.
  * The record of a block is its storage (storage.c), so that a hit allocates nothing on the host.
  */
 #include <stdio.h>

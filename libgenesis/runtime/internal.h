@@ -3,7 +3,7 @@
  * internal.h - what the files of runtime/ share, and no other folder uses.
  *
  * Locks, in the order in which they are taken:
- *   registry        the lists of plugins and devices; held while a plugin is loaded or a device opened
+ *   registry        the lists of plugins and devices; held while one is loaded or opened
  *   device->lock    handles of programs, plans
  *   device->queue   calls on the default stream: the ABI forbids two at a time
  *   allocator       held while the backend allocates or frees; a call may ask for scratch memory
@@ -115,7 +115,7 @@ typedef struct gn__allocator gn__allocator;
 
 /* NULL without memory; no error is recorded. */
 gn__allocator *gn__allocator_new(gn__device *device);
-/* Gives everything back, unless the device is dead; storage that is still in use loses its device. */
+/* Gives everything back, unless the device is dead; storage that is in use loses its device. */
 void gn__allocator_free(gn__allocator *allocator);
 
 /* Memory with one reference, or NULL with a reason. `in_call`: for scratch, while a call of the

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * split.c - row programs for backends without row_map: as several reduce programs and a map program.
+ * split.c - row programs for backends without row_map, as reduce programs and a map program.
  *
  * Stage s of a program is its element part number s with the reductions and the row part behind it.
  * Each stage becomes a program of its own. What a later stage needs of a REDUCE or of a row part is

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* chart.c - curves as SVG. Colours come from the classes, which the page's style sheet gives meaning. */
+/* chart.c - curves as SVG. Colours come from the classes, which the page's style sheet gives
+ * meaning. */
 #include <math.h>
 
 #include "report.h"

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fashion_mnist - trains a convolutional network on Fashion-MNIST, shows how it goes, saves the weights
- * after each epoch, and writes a report. With --eval FILE it loads weights and tests them.
+ * fashion_mnist - trains a convolutional network on Fashion-MNIST, shows how it goes, saves the
+ * weights after each epoch, and writes a report. With --eval FILE it loads weights and tests them.
  *
- * This file is the training itself. What serves it: options.c the command line, progress.c the progress
- * bar, results.c what is measured, report.c, chart.c and sheet.c the report.
+ * This file is the training itself. What serves it: options.c the command line, progress.c the
+ * progress bar, results.c what is measured, report.c, chart.c and sheet.c the report.
  */
 #include <errno.h>
 #include <limits.h>

@@ -11,7 +11,7 @@
 static const char usage[] =
     "usage: fashion_mnist [OPTION..]\n"
     "\n"
-    "Trains a small convolutional network on Fashion-MNIST and writes its weights, model.safetensors,\n"
+    "Trains a small convolutional network on Fashion-MNIST. Writes its weights, model.safetensors,\n"
     "after each epoch, and a report, report.html, at the end. Ctrl-C stops between two steps, and\n"
     "keeps the weights of the last finished epoch.\n"
     "\n"
@@ -39,8 +39,8 @@ static int whole(const char *name, const char *text, int64_t low, int64_t high, 
         *out = value;
         return 1;
     }
-    fprintf(stderr, "fashion_mnist: --%s %s: a whole number from %lld to %lld is needed\n", name, text,
-            (long long)low, (long long)high);
+    fprintf(stderr, "fashion_mnist: --%s %s: a whole number from %lld to %lld is needed\n", name,
+            text, (long long)low, (long long)high);
     return 0;
 }
 

@@ -18,8 +18,8 @@ typedef struct options {
 
 enum { OPTIONS_GO_ON = -1 };
 
-/* Fills `o` from the command line. Returns OPTIONS_GO_ON, or the exit status with which to end: 0 after
- * --help, 2 after a mistake, which it has explained. */
+/* Fills `o` from the command line. Returns OPTIONS_GO_ON, or the exit status with which to end: 0
+ * after --help, 2 after a mistake, which it has explained. */
 int options_parse(options *o, int argc, char **argv);
 
 #endif

@@ -124,7 +124,8 @@ static void draw(progress *p) {
     char head[TEXT_BYTES], text[4][TEXT_BYTES], bar[MOST_BAR * 3 + 1] = "";
     snprintf(head, sizeof head, "epoch %lld/%lld", (long long)p->epoch, (long long)p->epochs);
     value_texts(p, text[0], text[1], text[2], text[3]);
-    /* What does not fit is left out from the end; the last column stays free, or the line would wrap. */
+    /* What does not fit is left out from the end; the last column stays free, or the line would
+     * wrap. */
     int room = width - 1 - (int)strlen(head), shown = 0;
     while (shown < 4 && (int)strlen(text[shown]) <= room)
         room -= (int)strlen(text[shown++]);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * progress.h - shows how a training goes: one line that is redrawn on a terminal, a few plain lines per
- * epoch elsewhere.
+ * progress.h - shows how a training goes: one line that is redrawn on a terminal, a few plain lines
+ * per epoch elsewhere.
  */
 #ifndef FASHION_MNIST_PROGRESS_H
 #define FASHION_MNIST_PROGRESS_H

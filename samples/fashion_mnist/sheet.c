@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sheet.c - images of the data set as one BMP picture in base64, which every browser shows. BMP has 256
- * shades of grey without compression, so no library is needed.
+ * sheet.c - images of the data set as one BMP picture in base64, which every browser shows. BMP has
+ * 256 shades of grey without compression, so no library is needed.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -26,8 +26,8 @@ struct tensor input(int dtype, int n_dims, const int64_t *size, const int64_t *s
 struct tensor output(int dtype, int n_dims, const int64_t *size, const int64_t *stride);
 struct tensor absent(void);
 /* In row-major order, or of images (N, C, spatial..) in the order of `layout`. */
-struct tensor input_of(int n_dims, const int64_t *size, int layout);
-struct tensor output_of(int n_dims, const int64_t *size, int layout);
+struct tensor input_of(int dtype, int n_dims, const int64_t *size, int layout);
+struct tensor output_of(int dtype, int n_dims, const int64_t *size, int layout);
 void tensors_free(void);
 
 double tensor_get(const struct tensor *t, const int64_t *at);

@@ -76,12 +76,12 @@ static const struct conv_case convs[] = {
 struct conv_run {
     const struct conv_case *c;
     gn_conv_attr attr;
-    int n_dims;
+    int dtype, n_dims;
     int64_t x_size[5], w_size[5], y_size[5];
 };
 
-static struct conv_run prepare(const struct conv_case *c) {
-    struct conv_run r = {.c = c, .n_dims = c->n_spatial + 2};
+static struct conv_run prepare(const struct conv_case *c, int dtype) {
+    struct conv_run r = {.c = c, .dtype = dtype, .n_dims = c->n_spatial + 2};
     r.attr = (gn_conv_attr){.struct_size = sizeof r.attr,
                             .n_spatial = c->n_spatial,
                             .groups = c->groups ? c->groups : 1};
@@ -157,6 +157,11 @@ static void visit_product(void *visitor, const int64_t *x_at, const int64_t *w_a
 enum { MOST = 1 << 16 };
 static double values[MOST], magnitudes[MOST], terms[MOST];
 
+/* bf16 has 8 bits; the device's sum and the expected one are both rounded to them. */
+static double stored_error(const struct conv_run *r) {
+    return r->dtype == GN_BF16 ? 2 * ldexp(1, -8) : 0;
+}
+
 static void expect_sums(const struct conv_run *r, struct sums *s, struct tensor *target,
                         const struct tensor *bias) {
     int64_t at[5] = {0}, i = 0, n = 1;
@@ -172,7 +177,9 @@ static void expect_sums(const struct conv_run *r, struct sums *s, struct tensor 
     for_products(r, visit_product, s);
     do {
         const double b = bias && bias->buffer ? tensor_get(bias, &at[1]) : 0;
-        tensor_expect(target, at, values[i] + b, (terms[i] + 1) * UNIT * (magnitudes[i] + fabs(b)));
+        tensor_expect(target, at, values[i] + b,
+                      (terms[i] + 1) * UNIT * (magnitudes[i] + fabs(b)) +
+                          stored_error(r) * fabs(values[i] + b));
         i++;
     } while (next_coordinate(at, (size_t)r->n_dims, s->size));
 }
@@ -188,7 +195,8 @@ static void expect_bias_gradient(const struct conv_run *r, const struct tensor *
         count++;
     } while (next_coordinate(at, (size_t)r->n_dims, r->y_size));
     for (int64_t o = 0; o < r->y_size[1]; o++)
-        tensor_expect(dbias, &o, values[o], (double)count * UNIT * magnitudes[o]);
+        tensor_expect(dbias, &o, values[o],
+                      (double)count * UNIT * magnitudes[o] + stored_error(r) * fabs(values[o]));
 }
 
 /* ---- The tests --------------------------------------------------------------------------------------- */
@@ -196,38 +204,45 @@ static void expect_bias_gradient(const struct conv_run *r, const struct tensor *
 static struct tensor bias_of(const struct conv_run *r, bool is_output) {
     if (r->c->no_bias)
         return absent();
-    return is_output ? output_of(1, &r->y_size[1], NCHW) : input_of(1, &r->y_size[1], NCHW);
+    return is_output ? output_of(r->dtype, 1, &r->y_size[1], NCHW)
+                     : input_of(r->dtype, 1, &r->y_size[1], NCHW);
 }
 
-static void run_conv(uint32_t kernel, const struct conv_case *c, int x_layout, int y_layout) {
-    const struct conv_run r = prepare(c);
+static void run_conv(uint32_t kernel, const struct conv_case *c, int dtype, int x_layout,
+                     int y_layout) {
+    const struct conv_run r = prepare(c, dtype);
+    const bool required = dtype == GN_F32;
     const int n = r.n_dims;
     struct sums s;
-    context("%s, %s, x %s, y %s",
+    context("%s, %s, %s, x %s, y %s",
             kernel == GN_KERNEL_CONV_FORWARD         ? "conv"
             : kernel == GN_KERNEL_CONV_BACKWARD_DATA ? "conv dx"
                                                      : "conv dw",
-            c->name, layout_names[x_layout], layout_names[y_layout]);
+            c->name, dtype == GN_F32 ? "f32" : "bf16", layout_names[x_layout],
+            layout_names[y_layout]);
     if (kernel == GN_KERNEL_CONV_FORWARD) {
-        struct tensor t[] = {output_of(n, r.y_size, y_layout), input_of(n, r.x_size, x_layout),
-                             input_of(n, r.w_size, NCHW), bias_of(&r, false)};
-        if (!run_plan(kernel, 4, t, &r.attr, NULL, true))
+        struct tensor t[] = {output_of(r.dtype, n, r.y_size, y_layout),
+                             input_of(r.dtype, n, r.x_size, x_layout),
+                             input_of(r.dtype, n, r.w_size, NCHW), bias_of(&r, false)};
+        if (!run_plan(kernel, 4, t, &r.attr, NULL, required))
             return;
         s = (struct sums){.target = 0, .x = &t[1], .w = &t[2], .size = r.y_size};
         expect_sums(&r, &s, &t[0], &t[3]);
         check_tensor(&t[0]);
     } else if (kernel == GN_KERNEL_CONV_BACKWARD_DATA) {
-        struct tensor t[] = {output_of(n, r.x_size, x_layout), input_of(n, r.y_size, y_layout),
-                             input_of(n, r.w_size, NCHW)};
-        if (!run_plan(kernel, 3, t, &r.attr, NULL, true))
+        struct tensor t[] = {output_of(r.dtype, n, r.x_size, x_layout),
+                             input_of(r.dtype, n, r.y_size, y_layout),
+                             input_of(r.dtype, n, r.w_size, NCHW)};
+        if (!run_plan(kernel, 3, t, &r.attr, NULL, required))
             return;
         s = (struct sums){.target = 1, .y = &t[1], .w = &t[2], .size = r.x_size};
         expect_sums(&r, &s, &t[0], NULL);
         check_tensor(&t[0]);
     } else {
-        struct tensor t[] = {output_of(n, r.w_size, NCHW), input_of(n, r.x_size, x_layout),
-                             input_of(n, r.y_size, y_layout), bias_of(&r, true)};
-        if (!run_plan(kernel, 4, t, &r.attr, NULL, true))
+        struct tensor t[] = {output_of(r.dtype, n, r.w_size, NCHW),
+                             input_of(r.dtype, n, r.x_size, x_layout),
+                             input_of(r.dtype, n, r.y_size, y_layout), bias_of(&r, true)};
+        if (!run_plan(kernel, 4, t, &r.attr, NULL, required))
             return;
         s = (struct sums){.target = 2, .x = &t[1], .y = &t[2], .size = r.w_size};
         expect_sums(&r, &s, &t[0], NULL);
@@ -239,10 +254,12 @@ static void run_conv(uint32_t kernel, const struct conv_case *c, int x_layout, i
 }
 
 static void run_layouts(uint32_t kernel, const struct conv_case *c) {
-    run_conv(kernel, c, NHWC, NHWC);
-    run_conv(kernel, c, NCHW, NCHW);
-    run_conv(kernel, c, NHWC, NCHW);
-    run_conv(kernel, c, NCHW, NHWC);
+    run_conv(kernel, c, GN_F32, NHWC, NHWC);
+    run_conv(kernel, c, GN_F32, NCHW, NCHW);
+    run_conv(kernel, c, GN_F32, NHWC, NCHW);
+    run_conv(kernel, c, GN_F32, NCHW, NHWC);
+    if (plugin_has(GN_BF16))
+        run_conv(kernel, c, GN_BF16, NHWC, NHWC);
 }
 
 START_TEST(test_forward) { run_layouts(GN_KERNEL_CONV_FORWARD, &convs[_i]); }

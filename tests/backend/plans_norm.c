@@ -59,7 +59,7 @@ static struct moments moments_of(const struct norm_case *c, const struct tensor 
 }
 
 static struct tensor make_x(const struct norm_case *c, int layout) {
-    struct tensor x = input_of(c->n_dims, c->size, layout);
+    struct tensor x = input_of(GN_F32, c->n_dims, c->size, layout);
     int64_t at[5] = {0};
     do
         tensor_set(&x, at, tensor_get(&x, at) + c->mean);
@@ -68,7 +68,8 @@ static struct tensor make_x(const struct norm_case *c, int layout) {
 }
 
 static struct tensor channels(const struct norm_case *c, bool is_output) {
-    return is_output ? output_of(1, &c->size[1], NCHW) : input_of(1, &c->size[1], NCHW);
+    return is_output ? output_of(GN_F32, 1, &c->size[1], NCHW)
+                     : input_of(GN_F32, 1, &c->size[1], NCHW);
 }
 
 /* ---- Forward ----------------------------------------------------------------------------------------- */
@@ -146,7 +147,7 @@ static void run_norm(const struct norm_case *c, int layout) {
     const gn_norm_attr attr = {.struct_size = sizeof attr, .eps = eps};
     const bool required = layout != SCATTERED;
     context("batch norm, %s, %s", c->name, layout_names[layout]);
-    struct tensor f[FORWARD_TENSORS] = {output_of(c->n_dims, c->size, layout),
+    struct tensor f[FORWARD_TENSORS] = {output_of(GN_F32, c->n_dims, c->size, layout),
                                         make_x(c, layout),
                                         channels(c, false),
                                         channels(c, false),
@@ -159,10 +160,10 @@ static void run_norm(const struct norm_case *c, int layout) {
         check_tensor(&f[Y]);
     }
     context("batch norm dx, %s, %s", c->name, layout_names[layout]);
-    struct tensor b[BACKWARD_TENSORS] = {output_of(c->n_dims, c->size, layout),
+    struct tensor b[BACKWARD_TENSORS] = {output_of(GN_F32, c->n_dims, c->size, layout),
                                          channels(c, true),
                                          channels(c, true),
-                                         input_of(c->n_dims, c->size, layout),
+                                         input_of(GN_F32, c->n_dims, c->size, layout),
                                          make_x(c, layout),
                                          channels(c, false),
                                          channels(c, false),

@@ -137,8 +137,10 @@ static void run_max(const struct pool_case *c, int layout, bool ties) {
     struct buffer *saved = NULL;
     int64_t at[5] = {0};
     context("max pool, %s, %s%s", c->name, layout_names[layout], ties ? ", ties and NaN" : "");
-    struct tensor forward[] = {output_of(n, r.y_size, layout), input_of(n, r.x_size, layout)};
-    struct tensor backward[] = {output_of(n, r.x_size, layout), input_of(n, r.y_size, layout)};
+    struct tensor forward[] = {output_of(GN_F32, n, r.y_size, layout),
+                               input_of(GN_F32, n, r.x_size, layout)};
+    struct tensor backward[] = {output_of(GN_F32, n, r.x_size, layout),
+                                input_of(GN_F32, n, r.y_size, layout)};
     if (ties)
         make_ties(&r, &forward[1]);
     if (!run_plan(GN_KERNEL_MAX_POOL_FORWARD, 2, forward, &r.attr, &saved, layout != SCATTERED))
@@ -182,8 +184,10 @@ static void run_average(const struct pool_case *c, int layout) {
     static struct window w;
     int64_t at[5] = {0};
     context("average pool, %s, %s", c->name, layout_names[layout]);
-    struct tensor forward[] = {output_of(n, r.y_size, layout), input_of(n, r.x_size, layout)};
-    struct tensor backward[] = {output_of(n, r.x_size, layout), input_of(n, r.y_size, layout)};
+    struct tensor forward[] = {output_of(GN_F32, n, r.y_size, layout),
+                               input_of(GN_F32, n, r.x_size, layout)};
+    struct tensor backward[] = {output_of(GN_F32, n, r.x_size, layout),
+                                input_of(GN_F32, n, r.y_size, layout)};
     if (!run_plan(GN_KERNEL_AVG_POOL_FORWARD, 2, forward, &r.attr, NULL, layout != SCATTERED))
         return;
     do {

@@ -81,16 +81,16 @@ static void layout_strides(int n_dims, const int64_t *size, int layout, int64_t 
     }
 }
 
-struct tensor input_of(int n_dims, const int64_t *size, int layout) {
+struct tensor input_of(int dtype, int n_dims, const int64_t *size, int layout) {
     int64_t stride[GN_MAX_DIMS];
     layout_strides(n_dims, size, layout, stride);
-    return input(GN_F32, n_dims, size, stride);
+    return input(dtype, n_dims, size, stride);
 }
 
-struct tensor output_of(int n_dims, const int64_t *size, int layout) {
+struct tensor output_of(int dtype, int n_dims, const int64_t *size, int layout) {
     int64_t stride[GN_MAX_DIMS];
     layout_strides(n_dims, size, layout, stride);
-    return output(GN_F32, n_dims, size, stride);
+    return output(dtype, n_dims, size, stride);
 }
 
 static int64_t element(const struct tensor *t, const int64_t *at) {

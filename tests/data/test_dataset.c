@@ -54,7 +54,8 @@ END_TEST
 enum { PIXELS = 28 * 28, IMAGES = 3 };
 
 static void write_images(const char *name, unsigned char side) {
-    unsigned char bytes[16 + IMAGES * PIXELS] = {0, 0, 8, 3, 0, 0, 0, IMAGES, 0, 0, 0, 28, 0, 0, 0, side};
+    unsigned char bytes[16 + IMAGES * PIXELS] = {0, 0, 8, 3,  0, 0, 0, IMAGES,
+                                                 0, 0, 0, 28, 0, 0, 0, side};
     for (int i = 0; i < IMAGES * PIXELS; i++)
         bytes[16 + i] = (unsigned char)i;
     temp_dir_write(name, bytes, 16 + (size_t)IMAGES * 28 * side);
@@ -65,7 +66,9 @@ static void write_labels(const char *name, unsigned char n, unsigned char last) 
     temp_dir_write(name, bytes, 8 + (size_t)n);
 }
 
-static gn_dataset *load(const char *part) { return gn_fashion_mnist(part, .dir = temp_dir_path("")); }
+static gn_dataset *load(const char *part) {
+    return gn_fashion_mnist(part, .dir = temp_dir_path(""));
+}
 
 START_TEST(test_fashion_mnist) {
     static float x[IMAGES * PIXELS];
@@ -119,8 +122,13 @@ START_TEST(test_installed) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_tensors,       test_without_labels,        test_refuses,
-                            test_fashion_mnist, test_fashion_mnist_damaged, test_installed, NULL};
+    const TTest *tests[] = {test_tensors,
+                            test_without_labels,
+                            test_refuses,
+                            test_fashion_mnist,
+                            test_fashion_mnist_damaged,
+                            test_installed,
+                            NULL};
     temp_dir_make();
     int status = suite_run("dataset", tests);
     temp_dir_remove();

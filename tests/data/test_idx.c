@@ -58,7 +58,8 @@ START_TEST(test_dtypes) {
 END_TEST
 
 START_TEST(test_empty) {
-    static const unsigned char bytes[] = {0, 0, 8, 3, 0, 0, 0, 0, 255, 255, 255, 255, 255, 255, 255, 255};
+    static const unsigned char bytes[] = {0,   0,   8,   3,   0,   0,   0,   0,
+                                          255, 255, 255, 255, 255, 255, 255, 255};
     gn_tensor *t = read_bytes("empty", bytes, sizeof bytes);
     ck_assert_msg(t != NULL, "%s", gn_error());
     ck_assert_int_eq(gn_numel(t), 0);
@@ -83,23 +84,28 @@ START_TEST(test_damaged) {
         {"\0\0\x08", 3, "too early"},
         {"\0\0\x08\x02\0\0\0\x02\0\0", 10, "too early"},
         {"\0\0\x08\x01\0\0\0\x04"
-         "abc", 11, "bytes missing: 1"},
+         "abc",
+         11, "bytes missing: 1"},
         {"\0\0\x08\x01\0\0\0\x02"
-         "abc", 11, "after the last element"},
+         "abc",
+         11, "after the last element"},
         {"\0\x01\x08\x01\0\0\0\x01"
-         "a", 9, "no IDX file"},
+         "a",
+         9, "no IDX file"},
         {"\0\0\x0a\x01\0\0\0\x01"
-         "a", 9, "no IDX file"},
+         "a",
+         9, "no IDX file"},
         {"PK\x03\x04", 4, "no IDX file"},
         {"\0\0\x08\x09", 4, "9 dims"},
         {"\0\0\x08\x02\xff\xff\xff\xff\xff\xff\xff\xff", 12, "can't hold"},
-        {"\0\0\x0e\x04\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 20, "can't hold"},
+        {"\0\0\x0e\x04\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff", 20,
+         "can't hold"},
         {"\0\0\x08\x01\x7f\xff\xff\xff", 8, "can't hold"},
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         for (int packed = 0; packed < 2; packed++)
-            expect(read_bytes(packed ? "damaged.gz" : "damaged", cases[i].bytes, cases[i].n), GN_E_FORMAT,
-                   cases[i].words);
+            expect(read_bytes(packed ? "damaged.gz" : "damaged", cases[i].bytes, cases[i].n),
+                   GN_E_FORMAT, cases[i].words);
 }
 END_TEST
 

@@ -92,7 +92,7 @@ START_TEST(test_shuffle) {
 }
 END_TEST
 
-/* Batches live until the next call, whatever scopes end meanwhile, and no longer unless retained. */
+/* Batches live until the next call, whatever scopes end; no longer, unless retained. */
 START_TEST(test_ownership) {
     gn_batch b;
     gn_scope scope = gn_scope_begin();
@@ -145,7 +145,7 @@ START_TEST(test_refuses) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_in_order,  test_drop_last,    test_shuffle, test_ownership,
-                            test_special_sets, test_refuses, NULL};
+    const TTest *tests[] = {test_in_order,     test_drop_last, test_shuffle, test_ownership,
+                            test_special_sets, test_refuses,   NULL};
     return suite_run("loader", tests);
 }

@@ -14,7 +14,8 @@
 #include "tests/temp_dir.h"
 
 static void expect_error(gn_status status, const char *words) {
-    ck_assert_msg(gn_error_status() == status, "%s: %s", gn_status_name(gn_error_status()), gn_error());
+    ck_assert_msg(gn_error_status() == status, "%s: %s", gn_status_name(gn_error_status()),
+                  gn_error());
     ck_assert_msg(strstr(gn_error(), words) != NULL, "%s", gn_error());
     gn_error_clear();
 }
@@ -31,7 +32,8 @@ static void must_save(gn_dict *dict, const char *path) {
 
 /* ---- Round trips */
 
-static const int dtypes[] = {GN_BOOL, GN_U8, GN_I8, GN_I16, GN_I32, GN_I64, GN_F16, GN_BF16, GN_F32, GN_F64};
+static const int dtypes[] = {GN_BOOL, GN_U8,  GN_I8,   GN_I16, GN_I32,
+                             GN_I64,  GN_F16, GN_BF16, GN_F32, GN_F64};
 enum { N_DTYPES = sizeof dtypes / sizeof dtypes[0] };
 
 START_TEST(test_every_dtype) {
@@ -73,7 +75,7 @@ START_TEST(test_nothing) {
 }
 END_TEST
 
-/* The header's length is a multiple of 8, and so is each offset a multiple of its element's size. */
+/* The header's length is a multiple of 8, and each offset one of its element's size. */
 START_TEST(test_alignment) {
     gn_dict *dict = gn_dict_new();
     gn_dict_set(dict, "bytes", gn_zeros_with(GN_SHAPE(3), GN_AS(.dtype = GN_U8)));
@@ -87,8 +89,10 @@ START_TEST(test_alignment) {
     fclose(file);
     ck_assert_uint_eq((unsigned char)text[0] % 8, 0);
     ck_assert_uint_eq(n, 8 + (size_t)(unsigned char)text[0] + 11);
-    ck_assert_ptr_nonnull(strstr(text + 8, "\"bytes\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[8,11]}"));
-    ck_assert_ptr_nonnull(strstr(text + 8, "\"wide\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,8]}"));
+    ck_assert_ptr_nonnull(
+        strstr(text + 8, "\"bytes\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[8,11]}"));
+    ck_assert_ptr_nonnull(
+        strstr(text + 8, "\"wide\":{\"dtype\":\"I64\",\"shape\":[1],\"data_offsets\":[0,8]}"));
 }
 END_TEST
 
@@ -169,7 +173,8 @@ static const char *write_file(const char *header, size_t data_bytes) {
     return temp_dir_write("hostile.safetensors", bytes, 8 + (size_t)length + data_bytes);
 }
 
-#define T(dtype, shape, offsets) "{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}"
+#define T(dtype, shape, offsets)                                                                   \
+    "{\"dtype\":" dtype ",\"shape\":" shape ",\"data_offsets\":" offsets "}"
 
 START_TEST(test_hostile_headers) {
     static const struct {
@@ -208,13 +213,18 @@ START_TEST(test_hostile_headers) {
         {"{\"a\":" T("\"F32\"", "[1]", "[0.0,4]") "}", 4, "data_offsets are missing"},
         {"{\"a\":" T("\"F32\"", "[1]", "[4,0]") "}", 4, "leave the file"},
         {"{\"a\":" T("\"F32\"", "[1]", "[0,8]") "}", 4, "leave the file"},
-        {"{\"a\":" T("\"F32\"", "[1]", "[9223372036854775803,9223372036854775807]") "}", 4, "leave the file"},
+        {"{\"a\":" T("\"F32\"", "[1]", "[9223372036854775803,9223372036854775807]") "}", 4,
+         "leave the file"},
         {"{\"a\":" T("\"F32\"", "[1]", "[4,8]") "}", 8, "a hole"},
         {"{\"a\":" T("\"F32\"", "[1]", "[0,4]") "}", 8, "belong to no tensor"},
-        {"{\"a\":" T("\"F32\"", "[1]", "[0,4]") ",\"b\":" T("\"F32\"", "[1]", "[0,4]") "}", 4, "overlaps"},
-        {"{\"a\":" T("\"F32\"", "[2]", "[0,8]") ",\"b\":" T("\"F32\"", "[1]", "[4,8]") "}", 8, "overlaps"},
-        {"{\"a\":" T("\"F32\"", "[1]", "[0,4]") ",\"b\":" T("\"F32\"", "[1]", "[8,12]") "}", 12, "a hole"},
-        {"{\"a\":" T("\"F32\"", "[1]", "[0,4]") ",\"a\":" T("\"F32\"", "[1]", "[4,8]") "}", 8, "duplicate"},
+        {"{\"a\":" T("\"F32\"", "[1]", "[0,4]") ",\"b\":" T("\"F32\"", "[1]", "[0,4]") "}", 4,
+         "overlaps"},
+        {"{\"a\":" T("\"F32\"", "[2]", "[0,8]") ",\"b\":" T("\"F32\"", "[1]", "[4,8]") "}", 8,
+         "overlaps"},
+        {"{\"a\":" T("\"F32\"", "[1]", "[0,4]") ",\"b\":" T("\"F32\"", "[1]", "[8,12]") "}", 12,
+         "a hole"},
+        {"{\"a\":" T("\"F32\"", "[1]", "[0,4]") ",\"a\":" T("\"F32\"", "[1]", "[4,8]") "}", 8,
+         "duplicate"},
         {"{\"__metadata__\":{\"a\":1}}", 0, "__metadata__"},
         {"{\"__metadata__\":\"text\"}", 0, "__metadata__"},
     };
@@ -234,8 +244,10 @@ START_TEST(test_accepted_headers) {
     static const char *const headers[] = {
         "{\"a\":" T("\"F32\"", "[1]", "[0,4]") "}   ",
         "{\"b\":" T("\"I16\"", "[1]", "[2,4]") ",\n\"a\":" T("\"I16\"", "[]", "[0,2]") "}",
-        "{\"a\":" T("\"F32\"", "[1]", "[0,4]") ",\"z\":" T("\"F32\"", "[0,9223372036854775807]", "[4,4]") "}",
-        "{\"__metadata__\":{\"format\":\"pt\"},\"a\":" T("\"I32\"", "[1,1,1,1,1,1,1,1]", "[0,4]") "}",
+        "{\"a\":" T("\"F32\"", "[1]", "[0,4]") ",\"z\":" T("\"F32\"", "[0,9223372036854775807]",
+                                                           "[4,4]") "}",
+        "{\"__metadata__\":{\"format\":\"pt\"},\"a\":" T("\"I32\"", "[1,1,1,1,1,1,1,1]",
+                                                         "[0,4]") "}",
     };
     for (size_t i = 0; i < sizeof headers / sizeof headers[0]; i++)
         ck_assert_ptr_nonnull(gn_dict_get(must_load(write_file(headers[i], 4)), "a"));
@@ -256,8 +268,10 @@ START_TEST(test_deep_nesting) {
 END_TEST
 
 START_TEST(test_lengths) {
-    static const unsigned char lengths[][8] = {
-        {3}, {255, 255, 255, 255, 255, 255, 255, 255}, {0, 0, 0, 0, 0, 0, 0, 128}, {1, 225, 245, 5}};
+    static const unsigned char lengths[][8] = {{3},
+                                               {255, 255, 255, 255, 255, 255, 255, 255},
+                                               {0, 0, 0, 0, 0, 0, 0, 128},
+                                               {1, 225, 245, 5}};
     for (size_t i = 0; i < sizeof lengths / sizeof lengths[0]; i++) {
         char bytes[10] = "........{}";
         memcpy(bytes, lengths[i], 8);
@@ -275,7 +289,8 @@ END_TEST
 
 /* Any byte changed, and any length: an error, or a dictionary. */
 START_TEST(test_mutations) {
-    const char *header = "{\"a\":" T("\"U8\"", "[2]", "[0,2]") ",\"b\":" T("\"U8\"", "[1,1]", "[2,3]") "}";
+    const char *header =
+        "{\"a\":" T("\"U8\"", "[2]", "[0,2]") ",\"b\":" T("\"U8\"", "[1,1]", "[2,3]") "}";
     char bytes[256];
     size_t n = 8 + strlen(header) + 3;
     write_file(header, 3);
@@ -314,7 +329,8 @@ static void expect_value(const char *path, double value) {
 }
 
 START_TEST(test_replaces) {
-    const char *path = temp_dir_path("model.safetensors"), *link = temp_dir_path("link.safetensors");
+    const char *path = temp_dir_path("model.safetensors"),
+               *link = temp_dir_path("link.safetensors");
     must_save(one(1), path);
     ck_assert_int_eq(chmod(path, 0640), 0);
     int files = temp_dir_count();
@@ -388,11 +404,11 @@ START_TEST(test_bad_names) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_every_dtype,     test_large,            test_nothing,     test_alignment,
-                            test_from_python,     test_suffixes,         test_hostile_headers,
-                            test_accepted_headers, test_deep_nesting,    test_lengths,     test_mutations,
-                            test_replaces,        test_failed_write,     test_bad_places,  test_bad_names,
-                            NULL};
+    const TTest *tests[] = {
+        test_every_dtype,  test_large,      test_nothing,         test_alignment,
+        test_from_python,  test_suffixes,   test_hostile_headers, test_accepted_headers,
+        test_deep_nesting, test_lengths,    test_mutations,       test_replaces,
+        test_failed_write, test_bad_places, test_bad_names,       NULL};
     temp_dir_make();
     int status = suite_run("safetensors", tests);
     temp_dir_remove();

@@ -24,7 +24,8 @@ static gn_tensor *gradient(const gn_tensor *parameter, int k, int step) {
     float g[OPTIM_FIRST];
     for (int i = 0; i < OPTIM_FIRST; i++)
         g[i] = (float)((7 * i + 5 * step + 3 * k) % 11 - 5) / 8;
-    return gn_tensor_from(g, GN_F32, gn_shape_of(parameter), GN_AS(.dtype = gn_dtype_of(parameter)));
+    return gn_tensor_from(g, GN_F32, gn_shape_of(parameter),
+                          GN_AS(.dtype = gn_dtype_of(parameter)));
 }
 
 void optim_set_gradients(gn_dict *parameters, int step) {
@@ -46,15 +47,15 @@ void optim_run(gn_optimizer *optimizer, gn_dict *parameters, int from, int to) {
 void optim_expect(gn_dict *parameters, const float *wanted, double tolerance) {
     double got[OPTIM_ALL];
     ck_assert_int_eq(gn_copy_out(gn_dict_tensor(parameters, 0), got, GN_F64, OPTIM_FIRST), GN_OK);
-    ck_assert_int_eq(gn_copy_out(gn_dict_tensor(parameters, 1), got + OPTIM_FIRST, GN_F64, OPTIM_SECOND),
-                     GN_OK);
+    ck_assert_int_eq(
+        gn_copy_out(gn_dict_tensor(parameters, 1), got + OPTIM_FIRST, GN_F64, OPTIM_SECOND), GN_OK);
     for (int i = 0; i < OPTIM_ALL; i++)
         ck_assert_msg(fabs(got[i] - (double)wanted[i]) <= tolerance * (1 + fabs((double)wanted[i])),
                       "element %d is %.9g, not %.9g", i, got[i], (double)wanted[i]);
 }
 
-void optim_check(gn_optimizer *optimizer, gn_dict *parameters, const float wanted[OPTIM_SHOWN][OPTIM_ALL],
-                 double tolerance) {
+void optim_check(gn_optimizer *optimizer, gn_dict *parameters,
+                 const float wanted[OPTIM_SHOWN][OPTIM_ALL], double tolerance) {
     static const int shown[OPTIM_SHOWN] = {1, 2, OPTIM_STEPS};
     ck_assert_msg(optimizer != NULL, "%s", gn_error());
     for (int i = 0; i < OPTIM_SHOWN; i++) {

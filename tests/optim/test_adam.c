@@ -60,10 +60,12 @@ START_TEST(test_state_names) {
     gn_dict *state = gn_optimizer_state_dict(optimizer);
     ck_assert_int_eq(gn_dict_size(state), 8);
     ck_assert_int_eq(gn_item_int(gn_dict_get(state, "state.0.step")), 3);
-    ck_assert_int_eq(gn_item_int(gn_dict_get(state, "state.1.step")), 2); /* one step had no gradient */
+    ck_assert_int_eq(gn_item_int(gn_dict_get(state, "state.1.step")),
+                     2); /* one step had no gradient */
     ck_assert_ptr_nonnull(gn_dict_get(state, "state.0.exp_avg"));
     ck_assert_ptr_nonnull(gn_dict_get(state, "state.1.exp_avg_sq"));
-    ck_assert(gn_same_shape(gn_dict_get(state, "state.0.max_exp_avg_sq"), gn_dict_tensor(parameters, 0)));
+    ck_assert(
+        gn_same_shape(gn_dict_get(state, "state.0.max_exp_avg_sq"), gn_dict_tensor(parameters, 0)));
 }
 END_TEST
 
@@ -95,7 +97,8 @@ START_TEST(test_refuses) {
     gn_dict *state = gn_dict_new();
     gn_dict_set(state, "state.0.step", gn_ones(1));
     gn_dict_set(state, "state.0.exp_avg", gn_zeros(2, 3));
-    ck_assert_int_eq(gn_optimizer_load_state_dict(optimizer, state), GN_E_ARGUMENT); /* not complete */
+    ck_assert_int_eq(gn_optimizer_load_state_dict(optimizer, state),
+                     GN_E_ARGUMENT); /* not complete */
     gn_error_clear();
     gn_dict_set(state, "state.0.exp_avg_sq", gn_zeros(2, 3));
     ck_assert_int_eq(gn_optimizer_load_state_dict(optimizer, state), GN_OK);
@@ -105,7 +108,12 @@ START_TEST(test_refuses) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_adam_like_pytorch, test_adamw_like_pytorch, test_resume, test_state_names,
-                            test_half_precision,    test_refuses,            NULL};
+    const TTest *tests[] = {test_adam_like_pytorch,
+                            test_adamw_like_pytorch,
+                            test_resume,
+                            test_state_names,
+                            test_half_precision,
+                            test_refuses,
+                            NULL};
     return suite_run("adam", tests);
 }

@@ -26,7 +26,8 @@ START_TEST(test_one_cycle) {
             ck_assert_double_eq_tol(gn_get_lr(sgd), wanted, 1e-12 * (1 + fabs(wanted)));
             ck_assert_msg(gn_scheduler_step(schedule) == GN_OK, "%s", gn_error());
         }
-        ck_assert_int_eq(gn_scheduler_step(schedule), GN_E_STATE); /* as PyTorch: one more was fine */
+        ck_assert_int_eq(gn_scheduler_step(schedule),
+                         GN_E_STATE); /* as PyTorch: one more was fine */
         gn_error_clear();
     }
 }

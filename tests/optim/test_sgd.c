@@ -140,9 +140,15 @@ END_TEST
 START_TEST(test_refuses_state) {
     gn_dict *parameters = optim_parameters(GN_F32);
     gn_optimizer *sgd = with_momentum(parameters);
-    static const char *const names[] = {"state.0.exp_avg", "state.2.momentum_buffer", "state.0.step",
-                                        "state.-1.momentum_buffer", "state.00.momentum_buffer",
-                                        "state. 0.momentum_buffer", "momentum_buffer", "state.0.", ""};
+    static const char *const names[] = {"state.0.exp_avg",
+                                        "state.2.momentum_buffer",
+                                        "state.0.step",
+                                        "state.-1.momentum_buffer",
+                                        "state.00.momentum_buffer",
+                                        "state. 0.momentum_buffer",
+                                        "momentum_buffer",
+                                        "state.0.",
+                                        ""};
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
         gn_dict *state = gn_dict_new();
         if (gn_dict_set(state, names[i], gn_zeros(2, 3)) == GN_OK)
@@ -160,8 +166,9 @@ START_TEST(test_refuses_state) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_like_pytorch,     test_resume,  test_defaults,         test_zero_grad,
-                            test_keeps_parameters, test_strides, test_counts_as_change, test_refuses,
-                            test_refuses_state,    NULL};
+    const TTest *tests[] = {
+        test_like_pytorch,     test_resume,  test_defaults,         test_zero_grad,
+        test_keeps_parameters, test_strides, test_counts_as_change, test_refuses,
+        test_refuses_state,    NULL};
     return suite_run("sgd", tests);
 }

@@ -137,6 +137,17 @@ START_TEST(test_dead_code_is_dropped) {
 }
 END_TEST
 
+/* Reductions are the border between parts, so they stay. */
+START_TEST(test_reductions_stay) {
+    gn__builder *b = gn__builder_new("test", 0);
+    int x = gn__build_operand(b, GN_READ, GN_F32);
+    gn__reduce_value(b, GN_SUM, gn__load(b, x), 0);
+    const gn_program *program = finish_with(b, gn__const_f(b, GN_F32, 1));
+    ck_assert_str_eq(opcodes_of(program), "const load reduce store");
+    ck_assert_uint_eq(program->n_parts, 2);
+}
+END_TEST
+
 static const gn_program *simple(const char *name, uint32_t flags, double factor, int dtype) {
     gn__builder *b = gn__builder_new(name, flags);
     int x = gn__build_operand(b, GN_READ, dtype);
@@ -179,6 +190,7 @@ enum error {
     BAD_ROUND,
     EARLIER,
     MIXED,
+    REDUCED_ROW,
     NO_REDUCTION,
     BAD_KIND,
     BAD_PAYLOAD,
@@ -214,6 +226,8 @@ static const char *const messages[N_ERRORS] = {
     [EARLIER] = "bad: value 0, an element of an earlier part, is used",
     [MIXED] = "bad: sub takes an element and a value of the row part behind it: begin another "
               "element part",
+    [REDUCED_ROW] = "bad: reduce takes an element and a value of the row part behind it: begin "
+                    "another element part",
     [NO_REDUCTION] = "bad: an element part follows a reduction, and there is none",
     [BAD_KIND] = "bad: there is no reduction 6",
     [BAD_PAYLOAD] = "bad: the payload of a reduction must be int64",
@@ -264,6 +278,7 @@ static int make_structure_error(gn__builder *b, enum error error, int x) {
         gn__elements(b);
         return gn__emit(b, GN_OP_EXP, x, 0, 0);
     case MIXED: return gn__emit(b, GN_OP_SUB, x, gn__reduce_value(b, GN_MAX, x, 0), 0);
+    case REDUCED_ROW: return gn__reduce_value(b, GN_SUM, gn__reduce_value(b, GN_MAX, x, 0), 0);
     case NO_REDUCTION: gn__elements(b); return x;
     case BAD_KIND: return gn__reduce_value(b, 6, x, 0);
     case BAD_PAYLOAD: return gn__reduce_value(b, GN_ARGMIN, x, x);
@@ -324,6 +339,7 @@ int main(void) {
                             test_all_instructions_as_text,
                             test_loads_are_merged_within_a_part,
                             test_dead_code_is_dropped,
+                            test_reductions_stay,
                             test_equal_programs_are_one,
                             test_errors,
                             test_first_error_stays,

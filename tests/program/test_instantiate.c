@@ -343,6 +343,21 @@ START_TEST(test_cache) {
 }
 END_TEST
 
+/* Each variable counts. */
+START_TEST(test_cache_of_many_variables) {
+    gn__expr *e = parsed("a + b + c + d + e + f + g + h + i + j", "a, b, c, d, e, f, g, h, i, j", "");
+    gn__signature s = signature_of(e, GN_I8);
+    gn__expr_program(e, &s);
+    for (int k = 0; k < GN__MAX_VARIABLES; k++) {
+        s.dtype[k] = GN_I16;
+        ck_assert_int_eq(gn__expr_result_dtype(e, &s), GN_I16);
+        s.zero_dim[k] = true;
+        ck_assert_int_eq(gn__expr_result_dtype(e, &s), GN_I8);
+        s = signature_of(e, GN_I8);
+    }
+}
+END_TEST
+
 /* A hit costs no lock and works while an error sticks; a miss fails then. */
 START_TEST(test_sticky_error) {
     gn__expr *e = parsed("x + 1", "x", "");

@@ -182,6 +182,7 @@ START_TEST(test_simplified_programs) {
         {"x - x", GN_I64, "const store"},
         {"-1 * x", GN_F32, "load neg store"},
         {"x / 8", GN_F32, "const load mul store"},
+        {"x / 4.9406564584124654e-324", GN_F64, "const load div store"}, /* 1 / 2^-1074 is inf */
         {"x / 10", GN_F32, "const load div store"},
         {"-(-x)", GN_F32, "load store"},
         {"x ** 2", GN_F32, "load mul store"},
@@ -202,6 +203,7 @@ START_TEST(test_simplified_programs) {
         {"isnan(x)", GN_I32, "const store"},
         {"floor(x)", GN_I32, "load store"},
         {"abs(x)", GN_U8, "load store"},
+        {"abs(-x)", GN_I64, "load abs store"},
         {"x + x * y + x * y", GN_F32, "load load mul add add store"},
         {"y * x + x * y", GN_F32, "load load mul add store"},
         {"x + x", GN_BOOL, "load store"},

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of libgenesis/runtime/space.c: simplified spaces visit the same elements as the given ones. */
+/* Tests of libgenesis/runtime/space.c: simplified spaces visit the same elements as given ones. */
 #include <stdlib.h>
 
 #include "runtime/space.h"

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of libgenesis/runtime/split.c: row programs on the device of the run. `ref` has no row_map, so
- * there they run in pieces; other backends' row_map must give the same.
+ * Tests of libgenesis/runtime/split.c: row programs on the device of the run. `ref` has no row_map,
+ * so there they run in pieces; other backends' row_map must give the same.
  */
 #include <math.h>
 #include <stdlib.h>

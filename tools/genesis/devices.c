@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * devices.c - `genesis devices`: every plugin in the search path with its devices, or the reason why
- * it can't be used. That some can't is no failure of the command.
+ * devices.c - `genesis devices`: every plugin in the search path with its devices, or the reason
+ * why it can't be used. That some can't is no failure of the command.
  */
 #include <stdio.h>
 #include <stdlib.h>

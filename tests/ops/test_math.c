@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* where, clamp, operations in place, comparison of whole tensors, expressions of the user's. */
+#include <math.h>
+#include <string.h>
+
+#include "tests/cases.h"
+#include "tests/suite.h"
+
+static gn_tensor *run_where(test_case *c) { return gn_where(c->in[0], c->in[1], c->in[2]); }
+static gn_tensor *run_where_a(test_case *c) { return gn_where_scalar_a(c->in[0], c->args[0], c->in[1]); }
+static gn_tensor *run_where_b(test_case *c) { return gn_where_scalar_b(c->in[0], c->in[1], c->args[0]); }
+
+static gn_optional bound(const test_case *c, int i) {
+    return (gn_optional){.value = c->args[i], .given = c->args[i + 1] != 0};
+}
+
+static gn_tensor *run_clamp(test_case *c) { return gn_clamp(c->in[0], bound(c, 0), bound(c, 2)); }
+static gn_tensor *run_clamp_(test_case *c) {
+    return gn_clamp_(gn_clone(c->in[0]), bound(c, 0), bound(c, 2));
+}
+
+/* y = x, changed in place; and y = 2 x, whose row 1 is changed, times x */
+#define IN_PLACE(name)                                                                             \
+    static gn_tensor *run_##name(test_case *c) { return gn_##name(gn_clone(c->in[0]), c->in[1]); } \
+    static gn_tensor *run_view_##name(test_case *c) {                                              \
+        gn_tensor *base = gn_mul_scalar(c->in[0], 2);                                              \
+        gn_##name(gn_select(base, 0, 1), c->in[1]);                                                \
+        return gn_mul(base, c->in[0]);                                                             \
+    }
+IN_PLACE(add_)
+IN_PLACE(sub_)
+IN_PLACE(mul_)
+IN_PLACE(div_)
+#undef IN_PLACE
+
+static gn_tensor *run_add_scalar_(test_case *c) { return gn_add_scalar_(gn_clone(c->in[0]), c->args[0]); }
+static gn_tensor *run_mul_scalar_(test_case *c) { return gn_mul_scalar_(gn_clone(c->in[0]), c->args[0]); }
+static gn_tensor *run_relu_(test_case *c) { return gn_relu_(gn_clone(c->in[0])); }
+static gn_tensor *run_self_mul_(test_case *c) {
+    gn_tensor *y = gn_clone(c->in[0]);
+    return gn_mul_(y, y);
+}
+
+static const case_op ops[] = {
+    {"where", run_where},       {"where_a", run_where_a},
+    {"where_b", run_where_b},   {"clamp", run_clamp},
+    {"clamp_", run_clamp_},     {"add_", run_add_},
+    {"view_add_", run_view_add_}, {"sub_", run_sub_},
+    {"view_sub_", run_view_sub_}, {"mul_", run_mul_},
+    {"view_mul_", run_view_mul_}, {"div_", run_div_},
+    {"view_div_", run_view_div_}, {"add_scalar_", run_add_scalar_},
+    {"mul_scalar_", run_mul_scalar_}, {"relu_", run_relu_},
+    {"self_mul_", run_self_mul_},
+};
+
+START_TEST(test_cases) { cases_run("ops_math.txt", ops, sizeof ops / sizeof *ops); }
+END_TEST
+
+START_TEST(test_allclose) {
+    gn_tensor *a = gn_tensor_of(((float[]){1, 2, INFINITY}), 3), *b = gn_tensor_of(((float[]){1, 2.00001f, INFINITY}), 3);
+    gn_tensor *nan = gn_tensor_of(((float[]){NAN, 1}), 2), *ints = gn_tensor_of(((int64_t[]){1, 2, 3}), 3);
+    ck_assert(gn_allclose(a, b));
+    ck_assert(!gn_allclose(a, b, .rtol = gn_some(1e-7)));
+    ck_assert(!gn_allclose(a, gn_neg(a)));
+    ck_assert(!gn_allclose(nan, nan));
+    ck_assert(gn_allclose(nan, nan, .equal_nan = true));
+    ck_assert(gn_allclose(ints, gn_tensor_of(((float[]){1, 2, 3}), 3)));
+    ck_assert(gn_equal(a, a) && !gn_equal(a, b) && !gn_equal(nan, nan));
+    ck_assert(!gn_equal(a, gn_unsqueeze(a, 0)));
+    ck_assert(gn_equal(gn_zeros(0, 2), gn_zeros(0, 2)));
+    ck_assert_str_eq(gn_error(), "");
+    ck_assert(!gn_allclose(a, NULL));
+    expect_error(GN_E_ARGUMENT, "allclose: a tensor is NULL");
+}
+END_TEST
+
+/* On a bound, the gradient of clamp is 1; that of relu at 0 is 0. */
+START_TEST(test_bounds) {
+    gn_tensor *x = gn_requires_grad_(gn_tensor_of(((float[]){-1, 0, 1, 2}), 4), true);
+    gn_backward(gn_sum(gn_clamp(x, gn_some(-1), gn_some(1))));
+    EXPECT_VALUES(gn_grad(x), 0, 1, 1, 1, 0);
+    gn_backward(gn_sum(gn_relu(x)));
+    EXPECT_VALUES(gn_grad(x), 0, 1, 1, 2, 1);
+}
+END_TEST
+
+START_TEST(test_map) {
+    gn_tensor *x = gn_requires_grad_(gn_tensor_of(((float[]){-1, 0.5, 2}), 3), true);
+    gn_tensor *y = gn_map("x * sigmoid(beta * x)", x, .params = {{"beta", 1.5}});
+    EXPECT_VALUES(y, 1e-5, -0.182425524, 0.339589655, 1.90514825);
+    gn_backward(gn_sum(y));
+    EXPECT_VALUES(gn_grad(x), 1e-5, -0.0412942, 0.8426000, 1.0881053);
+    gn_tensor *in[] = {x, gn_tensor_of(((int64_t[]){2}), 1)};
+    EXPECT_VALUES(gn_map_n("(a, b) -> a * b + 1", 2, in, NULL), 1e-6, -1, 2, 5);
+    EXPECT_VALUES(gn_map("x > 0 ? sqrt(x) : -1", x), 1e-6, -1, 0.70710678, 1.41421356);
+    EXPECT_VALUES(gn_map("2 ** 3 ** 0 + 7 // 2 - 7 % 4 + x * 0", x), 1e-6, 2, 2, 2);
+    EXPECT_VALUES(gn_map("max(x, 0) + (x == 2) + !x", x), 1e-6, 0, 0.5, 3);
+    EXPECT_VALUES(gn_map("min(max(erf(x), -inf), inf) * 0 + pi", x), 1e-6, 3.14159265, 3.14159265, 3.14159265);
+}
+END_TEST
+
+static const struct {
+    const char *expression, *parameter, *message;
+} bad_maps[] = {
+    {"x +", NULL, "map: the expression ends where an operand is expected, at column 4:\n    x +\n       ^"},
+    {"x * y", NULL, "map: unknown name 'y', at column 5:\n    x * y\n        ^"},
+};
+
+START_TEST(test_map_errors) {
+    gn_tensor *x = gn_zeros(2), *two[] = {x, x};
+    for (size_t i = 0; i < sizeof bad_maps / sizeof *bad_maps; i++) {
+        ck_assert_ptr_null(gn_map(bad_maps[i].expression, x));
+        expect_error(GN_E_ARGUMENT, bad_maps[i].message);
+    }
+    ck_assert_ptr_null(gn_map_n("(a, b -> a", 2, two, NULL));
+    expect_error(GN_E_ARGUMENT, "map: \"(a, b -> a\": write the inputs as (a, b) -> expression");
+    ck_assert_ptr_null(gn_map_n("(a, b, c) -> a", 2, two, NULL));
+    expect_error(GN_E_ARGUMENT, "map: \"(a, b, c) -> a\" has 3 inputs, but 2 are given");
+    ck_assert_ptr_null(gn_map(NULL, x));
+    expect_error(GN_E_ARGUMENT, "map: the expression is NULL");
+    ck_assert_ptr_null(gn_map("x", NULL));
+    expect_error(GN_E_ARGUMENT, "map: a tensor is NULL");
+}
+END_TEST
+
+START_TEST(test_errors) {
+    gn_tensor *x = gn_zeros(2, 3), *row = gn_zeros(3), *ints = gn_zeros_with(GN_SHAPE(3), GN_AS(.dtype = GN_I64));
+    ck_assert_ptr_null(gn_add_(row, x));
+    expect_error(GN_E_ARGUMENT, "add_: a result of shape (2, 3) does not fit into shape (3) in place");
+    ck_assert_ptr_null(gn_add_(ints, row));
+    expect_error(GN_E_ARGUMENT, "add_: a float32 result does not fit into a int64 tensor in place");
+    ck_assert_ptr_null(gn_add_scalar_(gn_expand(gn_zeros(1), 4), 1));
+    expect_error(GN_E_ARGUMENT, "add_scalar_: elements of an expanded tensor share memory: gn_clone it "
+                                "before changing it in place");
+    ck_assert_ptr_null(gn_clamp(x, (gn_optional){0}, (gn_optional){0}));
+    expect_error(GN_E_ARGUMENT, "clamp: neither bound is given");
+    ck_assert_ptr_null(gn_fill_(ints, 0.5));
+    expect_error(GN_E_ARGUMENT, "fill: 0.5 is no value of int64");
+}
+END_TEST
+
+/* Reads and writes of one memory that overlap are kept apart. */
+START_TEST(test_overlap) {
+    gn_tensor *x = gn_arange(0, 6, 1, GN_AS(.dtype = GN_F32));
+    gn_add_(gn_slice(x, 0, 1, 6, 1), gn_slice(x, 0, 0, 5, 1));
+    EXPECT_VALUES(x, 0, 0, 1, 3, 5, 7, 9);
+    gn_tensor *square = gn_view(gn_arange(0, 4, 1, GN_AS(.dtype = GN_F32)), 2, 2);
+    gn_add_(square, gn_t(square));
+    EXPECT_VALUES(square, 0, 0, 3, 3, 6);
+    gn_copy_(gn_slice(x, 0, 1, 6, 1), gn_slice(x, 0, 0, 5, 1));
+    EXPECT_VALUES(x, 0, 0, 0, 1, 3, 5, 7);
+}
+END_TEST
+
+int main(void) {
+    const TTest *tests[] = {test_cases, test_allclose, test_bounds, test_map, test_map_errors, test_errors,
+                            test_overlap, NULL};
+    return suite_run("math", tests);
+}
