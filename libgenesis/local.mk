@@ -10,5 +10,6 @@ libgenesis_libcore_la_LIBADD = $(JANSSON_LIBS) $(ZLIB_LIBS) $(LIBDL) -lpthread -
 
 lib_LTLIBRARIES += libgenesis/libgenesis.la
 libgenesis_libgenesis_la_SOURCES =
-libgenesis_libgenesis_la_LDFLAGS = $(AM_LDFLAGS) -version-info $(GENESIS_VERSION_INFO)
+# nodelete: threads that end later still run the library's destructor of their state.
+libgenesis_libgenesis_la_LDFLAGS = $(AM_LDFLAGS) -Wl,-z,nodelete -version-info $(GENESIS_VERSION_INFO)
 libgenesis_libgenesis_la_LIBADD = libgenesis/libcore.la

@@ -63,7 +63,7 @@ static int64_t plane_offset(const view *v, int64_t plane) {
 size_t cpu_frame_bytes(const cpu_job *job) {
     const cpu_program *p = job->program;
     return 64 + (size_t)p->n_registers * sizeof(void *) + (size_t)(p->scratch * job->tile) +
-           2 * sizeof(gn_scalar) * (size_t)(p->n_reductions * job->row_tile);
+           3 * sizeof(gn_scalar) * (size_t)(p->n_reductions * job->row_tile);
 }
 
 static void *slot_of(const cpu_frame *f, uint32_t reg) {
@@ -80,7 +80,8 @@ void cpu_frame_open(cpu_frame *frame, cpu_job *job, void *memory) {
     frame->job = job;
     frame->value = (gn_scalar *)(void *)at;
     frame->extra = frame->value + p->n_reductions * job->row_tile;
-    at += 2 * sizeof(gn_scalar) * (size_t)(p->n_reductions * job->row_tile);
+    frame->run = frame->extra + p->n_reductions * job->row_tile;
+    at += 3 * sizeof(gn_scalar) * (size_t)(p->n_reductions * job->row_tile);
     frame->scratch = at;
     at += p->scratch * job->tile;
     frame->reg = (void **)(void *)at;

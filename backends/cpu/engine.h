@@ -36,6 +36,7 @@ typedef struct cpu_job {
     const gn_call *call;
     uint32_t n; /* positions */
     bool columns;
+    bool runs; /* columns, and a box is one row of them */
     uint8_t dim[GN_MAX_DIMS]; /* of the call, by position */
     int64_t size[GN_MAX_DIMS], block[GN_MAX_DIMS];
     cpu_grid kept, reduced;
@@ -52,10 +53,11 @@ typedef struct cpu_frame {
     void **reg;      /* where each register is now */
     char *scratch;   /* the slots */
     gn_scalar *value, *extra; /* states: row_tile for each reduction */
+    gn_scalar *run;           /* room for as many: sums of columns that no state has yet */
     int64_t at[GN_MAX_DIMS], extent[GN_MAX_DIMS]; /* of the box, by position */
 } cpu_frame;
 
-/* layout.c: fills dim, size, block, columns, kept, reduced, tile and row_tile. */
+/* layout.c: fills n, dim, size, block, columns, runs, kept, reduced, tile and row_tile. */
 void cpu_layout_map(cpu_job *job);
 void cpu_layout_reduce(cpu_job *job);
 

@@ -81,15 +81,10 @@ void cpu_job_bind(cpu_job *job, void *arrays) {
 }
 
 double cpu_job_time(const cpu_job *job) {
-    const cpu_program *p = job->program;
-    double bytes = 0, n = 1;
-    for (uint32_t i = 0; i < p->n_loads; i++)
-        bytes += gn_dtype_bytes(p->source->operands[p->loads[i].operand].dtype);
-    for (uint32_t i = 0; i < p->n_stores; i++)
-        bytes += gn_dtype_bytes(p->source->operands[p->stores[i].operand].dtype);
+    double time = job->program->cost;
     for (uint32_t i = 0; i < job->n; i++)
-        n *= (double)job->size[i];
-    return n * (p->cost + 0.01 * bytes);
+        time *= (double)job->size[i];
+    return time;
 }
 
 void cpu_fault_set(cpu_fault *fault, uint64_t tag, int64_t index, int64_t extent) {

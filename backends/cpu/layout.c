@@ -10,7 +10,9 @@
 
 enum {
     ROW = 256,   /* an innermost dim of this size needs no second one to fill a tile */
-    SQUARE = 32, /* the side of a box with transposed operands */
+    SQUARE = 64, /* the side of a box with transposed operands */
+    WIDE = 4096, /* columns that are reduced at once: pieces of memory long enough to stream */
+    PICKS = 32,  /* an innermost dim of this size is a row of its own where LOADX reads */
     SHORT = 8,   /* a dim below this isn't worth a square */
 };
 
@@ -87,6 +89,12 @@ static int64_t fill(cpu_job *job, const cpu_grid *grid, int64_t room) {
     return room;
 }
 
+/* The size of equal pieces of at most `room`, in whole cache lines. */
+static int64_t even_piece(int64_t size, int64_t room) {
+    const int64_t pieces = (size + room - 1) / room;
+    return smaller(smaller(room, size), ((size + pieces - 1) / pieces + 63) / 64 * 64);
+}
+
 static void count_boxes(cpu_job *job, cpu_grid *grid) {
     grid->boxes = 1;
     for (uint32_t k = 0; k < grid->n; k++) {
@@ -94,6 +102,15 @@ static void count_boxes(cpu_job *job, cpu_grid *grid) {
         grid->count[k] = (job->size[i] + job->block[i] - 1) / job->block[i];
         grid->boxes *= grid->count[k];
     }
+}
+
+/* Elements of a box, where larger ones than a tile pay and the program leaves room for them. */
+static int64_t large_tile(const cpu_program *p) {
+    const int64_t bytes = p->scratch + 3 * (int64_t)sizeof(gn_scalar) * p->n_reductions;
+    int64_t tile = p->tile;
+    while (tile < WIDE && 2 * tile * bytes <= 2 * CPU_FRAME_BYTES)
+        tile *= 2;
+    return tile;
 }
 
 static void finish(cpu_job *job) {
@@ -105,6 +122,7 @@ static void finish(cpu_job *job) {
     job->tile = job->row_tile;
     for (uint32_t k = 0; k < job->reduced.n; k++)
         job->tile *= job->block[job->reduced.position[k]];
+    job->runs = job->columns && job->tile == job->row_tile;
     job->row_tile = (job->row_tile + 15) / 16 * 16;
     job->tile = (job->tile + 15) / 16 * 16;
 }
@@ -125,13 +143,14 @@ void cpu_layout_map(cpu_job *job) {
     }
     add_positions(job, &job->kept, 0, call->n_dims, next, inner);
     if (next < call->n_dims) {
+        const int64_t square = large_tile(job->program);
         int64_t *across = &job->block[job->n - 2], *along = &job->block[job->n - 1];
         *along = smaller(call->size[inner], SQUARE);
-        *across = smaller(call->size[next], room / *along);
-        *along = smaller(call->size[inner], room / *across);
+        *across = smaller(call->size[next], square / *along);
+        *along = smaller(call->size[inner], square / *across);
     } else if (job->n > 0) {
         /* An index that is the same along the row makes LOADX a plain load: don't span rows. */
-        const bool one_row = job->size[job->n - 1] >= (job->program->picks ? SQUARE : ROW);
+        const bool one_row = job->size[job->n - 1] >= (job->program->picks ? PICKS : ROW);
         if (one_row)
             job->block[job->n - 1] = smaller(job->size[job->n - 1], room);
         else
@@ -157,7 +176,7 @@ void cpu_layout_reduce(cpu_job *job) {
         add_positions(job, &job->kept, 0, n_kept, call->n_dims, inner);
         if (job->n > 0) {
             int64_t *columns = &job->block[job->n - 1];
-            *columns = smaller(job->size[job->n - 1], room);
+            *columns = even_piece(job->size[job->n - 1], large_tile(job->program));
             int64_t left = *columns < ROW ? room / *columns : 0;
             left = fill(job, &job->reduced, left);
             cpu_grid outer = job->kept;

@@ -37,7 +37,12 @@ static inline void cpu_parallel(int n_threads, cpu_body *body, void *context) {
 
 /* The first of the tasks of a thread; it ends where the next one's begin. */
 static inline int64_t cpu_share(int64_t tasks, int thread, int n_threads) {
-    return (int64_t)((__int128)tasks * thread / n_threads);
+    if (thread == 0)
+        return 0;
+    if (thread == n_threads)
+        return tasks;
+    const int64_t each = tasks / n_threads, more = tasks % n_threads;
+    return thread * each + (thread < more ? thread : more);
 }
 
 #endif

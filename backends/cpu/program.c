@@ -9,7 +9,6 @@
 
 enum {
     L1_BYTES = 16 * 1024,      /* of a tile's temporary values */
-    STACK_BYTES = 128 * 1024,  /* of all of a tile's slots */
     TILE_LARGEST = 1024,
     TILE_SMALLEST = 16,
     NO_PART = -1,
@@ -216,6 +215,8 @@ static bool add_insn(builder *b, uint32_t i, cpu_part *part) {
     if (makes_value(insn))
         b->register_of[i] = out;
     p->cost += cost_of(insn);
+    if (insn->op == GN_OP_LOAD || insn->op == GN_OP_STORE)
+        p->cost += 0.01 * gn_dtype_bytes(b->source->operands[insn->a].dtype);
     switch (insn->op) {
     case GN_OP_CONST:
     case GN_OP_PARAM:
@@ -371,7 +372,7 @@ static void set_tile(cpu_program *p) {
     const int64_t temporaries = p->scratch - 16;
     p->tile = TILE_LARGEST;
     while (p->tile > TILE_SMALLEST &&
-           (p->scratch * p->tile > STACK_BYTES || temporaries * p->tile > 2 * L1_BYTES))
+           (p->scratch * p->tile > CPU_FRAME_BYTES || temporaries * p->tile > 2 * L1_BYTES))
         p->tile /= 2;
 }
 

@@ -12,7 +12,10 @@
 #include "cpu.h"
 #include "kernels.h"
 
-enum { CPU_NO_SLOT = -1 };
+enum {
+    CPU_NO_SLOT = -1,
+    CPU_FRAME_BYTES = 128 * 1024, /* of a thread's stack: a tile's slots and states */
+};
 
 typedef struct cpu_register {
     uint8_t dtype;
@@ -63,7 +66,7 @@ typedef struct cpu_program {
     const gn_program *source;
     const cpu_kernels *kernels;
     bool picks;      /* has LOADX */
-    double cost;     /* nanoseconds per element, roughly, without memory traffic */
+    double cost;     /* nanoseconds per element in the caches, roughly */
     int64_t scratch; /* bytes per element of the tile, of all slots */
     int64_t tile;    /* elements of a tile, at most; a power of two */
     int32_t spare;   /* slot of two times 8 bytes per element, for conversions */

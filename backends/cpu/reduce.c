@@ -12,7 +12,8 @@
 #include <string.h>
 
 enum {
-    CHUNKS = 64,        /* chunks of one call, at most */
+    RUN = 32,           /* rows that are summed in their own type */
+    CHUNKS = 32,        /* chunks of one call, at most */
     CHUNK_BOXES = 4,    /* boxes of one chunk, at least */
     CHUNK_TIME = 20000, /* nanoseconds of a call that is worth being cut */
     STACK_PARTIALS = 32 * 1024,
@@ -55,20 +56,56 @@ static void clear_states(cpu_frame *f, const cpu_part *part, int64_t n) {
     }
 }
 
-static void fold_box(cpu_frame *f, const cpu_part *part, int64_t kept, int64_t reduced) {
+static void fold(cpu_frame *f, uint32_t i, int64_t kept, int64_t reduced, const void *x,
+                 const int64_t *payload) {
     const cpu_job *job = f->job;
     const cpu_kernels *k = job->program->kernels;
+    const cpu_reduction *r = &job->program->reductions[i];
+    gn_scalar *value = f->value + i * job->row_tile, *extra = f->extra + i * job->row_tile;
+    if (job->columns)
+        k->fold_columns[r->kind][r->dtype](reduced, kept, x, payload, value, extra);
+    else
+        k->fold_rows[r->kind][r->dtype](kept, reduced, x, payload, value, extra);
+}
+
+/* The opcode that joins the rows of columns in a run before they reach the states; 0: none. */
+static int run_opcode(const cpu_job *job, const cpu_reduction *r) {
+    if (!job->runs)
+        return 0;
+    return r->kind == GN_SUM && gn_dtype_is_float(r->dtype) ? GN_OP_ADD
+           : r->kind == GN_MAX                              ? GN_OP_MAX
+           : r->kind == GN_MIN                              ? GN_OP_MIN
+                                                            : 0;
+}
+
+/* Folds a box into the states, or into the run, which has `length` boxes. */
+static void fold_box(cpu_frame *f, const cpu_part *part, int64_t kept, int64_t reduced,
+                     int length) {
+    const cpu_job *job = f->job;
+    const cpu_program *p = job->program;
     for (uint32_t i = part->first_reduction; i < part->first_reduction + part->n_reductions; i++) {
-        const cpu_reduction *r = &job->program->reductions[i];
+        const cpu_reduction *r = &p->reductions[i];
+        const int op = run_opcode(job, r);
+        void *run = f->run + i * job->row_tile;
+        if (op && length > 0) {
+            p->kernels->op[op][r->dtype](kept, job->uniform[r->a] ? CPU_B_UNIFORM : 0, run, run,
+                                         f->reg[r->a], NULL);
+            continue;
+        }
         const void *x = cpu_frame_array(f, r->a, kept * reduced, 0);
-        const int64_t *payload =
-            r->kind >= GN_ARGMAX ? cpu_frame_array(f, r->payload, kept * reduced, 1) : NULL;
-        gn_scalar *value = f->value + i * job->row_tile, *extra = f->extra + i * job->row_tile;
-        if (job->columns)
-            k->fold_columns[r->kind][r->dtype](reduced, kept, x, payload, value, extra);
+        if (op)
+            memcpy(run, x, (size_t)kept << cpu_log2_size(r->dtype));
         else
-            k->fold_rows[r->kind][r->dtype](kept, reduced, x, payload, value, extra);
+            fold(f, i, kept, reduced, x,
+                 r->kind >= GN_ARGMAX ? cpu_frame_array(f, r->payload, kept * reduced, 1) : NULL);
     }
+}
+
+/* The run joins the states. */
+static void fold_run(cpu_frame *f, const cpu_part *part, int64_t kept) {
+    for (uint32_t i = part->first_reduction; i < part->first_reduction + part->n_reductions; i++)
+        if (run_opcode(f->job, &f->job->program->reductions[i]))
+            fold(f, i, kept, 1, f->run + i * f->job->row_tile, NULL);
 }
 
 /* Joins n states (value, extra) of each reduction, as fold_box left them. */
@@ -78,12 +115,12 @@ static void combine_states(cpu_frame *f, const cpu_part *part, const gn_scalar *
     for (uint32_t i = part->first_reduction; i < part->first_reduction + part->n_reductions; i++) {
         const cpu_reduction *r = &job->program->reductions[i];
         const int dtype = gn_dtype_is_float(r->dtype) ? GN_F64 : GN_I64;
-        cpu_fold *fold = job->program->kernels->fold_columns[r->kind][dtype];
+        cpu_fold *join = job->program->kernels->fold_columns[r->kind][dtype];
         const int64_t at = i * job->row_tile;
-        fold(1, n, value + at, (const int64_t *)(const void *)(extra + at), f->value + at,
+        join(1, n, value + at, (const int64_t *)(const void *)(extra + at), f->value + at,
              f->extra + at);
         if (r->kind == GN_SUM && dtype == GN_F64)
-            fold(1, n, extra + at, NULL, f->value + at, f->extra + at);
+            join(1, n, extra + at, NULL, f->value + at, f->extra + at);
     }
 }
 
@@ -111,12 +148,17 @@ static void finish_states(cpu_frame *f, const cpu_part *part, int64_t n) {
 static void run_elements(cpu_frame *f, const cpu_part *part, int64_t first, int64_t last) {
     cpu_job *job = f->job;
     const int64_t kept = cpu_frame_count(f, &job->kept);
+    int length = 0;
     clear_states(f, part, kept);
     for (int64_t box = first; box < last; box++) {
         cpu_frame_move(f, &job->reduced, box);
         const int64_t reduced = cpu_frame_count(f, &job->reduced);
         cpu_frame_run(f, part, kept * reduced);
-        fold_box(f, part, kept, reduced);
+        fold_box(f, part, kept, reduced, length);
+        if (++length < RUN && box + 1 < last)
+            continue;
+        fold_run(f, part, kept);
+        length = 0;
     }
 }
 

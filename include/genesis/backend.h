@@ -294,7 +294,8 @@ typedef struct gn_operand {
 /*
  * A call of `map`, `reduce` or `row_map`. The host has simplified the space: no size is 0 or 1
  * (but a call of one coordinate has no dims), dims that can be merged are merged, and within the kept
- * and within the reduced dims the one with the largest |stride| of the first operand comes first.
+ * and within the reduced dims the one with the largest |stride| comes first, by the first operand
+ * that tells them apart.
  * The last n_reduced dims are the reduced ones. A backend may permute, merge and tile further.
  */
 typedef struct gn_call {
@@ -484,6 +485,7 @@ typedef struct gn_backend {
 
     /* A block of at least 1 byte. Raw and slow is fine: the host caches. */
     gn_status (*alloc)(gn_device *device, uint64_t bytes, gn_mem **out);
+    /* Work enqueued earlier may still use the block: wait for it, or free later. */
     void (*free)(gn_device *device, gn_mem *mem);
     /* Returns when the source may be reused. */
     gn_status (*upload)(gn_device *device, gn_stream *stream, gn_mem *target, uint64_t offset,

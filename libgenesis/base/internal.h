@@ -28,7 +28,7 @@ typedef struct gn__object {
 void *gn__object_new(const gn__kind *kind, size_t bytes);
 
 /* A destroy function never runs inside another one: what it releases for the last time is destroyed
- * after it returns. So an object at the head of a chain of any length is freed without recursing. */
+ * after it returns. So an object at the head of a chain of any length is freed in a loop. */
 
 /* Gives the caller's reference to the innermost scope. Returns the object; NULL passes through.
  * When the scope can't grow, the object is released and NULL returned, with an error. */

@@ -101,10 +101,9 @@ static int find_section(gn__builder *b, const gn_insn *insn) {
         }
     }
     if (rows && (elements || insn->op == GN_OP_REDUCE)) {
-        gn__build_fail(b, GN_E_ARGUMENT,
-                       "%s takes an element and a value of the row part "
-                       "behind it: begin another element part",
-                       gn__op_info(insn->op)->name);
+        gn__build_fail(
+            b, GN_E_ARGUMENT, "%s of %s behind the reduction: begin another element part",
+            gn__op_info(insn->op)->name, elements ? "an element and a value" : "a value");
         return -1;
     }
     if (insn->op == GN_OP_REDUCE)

@@ -40,7 +40,7 @@ typedef struct gn__op {
     uint8_t rule;     /* gn__rule */
     bool internal;    /* no function of expressions: structure, operators without a name */
     bool commutative;
-    uint16_t types;   /* bits (1 << dtype): what it takes in programs */
+    uint16_t types; /* bits (1 << dtype): what it takes in programs */
     /* By operand: an expression of the operands a, b, c, the result y and its gradient g, in which
      * it is linear. NULL: zero everywhere. GN__NOT_DERIVABLE: not known. */
     const char *derivative[3];

@@ -41,7 +41,7 @@ static const char report_style[] =
     ".confusion .wrong{background:rgba(var(--red),var(--share))}\n"
     ".confusion .deep{color:#fff;font-weight:600}.confusion .none{color:var(--line)}\n"
     ".confusion .sum{color:var(--soft);padding-left:6px}\n"
-    ".sheet{display:grid;grid-template-columns:repeat(auto-fill,minmax(104px,1fr));gap:12px}\n"
+    ".sheet{display:grid;grid-template-columns:repeat(auto-fill,minmax(112px,1fr));gap:12px}\n"
     "figure{margin:0;padding:8px 4px;text-align:center;border:2px solid transparent;border-radius:8px}\n"
     "figure i{display:block;width:84px;height:84px;margin:0 auto 6px;border-radius:4px;"
     "background-size:84px calc(84px*var(--rows));background-position:0 calc(-84px*var(--place));"

@@ -224,10 +224,8 @@ static const char *const messages[N_ERRORS] = {
     [STRUCTURE_OP] = "bad: opcode 0 is none for gn__emit",
     [BAD_ROUND] = "bad: round takes float32 to float16 or bfloat16",
     [EARLIER] = "bad: value 0, an element of an earlier part, is used",
-    [MIXED] = "bad: sub takes an element and a value of the row part behind it: begin another "
-              "element part",
-    [REDUCED_ROW] = "bad: reduce takes an element and a value of the row part behind it: begin "
-                    "another element part",
+    [MIXED] = "bad: sub of an element and a value behind the reduction: begin another element part",
+    [REDUCED_ROW] = "bad: reduce of a value behind the reduction: begin another element part",
     [NO_REDUCTION] = "bad: an element part follows a reduction, and there is none",
     [BAD_KIND] = "bad: there is no reduction 6",
     [BAD_PAYLOAD] = "bad: the payload of a reduction must be int64",

@@ -345,7 +345,8 @@ END_TEST
 
 /* Each variable counts. */
 START_TEST(test_cache_of_many_variables) {
-    gn__expr *e = parsed("a + b + c + d + e + f + g + h + i + j", "a, b, c, d, e, f, g, h, i, j", "");
+    gn__expr *e =
+        parsed("a + b + c + d + e + f + g + h + i + j", "a, b, c, d, e, f, g, h, i, j", "");
     gn__signature s = signature_of(e, GN_I8);
     gn__expr_program(e, &s);
     for (int k = 0; k < GN__MAX_VARIABLES; k++) {
@@ -409,10 +410,22 @@ START_TEST(test_threads) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {
-        test_two_tensors,  test_zero_dim_tensor, test_numbers,        test_results,
-        test_messages,     test_common_type,     test_separate_types, test_parameters,
-        test_result_dtype, test_operands,        test_sum_program,    test_stable_functions,
-        test_cache,        test_sticky_error,    test_threads,        NULL};
+    const TTest *tests[] = {test_two_tensors,
+                            test_zero_dim_tensor,
+                            test_numbers,
+                            test_results,
+                            test_messages,
+                            test_common_type,
+                            test_separate_types,
+                            test_parameters,
+                            test_result_dtype,
+                            test_operands,
+                            test_sum_program,
+                            test_stable_functions,
+                            test_cache,
+                            test_cache_of_many_variables,
+                            test_sticky_error,
+                            test_threads,
+                            NULL};
     return suite_run("instantiate", tests);
 }

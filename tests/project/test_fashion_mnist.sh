@@ -23,8 +23,10 @@ fail() {
 
 GENESIS_DEVICE=$device
 GENESIS_PLUGIN_PATH=$top_builddir/backends/cpu/.libs:$top_builddir/plugins/ref/.libs
+# intercept_tls_get_addr: LeakSanitizer misreads the TLS of threads of libraries opened by dlopen.
+ASAN_OPTIONS=detect_leaks=1:intercept_tls_get_addr=0
 LSAN_OPTIONS=suppressions=$top_srcdir/tests/lsan.supp:print_suppressions=0
-export GENESIS_DEVICE GENESIS_PLUGIN_PATH LSAN_OPTIONS
+export GENESIS_DEVICE GENESIS_PLUGIN_PATH ASAN_OPTIONS LSAN_OPTIONS
 
 run() {
     timeout --kill-after=10 600 ./$program "$@"

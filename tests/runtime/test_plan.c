@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of libgenesis/runtime/plan.c and fallback.c; plans, handles and launches of many threads. */
+/* Tests of libgenesis/runtime/plan.c and fallback.c; plans and launches of many threads. */
 #include <pthread.h>
 #include <string.h>
 

@@ -1,0 +1,96 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of libgenesis/ops/gather.c. */
+#include "tests/cases.h"
+#include "tests/suite.h"
+
+static int64_t arg(const test_case *c, int i) { return (int64_t)c->args[i]; }
+
+static gn_tensor *run_gather(test_case *c) { return gn_gather(c->in[0], arg(c, 0), c->in[1]); }
+static gn_tensor *run_scatter(test_case *c) { return gn_scatter(c->in[0], arg(c, 0), c->in[1], c->in[2]); }
+static gn_tensor *run_scatter_add(test_case *c) {
+    return gn_scatter_add(c->in[0], arg(c, 0), c->in[1], c->in[2]);
+}
+static gn_tensor *run_index_select(test_case *c) { return gn_index_select(c->in[0], arg(c, 0), c->in[1]); }
+static gn_tensor *run_masked_fill(test_case *c) { return gn_masked_fill(c->in[0], c->in[1], c->args[0]); }
+
+static const case_op ops[] = {
+    {"gather", run_gather},
+    {"scatter", run_scatter},
+    {"scatter_add", run_scatter_add},
+    {"index_select", run_index_select},
+    {"masked_fill", run_masked_fill},
+};
+
+START_TEST(test_cases) { cases_run("ops_gather.txt", ops, sizeof ops / sizeof *ops); }
+END_TEST
+
+/* Of equal indices the last one stays; a source may be larger than the index. */
+START_TEST(test_scatter) {
+    gn_tensor *x = gn_zeros_with(GN_SHAPE(2, 3), GN_AS(.requires_grad = true));
+    gn_tensor *index = gn_tensor_of(((int64_t[]){1, 0, 1, 0}), 4, 1);
+    gn_tensor *source = gn_requires_grad_(
+        gn_view(gn_arange(1, 11, 1, GN_AS(.dtype = GN_F32)), 5, 2), true);
+    gn_tensor *y = gn_scatter(x, 0, index, source);
+    EXPECT_VALUES(y, 0, 7, 0, 0, 5, 0, 0);
+    gn_backward(gn_sum(y));
+    EXPECT_VALUES(gn_grad(x), 0, 0, 1, 1, 0, 1, 1);
+    EXPECT_VALUES(gn_grad(source), 0, 1, 0, 1, 0, 1, 0, 1, 0, 0, 0);
+    EXPECT_VALUES(x, 0, 0, 0, 0, 0, 0, 0);
+}
+END_TEST
+
+START_TEST(test_errors) {
+    gn_tensor *x = gn_zeros(2, 3), *bad = gn_tensor_of(((int64_t[]){0, 2}), 2, 1);
+    gn_gather(x, 0, bad);
+    gn_synchronize(gn_default_device());
+    expect_error(GN_E_INDEX, "gather: index 2 is out of range for an extent of 2");
+    gn_gather(x, 1, gn_neg(bad));
+    gn_synchronize(gn_default_device());
+    expect_error(GN_E_INDEX, "gather: index -2 is out of range for an extent of 3");
+    gn_scatter_add(x, 0, bad, gn_ones(2, 1));
+    gn_synchronize(gn_default_device());
+    expect_error(GN_E_INDEX, "scatter_add: index 2 is out of range for an extent of 2");
+    gn_index_select(x, 1, gn_tensor_of(((int64_t[]){3}), 1));
+    gn_synchronize(gn_default_device());
+    expect_error(GN_E_INDEX, "index_select: index 3 is out of range for an extent of 3");
+    ck_assert_ptr_null(gn_gather(x, 0, gn_ones(2, 1)));
+    expect_error(GN_E_ARGUMENT, "gather: indices must be integers, not float32");
+    ck_assert_ptr_null(gn_gather(gn_zeros(1, 1), 0, gn_tensor_of(((int64_t[]){0, 0}), 1, 2)));
+    expect_error(GN_E_ARGUMENT,
+                 "gather: index (1, 2) must have as many dims as (1, 1), and be no larger but in dim 0");
+    ck_assert_ptr_null(gn_scatter(x, 0, bad, gn_ones(1, 1)));
+    expect_error(GN_E_ARGUMENT, "scatter: index (2, 1) must have as many dims as (2, 3) and source (1, 1), and "
+                                "be no larger than the first but in dim 0, and than the second");
+    ck_assert_ptr_null(gn_scatter(x, 0, bad, gn_ones_with(GN_SHAPE(2, 1), GN_AS(.dtype = GN_I64))));
+    expect_error(GN_E_ARGUMENT, "scatter: int64 source for a float32 tensor: gn_cast it first");
+    ck_assert_ptr_null(gn_masked_fill(x, x, 0));
+    expect_error(GN_E_ARGUMENT, "masked_fill: the mask must be bool, not float32");
+    ck_assert_ptr_null(gn_masked_fill(bad, gn_eq(bad, bad), 0.5));
+    expect_error(GN_E_ARGUMENT, "masked_fill: 0.5 is no value of int64");
+}
+END_TEST
+
+static gn_tensor *moved(gn_tensor *const *in, void *context) {
+    (void)context;
+    gn_tensor *index = gn_tensor_of(((int64_t[]){0, 1, 1, 0, 0, 1}), 2, 3);
+    gn_tensor *y = gn_gather(gn_square(in[0]), 0, index);
+    gn_tensor *z = gn_scatter(gn_square(in[0]), 1, index, gn_mul(y, in[1]));
+    return gn_scatter_add(gn_mul(z, z), 1, index, gn_mul(in[1], in[1]));
+}
+
+START_TEST(test_second_order) {
+    if (!has_dtype(GN_F64))
+        return;
+    double values[] = {0.3, -0.7, 1.1, 0.2, 0.9, 1.3, 0.4};
+    gn_tensor *in[] = {gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true)),
+                       gn_tensor_from(values + 1, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
+    gn_gradcheck_options o = {.struct_size = sizeof o, .second_order = true};
+    gn_gradcheck(moved, NULL, 2, in, &o);
+    ck_assert_str_eq(gn_error(), "");
+}
+END_TEST
+
+int main(void) {
+    const TTest *tests[] = {test_cases, test_scatter, test_errors, test_second_order, NULL};
+    return suite_run("gather", tests);
+}

@@ -1,0 +1,121 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of libgenesis/ops/index.c. */
+#include "tests/cases.h"
+#include "tests/suite.h"
+
+/* The items of a case: how many, then kind, start, end, step of each. Tensors are inputs from `first`
+ * on. */
+static gn_index_list items_of(const test_case *c, int first) {
+    gn_index_list list = {.n = (int64_t)c->args[0]};
+    for (int64_t i = 0; i < list.n; i++) {
+        const double *a = &c->args[1 + 4 * i];
+        gn_index_item *item = &list.item[i];
+        item->kind = (gn_index_kind)((const int[]){GN_INDEX_ALL, GN_INDEX_AT, GN_INDEX_RANGE, GN_INDEX_NEW,
+                                                   GN_INDEX_REST, GN_INDEX_TENSOR}[(int)a[0]]);
+        item->start = (int64_t)a[1];
+        item->end = (int64_t)a[2];
+        item->step = a[3] != 0 ? (int64_t)a[3] : 1;
+        if (item->kind == GN_INDEX_TENSOR)
+            item->tensor = c->in[first++];
+    }
+    return list;
+}
+
+static gn_tensor *run_index(test_case *c) { return gn_index_items(c->in[0], items_of(c, 1)); }
+static gn_tensor *run_index_put(test_case *c) {
+    gn_tensor *y = gn_mul_scalar(c->in[0], 1);
+    return gn_mul(gn_index_put_items(y, items_of(c, 2), c->in[1]), c->in[0]);
+}
+static gn_tensor *run_index_add(test_case *c) {
+    gn_tensor *y = gn_mul_scalar(c->in[0], 1);
+    return gn_mul(gn_index_add_items(y, items_of(c, 2), c->in[1]), c->in[0]);
+}
+
+static const case_op ops[] = {
+    {"index", run_index},
+    {"index_put", run_index_put},
+    {"index_add", run_index_add},
+};
+
+START_TEST(test_cases) { cases_run("ops_index.txt", ops, sizeof ops / sizeof *ops); }
+END_TEST
+
+/* The macros; duplicates: the last one stays, whatever the backend. */
+START_TEST(test_macros) {
+    gn_tensor *x = gn_view(gn_arange(0, 6, 1, GN_AS(.dtype = GN_F32)), 2, 3);
+    EXPECT_VALUES(gn_index(x, GN_AT(0), GN_FROM_TO(1, -1)), 0, 1);
+    EXPECT_VALUES(gn_index(x, GN_ALL, GN_FROM(1)), 0, 1, 2, 4, 5);
+    EXPECT_VALUES(gn_index(x, GN_REST, GN_RANGE(0, 3, 2)), 0, 0, 2, 3, 5);
+    ck_assert_int_eq(gn_dim(gn_index(x, GN_NEW, GN_REST)), 3);
+    ck_assert(gn_is_view(gn_index(x, GN_AT(1))) && !gn_requires_grad(x));
+    gn_tensor *rows = gn_tensor_of(((int64_t[]){1, 1, -1}), 3);
+    gn_tensor *values = gn_view(gn_arange(10, 19, 1, GN_AS(.dtype = GN_I32)), 3, 3);
+    ck_assert_ptr_eq(gn_index_put(x, values, GN_BY(rows)), x);
+    EXPECT_VALUES(x, 0, 0, 1, 2, 16, 17, 18);
+    ck_assert_ptr_eq(gn_index_add(x, gn_ones(1), GN_BY(rows), GN_AT(0)), x);
+    EXPECT_VALUES(x, 0, 0, 1, 2, 19, 17, 18);
+    gn_index_put(x, gn_index(x, GN_AT(1)), GN_AT(0)); /* from its own memory */
+    EXPECT_VALUES(x, 0, 19, 17, 18, 19, 17, 18);
+    gn_index_put(x, gn_scalar_tensor(0, NULL), GN_BY(gn_gt_scalar(x, 17)));
+    EXPECT_VALUES(x, 0, 0, 17, 0, 0, 17, 0);
+}
+END_TEST
+
+START_TEST(test_errors) {
+    gn_tensor *x = gn_zeros(2, 3), *bad = gn_tensor_of(((int64_t[]){0, 5}), 2);
+    ck_assert_ptr_null(gn_index(x, GN_AT(2)));
+    expect_error(GN_E_INDEX, "select: index 2 is out of range for dim 0 of shape (2, 3)");
+    ck_assert_ptr_null(gn_index(x, GN_AT(0), GN_AT(0), GN_ALL));
+    expect_error(GN_E_INDEX, "index: indices for 3 dims, but shape (2, 3) has 2");
+    ck_assert_ptr_null(gn_index(x, GN_REST, GN_REST));
+    expect_error(GN_E_ARGUMENT, "index: GN_REST is given 2 times: once is possible");
+    ck_assert_ptr_null(gn_index(x, GN_BY(x)));
+    expect_error(GN_E_ARGUMENT, "index: indices must be integers, not float32");
+    ck_assert_ptr_null(gn_index(x, GN_BY(gn_eq(bad, bad)), GN_BY(gn_tensor_of(((int64_t[]){0, 1, 2}), 3))));
+    expect_error(GN_E_ARGUMENT, "index: shapes (2) and (3) do not broadcast: aligned at the right, sizes must "
+                                "be equal or 1");
+    ck_assert_ptr_null(gn_index(x, GN_ALL, GN_BY(gn_eq(bad, bad))));
+    expect_error(GN_E_INDEX, "index: mask (2) does not fit dims 1 to 1 of shape (2, 3)");
+    gn_index(x, GN_BY(bad));
+    gn_synchronize(gn_default_device());
+    expect_error(GN_E_INDEX, "index: index 5 is out of range for an extent of 2");
+    gn_index_put(x, x, GN_BY(gn_add_scalar(gn_neg(bad), 1)), GN_BY(bad));
+    gn_synchronize(gn_default_device());
+    ck_assert_int_eq(gn_error_status(), GN_E_ARGUMENT); /* the value does not fit, whatever the index */
+    gn_error_clear();
+    gn_index_put(x, gn_ones(1), GN_ALL, GN_BY(gn_neg(bad)));
+    gn_synchronize(gn_default_device());
+    expect_error(GN_E_INDEX, "index_put: index -5 is out of range for an extent of 3");
+    ck_assert_ptr_null(gn_index_put(x, gn_ones(4), GN_AT(0)));
+    expect_error(GN_E_ARGUMENT, "copy_: shapes (3) and (4) do not broadcast: aligned at the right, sizes must "
+                                "be equal or 1");
+    gn_requires_grad_(x, true);
+    ck_assert_ptr_null(gn_index_put(x, gn_ones(3), GN_AT(0)));
+    expect_error(GN_E_STATE, "copy_: in place on a view of a leaf that requires a gradient");
+}
+END_TEST
+
+static gn_tensor *indexed(gn_tensor *const *in, void *context) {
+    (void)context;
+    gn_tensor *rows = gn_tensor_of(((int64_t[]){1, 0, 1}), 3), *columns = gn_tensor_of(((int64_t[]){2}), 1);
+    gn_tensor *y = gn_square(in[0]);
+    gn_index_put(y, gn_index(in[0], GN_AT(1), GN_FROM(2)), GN_BY(rows), GN_BY(columns));
+    gn_index_add(y, gn_index(in[0], GN_AT(0)), GN_BY(rows));
+    return gn_mul(gn_index(y, GN_BY(rows)), gn_index(y, GN_BY(rows), GN_BY(columns), GN_NEW));
+}
+
+START_TEST(test_second_order) {
+    if (!has_dtype(GN_F64))
+        return;
+    double values[] = {0.3, -0.7, 1.1, 0.2, 0.9, 1.3};
+    gn_tensor *in[] = {gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
+    gn_gradcheck_options o = {.struct_size = sizeof o, .second_order = true};
+    gn_gradcheck(indexed, NULL, 1, in, &o);
+    ck_assert_str_eq(gn_error(), "");
+}
+END_TEST
+
+int main(void) {
+    const TTest *tests[] = {test_cases, test_macros, test_errors, test_second_order, NULL};
+    return suite_run("index", tests);
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of libgenesis/ops/join.c. */
+#include "tests/cases.h"
+#include "tests/suite.h"
+
+static int64_t arg(const test_case *c, int i) { return (int64_t)c->args[i]; }
+
+static gn_tensor *run_cat(test_case *c) { return gn_cat(c->in, c->n_inputs, arg(c, 0)); }
+static gn_tensor *run_stack(test_case *c) { return gn_stack(c->in, c->n_inputs, arg(c, 0)); }
+
+/* sum over the elements of part^2, times 1, 2, .. by part */
+static gn_tensor *weighted(gn_tensor **parts, int64_t n) {
+    gn_tensor *sums[16];
+    if (n < 0)
+        return NULL;
+    for (int64_t i = 0; i < n; i++)
+        sums[i] = gn_mul_scalar(gn_sum(gn_square(parts[i])), (double)(i + 1));
+    return gn_stack(sums, n, 0);
+}
+static gn_tensor *run_split(test_case *c) {
+    gn_tensor *parts[16];
+    return weighted(parts, gn_split(c->in[0], arg(c, 0), arg(c, 1), parts, 16));
+}
+static gn_tensor *run_chunk(test_case *c) {
+    gn_tensor *parts[16];
+    return weighted(parts, gn_chunk(c->in[0], arg(c, 0), arg(c, 1), parts, 16));
+}
+static gn_tensor *run_unbind(test_case *c) {
+    gn_tensor *parts[16];
+    return weighted(parts, gn_unbind(c->in[0], arg(c, 0), parts, 16));
+}
+static gn_tensor *run_last_chunk(test_case *c) {
+    gn_tensor *parts[16];
+    int64_t n = gn_chunk(c->in[0], arg(c, 0), arg(c, 1), parts, 16);
+    return gn_mul_scalar(parts[n - 1], 2);
+}
+static gn_tensor *run_last_unbind(test_case *c) {
+    gn_tensor *parts[16];
+    int64_t n = gn_unbind(c->in[0], arg(c, 0), parts, 16);
+    return gn_mul_scalar(parts[n - 1], 2);
+}
+static gn_tensor *run_repeat_interleave(test_case *c) {
+    return gn_repeat_interleave(c->in[0], arg(c, 0), arg(c, 1));
+}
+static gn_tensor *run_flip(test_case *c) { return gn_flip(c->in[0], case_dims(c, 0)); }
+static gn_tensor *run_pad(test_case *c) {
+    gn_shape before = case_shape(c, 1);
+    return gn_pad(c->in[0], before, case_shape(c, 2 + (int)before.n), c->args[0]);
+}
+static gn_tensor *run_triu(test_case *c) { return gn_triu(c->in[0], arg(c, 0)); }
+static gn_tensor *run_tril(test_case *c) { return gn_tril(c->in[0], arg(c, 0)); }
+static gn_tensor *run_one_hot(test_case *c) { return gn_one_hot(c->in[0], arg(c, 0)); }
+
+static const case_op ops[] = {
+    {"cat", run_cat},         {"stack", run_stack},
+    {"split", run_split},     {"chunk", run_chunk},
+    {"unbind", run_unbind},   {"last_chunk", run_last_chunk},
+    {"last_unbind", run_last_unbind}, {"repeat_interleave", run_repeat_interleave},
+    {"flip", run_flip},       {"pad", run_pad},
+    {"triu", run_triu},       {"tril", run_tril},
+    {"one_hot", run_one_hot},
+};
+
+START_TEST(test_cases) { cases_run("ops_join.txt", ops, sizeof ops / sizeof *ops); }
+END_TEST
+
+START_TEST(test_split_views) {
+    gn_tensor *x = gn_mul_scalar(gn_ones_with(GN_SHAPE(5), GN_AS(.requires_grad = true)), 1), *parts[3];
+    ck_assert_int_eq(gn_split(x, 2, 0, parts, 3), 3);
+    ck_assert_int_eq(gn_size(parts[2], 0), 1);
+    gn_mul_scalar_(parts[1], 3); /* a view: x changes, and so do the histories of the others */
+    EXPECT_VALUES(x, 0, 1, 1, 3, 3, 1);
+    gn_tensor *g = NULL;
+    ck_assert_int_eq(gn_gradients(gn_sum(gn_mul(parts[1], parts[1])), 1, &x, &g, NULL), GN_OK);
+    EXPECT_VALUES(g, 0, 0, 0, 6, 6, 0);
+}
+END_TEST
+
+START_TEST(test_errors) {
+    gn_tensor *x = gn_zeros(2, 3), *y = gn_zeros(3, 2), *parts[2], *both[] = {x, y};
+    ck_assert_ptr_null(gn_cat(both, 2, 0));
+    expect_error(GN_E_ARGUMENT, "cat: shapes (2, 3) and (3, 2) (number 1) differ in more than dim 0");
+    ck_assert_ptr_null(gn_cat(both, 0, 0));
+    expect_error(GN_E_ARGUMENT, "cat: 0 tensors: there must be at least one");
+    both[0] = gn_zeros();
+    ck_assert_ptr_null(gn_cat(both, 1, 0));
+    expect_error(GN_E_ARGUMENT, "cat: a 0-dim tensor has no dim to join along: use gn_stack");
+    both[0] = x;
+    ck_assert_ptr_null(gn_stack(both, 2, 0));
+    expect_error(GN_E_ARGUMENT, "stack: shapes (2, 3) and (3, 2) (number 1) must be equal");
+    ck_assert_int_eq(gn_split(x, 1, 1, parts, 2), GN_E_ARGUMENT);
+    expect_error(GN_E_ARGUMENT, "split: (2, 3) gives 3 parts, but there is room for 2");
+    ck_assert_int_eq(gn_split(x, 0, 1, parts, 2), GN_E_ARGUMENT);
+    expect_error(GN_E_ARGUMENT, "split: parts of size 0: it must be positive");
+    ck_assert_ptr_null(gn_pad(x, GN_SHAPE(1), GN_SHAPE(1), 0));
+    expect_error(GN_E_ARGUMENT, "pad: (1) before and (1) after do not fit shape (2, 3): one number per dim, "
+                                "and no size below 0");
+    ck_assert_ptr_null(gn_triu(gn_zeros(3), 0));
+    expect_error(GN_E_ARGUMENT, "triu: shape (3): needs at least 2 dims");
+    ck_assert_ptr_null(gn_one_hot(x, 3));
+    expect_error(GN_E_ARGUMENT, "one_hot: indices must be integers, not float32");
+    gn_one_hot(gn_tensor_of(((int64_t[]){0, 3}), 2), 3);
+    gn_synchronize(gn_default_device());
+    expect_error(GN_E_INDEX, "one_hot: index 3 is out of range for an extent of 3");
+    ck_assert_ptr_null(gn_one_hot(gn_tensor_of(((int64_t[]){-2}), 1), -1));
+    expect_error(GN_E_INDEX, "one_hot: a label is negative");
+}
+END_TEST
+
+static gn_tensor *joined(gn_tensor *const *in, void *context) {
+    (void)context;
+    gn_tensor *parts[3], *square = gn_square(in[0]);
+    gn_split(square, 1, 1, parts, 3);
+    gn_tensor *both[] = {gn_flip(square, GN_DIMS(1)), parts[1]};
+    return gn_tril(gn_square(gn_pad(gn_cat(both, 2, 1), GN_SHAPE(1, -1), GN_SHAPE(0, 1), 0.5)), 1);
+}
+
+START_TEST(test_second_order) {
+    if (!has_dtype(GN_F64))
+        return;
+    double values[] = {0.3, -0.7, 1.1, 0.2, 0.9, 1.3};
+    gn_tensor *in[] = {gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
+    gn_gradcheck_options o = {.struct_size = sizeof o, .second_order = true};
+    gn_gradcheck(joined, NULL, 1, in, &o);
+    ck_assert_str_eq(gn_error(), "");
+}
+END_TEST
+
+int main(void) {
+    const TTest *tests[] = {test_cases, test_split_views, test_errors, test_second_order, NULL};
+    return suite_run("join", tests);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of libgenesis/ops/select.c. */
+#include "tests/cases.h"
+#include "tests/suite.h"
+
+static gn_tensor *run_nonzero(test_case *c) { return gn_nonzero(c->in[0]); }
+static gn_tensor *run_masked_select(test_case *c) { return gn_masked_select(c->in[0], c->in[1]); }
+static gn_tensor *run_bincount(test_case *c) { return gn_bincount(c->in[0], NULL, (int64_t)c->args[0]); }
+static gn_tensor *run_bincount_weights(test_case *c) {
+    return gn_bincount(c->in[0], c->in[1], (int64_t)c->args[0]);
+}
+
+static const case_op ops[] = {
+    {"nonzero", run_nonzero},
+    {"masked_select", run_masked_select},
+    {"bincount", run_bincount},
+    {"bincount_weights", run_bincount_weights},
+};
+
+START_TEST(test_cases) { cases_run("ops_select.txt", ops, sizeof ops / sizeof *ops); }
+END_TEST
+
+START_TEST(test_errors) {
+    gn_tensor *x = gn_zeros(2, 3), *labels = gn_tensor_of(((int64_t[]){0, -1}), 2);
+    ck_assert_ptr_null(gn_masked_select(x, x));
+    expect_error(GN_E_ARGUMENT, "masked_select: the mask must be bool, not float32");
+    ck_assert_ptr_null(gn_bincount(labels, NULL, 0));
+    expect_error(GN_E_INDEX, "bincount: a value is negative");
+    ck_assert_ptr_null(gn_bincount(gn_abs(labels), gn_ones(3), 0));
+    expect_error(GN_E_ARGUMENT, "bincount: shapes (2) and (3): needs a vector, and weights of the same shape");
+    ck_assert_ptr_null(gn_bincount(labels, NULL, -1));
+    expect_error(GN_E_ARGUMENT, "bincount: minlength -1 is negative");
+    ck_assert_ptr_null(gn_nonzero(NULL));
+    expect_error(GN_E_ARGUMENT, "nonzero: a tensor is NULL");
+}
+END_TEST
+
+int main(void) {
+    const TTest *tests[] = {test_cases, test_errors, NULL};
+    return suite_run("select", tests);
+}

@@ -1,0 +1,84 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Tests of libgenesis/ops/sort.c. */
+#include "tests/cases.h"
+#include "tests/suite.h"
+
+static int64_t arg(const test_case *c, int i) { return (int64_t)c->args[i]; }
+
+static gn_tensor *run_sort(test_case *c) { return gn_sort(c->in[0], arg(c, 0), arg(c, 1), NULL); }
+static gn_tensor *run_sort_index(test_case *c) {
+    gn_tensor *index = NULL;
+    gn_sort(c->in[0], arg(c, 0), arg(c, 1), &index);
+    return index;
+}
+static gn_tensor *run_argsort(test_case *c) { return gn_argsort(c->in[0], arg(c, 0), arg(c, 1)); }
+static gn_tensor *run_topk(test_case *c) {
+    return gn_topk(c->in[0], arg(c, 0), arg(c, 1), arg(c, 2), NULL);
+}
+static gn_tensor *run_topk_index(test_case *c) {
+    gn_tensor *index = NULL;
+    gn_topk(c->in[0], arg(c, 0), arg(c, 1), arg(c, 2), &index);
+    return index;
+}
+static gn_tensor *run_cumsum(test_case *c) { return gn_cumsum(c->in[0], arg(c, 0)); }
+
+static const case_op ops[] = {
+    {"sort", run_sort},         {"sort_index", run_sort_index},
+    {"argsort", run_argsort},   {"topk", run_topk},
+    {"topk_index", run_topk_index}, {"cumsum", run_cumsum},
+};
+
+START_TEST(test_cases) { cases_run("ops_sort.txt", ops, sizeof ops / sizeof *ops); }
+END_TEST
+
+/* Every length up to 70, few different values: in order, stable, a permutation. */
+START_TEST(test_lengths) {
+    for (int64_t n = 1; n <= 70; n++) {
+        gn_scope scope = gn_scope_begin();
+        gn_tensor *x = gn_randint(0, 6, GN_SHAPE(n, 3), GN_AS(.dtype = GN_I32)), *index;
+        gn_tensor *y = gn_sort(x, 0, n % 2, &index);
+        ck_assert(gn_equal(gn_gather(x, 0, index), y));
+        if (n > 1) {
+            gn_tensor *a = gn_narrow(y, 0, 0, n - 1), *b = gn_narrow(y, 0, 1, n - 1);
+            gn_tensor *first = gn_narrow(index, 0, 0, n - 1), *second = gn_narrow(index, 0, 1, n - 1);
+            gn_tensor *before = n % 2 ? gn_gt(a, b) : gn_lt(a, b);
+            gn_tensor *tie = gn_logical_and(gn_eq(a, b), gn_lt(first, second));
+            ck_assert(gn_item_bool(gn_all(gn_logical_or(before, tie))));
+        }
+        ck_assert_int_eq(gn_scope_end(scope), GN_OK);
+    }
+}
+END_TEST
+
+START_TEST(test_errors) {
+    gn_tensor *x = gn_zeros(2, 3);
+    ck_assert_ptr_null(gn_topk(x, 4, 1, true, NULL));
+    expect_error(GN_E_ARGUMENT, "topk: k = 4 is not in 0 .. 3, the size of dim 1 of (2, 3)");
+    ck_assert_ptr_null(gn_sort(x, 2, false, NULL));
+    expect_error(GN_E_ARGUMENT, "sort: dim 2 does not exist: 2 dims allow -2 to 1");
+    ck_assert_ptr_null(gn_cumsum(NULL, 0));
+    expect_error(GN_E_ARGUMENT, "cumsum: a tensor is NULL");
+}
+END_TEST
+
+static gn_tensor *ordered(gn_tensor *const *in, void *context) {
+    (void)context;
+    gn_tensor *y = gn_mul(gn_sort(gn_square(in[0]), 1, true, NULL), gn_cumsum(in[0], 1));
+    return gn_mul(y, gn_topk(gn_sin(in[0]), 1, 1, true, NULL));
+}
+
+START_TEST(test_second_order) {
+    if (!has_dtype(GN_F64))
+        return;
+    double values[] = {0.3, -0.7, 1.1, 0.2, 0.9, 1.3};
+    gn_tensor *in[] = {gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
+    gn_gradcheck_options o = {.struct_size = sizeof o, .second_order = true};
+    gn_gradcheck(ordered, NULL, 1, in, &o);
+    ck_assert_str_eq(gn_error(), "");
+}
+END_TEST
+
+int main(void) {
+    const TTest *tests[] = {test_cases, test_lengths, test_errors, test_second_order, NULL};
+    return suite_run("sort", tests);
+}
