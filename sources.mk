@@ -261,6 +261,9 @@ unit_tests = \
 	tests/ops/test_copy \
 	tests/ops/test_dropout \
 	tests/ops/test_embedding \
+	tests/ops/test_gather \
+	tests/ops/test_index \
+	tests/ops/test_join \
 	tests/ops/test_linear \
 	tests/ops/test_loss \
 	tests/ops/test_math \
@@ -269,7 +272,10 @@ unit_tests = \
 	tests/ops/test_pointwise \
 	tests/ops/test_pool \
 	tests/ops/test_reduce \
+	tests/ops/test_select \
 	tests/ops/test_softmax \
+	tests/ops/test_sort \
+	tests/ops/test_view \
 	tests/optim/test_adam \
 	tests/optim/test_schedule \
 	tests/optim/test_sgd \
@@ -285,7 +291,11 @@ unit_tests = \
 	tests/runtime/test_loader \
 	tests/runtime/test_plan \
 	tests/runtime/test_space \
-	tests/runtime/test_split
+	tests/runtime/test_split \
+	tests/tensor/test_create \
+	tests/tensor/test_data \
+	tests/tensor/test_shape \
+	tests/tensor/test_text
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)
@@ -309,6 +319,9 @@ tests_ops_test_conv_LDADD = $(test_ldadd)
 tests_ops_test_copy_LDADD = $(test_ldadd)
 tests_ops_test_dropout_LDADD = $(test_ldadd)
 tests_ops_test_embedding_LDADD = $(test_ldadd)
+tests_ops_test_gather_LDADD = $(test_ldadd)
+tests_ops_test_index_LDADD = $(test_ldadd)
+tests_ops_test_join_LDADD = $(test_ldadd)
 tests_ops_test_linear_LDADD = $(test_ldadd)
 tests_ops_test_loss_LDADD = $(test_ldadd)
 tests_ops_test_math_LDADD = $(test_ldadd)
@@ -317,7 +330,10 @@ tests_ops_test_norm_LDADD = $(test_ldadd)
 tests_ops_test_pointwise_LDADD = $(test_ldadd)
 tests_ops_test_pool_LDADD = $(test_ldadd)
 tests_ops_test_reduce_LDADD = $(test_ldadd)
+tests_ops_test_select_LDADD = $(test_ldadd)
 tests_ops_test_softmax_LDADD = $(test_ldadd)
+tests_ops_test_sort_LDADD = $(test_ldadd)
+tests_ops_test_view_LDADD = $(test_ldadd)
 tests_optim_test_adam_LDADD = $(test_ldadd)
 tests_optim_test_schedule_LDADD = $(test_ldadd)
 tests_optim_test_sgd_LDADD = $(test_ldadd)
@@ -334,6 +350,10 @@ tests_runtime_test_loader_LDADD = $(test_ldadd)
 tests_runtime_test_plan_LDADD = $(test_ldadd)
 tests_runtime_test_space_LDADD = $(test_ldadd)
 tests_runtime_test_split_LDADD = $(test_ldadd)
+tests_tensor_test_create_LDADD = $(test_ldadd)
+tests_tensor_test_data_LDADD = $(test_ldadd)
+tests_tensor_test_shape_LDADD = $(test_ldadd)
+tests_tensor_test_text_LDADD = $(test_ldadd)
 endif
 
 test_support_sources = \
@@ -471,6 +491,11 @@ extra_files = \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
 	tools/steps.sh \
+	samples/01_simple_model.out \
+	samples/02_custom_layer.out \
+	samples/03_resnet.out \
+	samples/04_module_dict_list.out \
+	samples/05_save_load.out \
 	tests/fixtures/attention.safetensors \
 	tests/fixtures/conv.safetensors \
 	tests/fixtures/embedding.safetensors \
@@ -489,6 +514,8 @@ extra_files = \
 	tests/fixtures/ops_matmul.txt \
 	tests/fixtures/ops_pointwise.txt \
 	tests/fixtures/ops_reduce.txt \
+	tests/fixtures/ops_select.txt \
+	tests/fixtures/ops_sort.txt \
 	tests/fixtures/ops_view.txt \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \

@@ -131,6 +131,15 @@ void expect_error(gn_status status, const char *text) {
     gn_error_clear();
 }
 
+void expect_index_error(const char *op) {
+    gn_synchronize(gn_default_device());
+    ck_assert_str_eq(gn_status_name(gn_error_status()), "GN_E_INDEX");
+    size_t length = strlen(op);
+    ck_assert_msg(!strncmp(gn_error(), op, length) && !strncmp(gn_error() + length, ": index", 7), "%s",
+                  gn_error());
+    gn_error_clear();
+}
+
 /* ---- Reading */
 
 typedef struct reader {

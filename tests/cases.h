@@ -48,6 +48,9 @@ gn_dims case_dims(const test_case *c, int at);
 /* The error that sticks has the status and text; clears it. */
 void expect_error(gn_status status, const char *text);
 
+/* An index error of the op sticks, now or when the device is waited for; clears it. */
+void expect_index_error(const char *op);
+
 /* Elements as doubles against n expected ones; `tolerance` is absolute and relative. */
 void expect_values(gn_tensor *t, const double *expected, int64_t n, double tolerance);
 #define EXPECT_VALUES(t, tolerance, ...)                                                           \

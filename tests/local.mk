@@ -28,6 +28,9 @@ endif
 %.ref: %
 	$(AM_V_GEN)printf '#!/bin/sh\nexec %s ref %s "$$@"\n' $(abs_builddir)/tests/run-one $* >$@ && chmod +x $@
 
+# Cancels make's own rule, which would overwrite a sample's NAME.out with the program NAME.
+%.out: %
+
 AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
 	CC='$(CC)'; CXX='$(CXX)'; NM='$(NM)'; \

@@ -15,7 +15,7 @@
 #include "plan.h"
 
 typedef struct norm_plan {
-    gn_plan base;
+    plan_kernel base;
     const plan_loops *loops;
     bool backward, by_row; /* by_row: a block is one plane, else block_rows pixels */
     int64_t channels, rows, columns, block_rows, n_blocks;
@@ -165,7 +165,7 @@ static void backward(norm_job *job, float *const t[]) {
     run_body(job, result_body, .15);
 }
 
-static gn_status norm_run(gn_plan *plan, const gn_run *run) {
+static gn_status norm_run(plan_kernel *plan, const gn_run *run) {
     const norm_plan *p = (norm_plan *)plan;
     norm_job job = {.plan = p};
     float *t[N_TENSORS] = {NULL}, *workspace = plan_memory(&run->workspace);
@@ -179,7 +179,7 @@ static gn_status norm_run(gn_plan *plan, const gn_run *run) {
     return GN_OK;
 }
 
-static void norm_release(gn_plan *plan) { free(plan); }
+static void norm_release(plan_kernel *plan) { free(plan); }
 
 /* ---- The plan ---------------------------------------------------------------------------------------- */
 
@@ -202,7 +202,7 @@ static unsigned check_tensors(const plan_request *request, bool is_backward) {
     return layouts;
 }
 
-gn_status plan_batch_norm(const plan_request *request, gn_plan_info *info, gn_plan **out) {
+gn_status plan_batch_norm(const plan_request *request, gn_plan_info *info, plan_kernel **out) {
     const bool is_backward = request->kernel == GN_KERNEL_BATCH_NORM_BACKWARD;
     const gn_tensor_desc *x = &request->tensors[is_backward ? X_ : X];
     if (x->n_dims < 2)

@@ -12,15 +12,15 @@
 #include "plan.h"
 
 typedef struct conv_plan {
-    gn_plan base;
+    plan_kernel base;
     dnn_chain chain;
 } conv_plan;
 
-static gn_status conv_run(gn_plan *plan, const gn_run *run) {
+static gn_status conv_run(plan_kernel *plan, const gn_run *run) {
     return dnn_chain_run(&((conv_plan *)plan)->chain, run);
 }
 
-static void conv_release(gn_plan *plan) {
+static void conv_release(plan_kernel *plan) {
     dnn_chain_destroy(&((conv_plan *)plan)->chain);
     free(plan);
 }
@@ -244,7 +244,7 @@ static dnnl_status_t build_chain(conv_maker *m, dnn_chain *chain, dnnl_primitive
     return add_reorders(m, chain, conv, true);
 }
 
-gn_status plan_convolution(const plan_request *request, gn_plan_info *info, gn_plan **out) {
+gn_status plan_convolution(const plan_request *request, gn_plan_info *info, plan_kernel **out) {
     conv_maker m = {.request = request};
     for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
         if (kinds[i].kernel != request->kernel)

@@ -59,6 +59,8 @@ typedef struct cpu_frame {
 
 /* layout.c: fills n, dim, size, block, columns, runs, kept, reduced, tile and row_tile. */
 void cpu_layout_map(cpu_job *job);
+/* The same for a map of one box, or false if it is larger. */
+bool cpu_layout_small(cpu_job *job);
 void cpu_layout_reduce(cpu_job *job);
 
 /* Bytes of the arrays that cpu_job_bind needs. */

@@ -127,6 +127,21 @@ static void finish(cpu_job *job) {
     job->tile = (job->tile + 15) / 16 * 16;
 }
 
+bool cpu_layout_small(cpu_job *job) {
+    const gn_call *call = job->call;
+    const int64_t n = call->n_dims == 0 ? 1 : call->size[0];
+    if (call->n_dims > 1 || n > job->program->tile)
+        return false;
+    job->n = job->kept.n = call->n_dims;
+    job->reduced.n = 0;
+    job->columns = job->runs = false;
+    job->dim[0] = job->kept.position[0] = 0;
+    job->size[0] = job->block[0] = n;
+    job->kept.count[0] = job->kept.boxes = job->reduced.boxes = 1;
+    job->tile = job->row_tile = (n + 15) / 16 * 16;
+    return true;
+}
+
 void cpu_layout_map(cpu_job *job) {
     const gn_call *call = job->call;
     const int64_t room = job->program->tile;
@@ -177,7 +192,7 @@ void cpu_layout_reduce(cpu_job *job) {
         if (job->n > 0) {
             int64_t *columns = &job->block[job->n - 1];
             *columns = even_piece(job->size[job->n - 1], large_tile(job->program));
-            int64_t left = *columns < ROW ? room / *columns : 0;
+            int64_t left = *columns < WIDE / 4 ? large_tile(job->program) / *columns : 0;
             left = fill(job, &job->reduced, left);
             cpu_grid outer = job->kept;
             if (outer.n > 0)

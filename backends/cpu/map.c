@@ -27,6 +27,11 @@ static gn_status map_prepared(const cpu_program *program, const gn_call *call) {
     job.program = program;
     job.call = call;
     job.fault = &fault;
+    if (cpu_layout_small(&job)) {
+        cpu_job_bind(&job, arrays);
+        run_boxes(&job, 0, 1);
+        return cpu_fault_status(&fault, program->source->name);
+    }
     cpu_layout_map(&job);
     cpu_job_bind(&job, arrays);
     cpu_parallel(cpu_threads_for(cpu_job_time(&job), job.kept.boxes), run_share, &job);

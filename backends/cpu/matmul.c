@@ -132,7 +132,7 @@ static bool make_regular(int64_t rows, int64_t columns, int64_t *row, int64_t *c
 /* ---- By oneDNN --------------------------------------------------------------------------------------- */
 
 typedef struct matmul_plan {
-    gn_plan base;
+    plan_kernel base;
     dnn_chain chain;
     const plan_loops *loops;
     int64_t relu; /* elements of c to rectify */
@@ -150,7 +150,7 @@ static void relu_body(void *context, int thread, int n_threads) {
     job->plan->loops->relu(end - first, job->c + first);
 }
 
-static gn_status matmul_run(gn_plan *base, const gn_run *run) {
+static gn_status matmul_run(plan_kernel *base, const gn_run *run) {
     matmul_plan *plan = (matmul_plan *)base;
     const gn_status status = dnn_chain_run(&plan->chain, run);
     if (status || !plan->relu)
@@ -160,7 +160,7 @@ static gn_status matmul_run(gn_plan *base, const gn_run *run) {
     return GN_OK;
 }
 
-static void matmul_release(gn_plan *plan) {
+static void matmul_release(plan_kernel *plan) {
     dnn_chain_destroy(&((matmul_plan *)plan)->chain);
     free(plan);
 }
@@ -239,7 +239,7 @@ static int64_t elements_of(const matmul_problem *p) {
     return n;
 }
 
-static gn_status plan_onednn(const matmul_problem *p, gn_plan_info *info, gn_plan **out) {
+static gn_status plan_onednn(const matmul_problem *p, gn_plan_info *info, plan_kernel **out) {
     if (p->relu && (!is_dense(p) || p->operand[MATMUL_C].dtype != GN_F32))
         return cpu_fail(GN_E_UNSUPPORTED, 0, "relu of a matmul is for dense float32 results only");
     matmul_plan *plan = calloc(1, sizeof *plan);
@@ -277,7 +277,7 @@ static gn_status plan_onednn(const matmul_problem *p, gn_plan_info *info, gn_pla
     return GN_OK;
 }
 
-gn_status plan_matmul(const plan_request *request, gn_plan_info *info, gn_plan **out) {
+gn_status plan_matmul(const plan_request *request, gn_plan_info *info, plan_kernel **out) {
     matmul_problem p;
     if (!shapes_agree(request))
         return cpu_fail(GN_E_ARGUMENT, 0, "the sizes of this matmul do not agree");

@@ -24,6 +24,6 @@ typedef struct matmul_problem {
 } matmul_problem;
 
 /* Products with vectors and tiny ones, which oneDNN is slow at: GN_E_UNSUPPORTED if this is none. */
-gn_status plan_small_matmul(const matmul_problem *problem, gn_plan **out);
+gn_status plan_small_matmul(const matmul_problem *problem, plan_kernel **out);
 
 #endif

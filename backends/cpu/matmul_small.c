@@ -14,7 +14,7 @@
 enum { TINY = 1024, TINY_REGULAR = 4096 };
 
 typedef struct small_plan {
-    gn_plan base;
+    plan_kernel base;
     const plan_loops *loops;
     matmul_problem problem;
     small_matmul product;
@@ -48,7 +48,7 @@ static void small_body(void *context, int thread, int n_threads) {
     }
 }
 
-static gn_status small_run(gn_plan *base, const gn_run *run) {
+static gn_status small_run(plan_kernel *base, const gn_run *run) {
     const small_plan *plan = (small_plan *)base;
     small_job job = {.plan = plan};
     for (int o = 0; o < MATMUL_OPERANDS; o++)
@@ -58,9 +58,9 @@ static gn_status small_run(gn_plan *base, const gn_run *run) {
     return GN_OK;
 }
 
-static void small_release(gn_plan *plan) { free(plan); }
+static void small_release(plan_kernel *plan) { free(plan); }
 
-gn_status plan_small_matmul(const matmul_problem *p, gn_plan **out) {
+gn_status plan_small_matmul(const matmul_problem *p, plan_kernel **out) {
     for (int o = 0; o < MATMUL_OPERANDS; o++)
         if (p->operand[o].place >= 0 && p->operand[o].dtype != GN_F32)
             return GN_E_UNSUPPORTED;

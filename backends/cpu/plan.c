@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <pthread.h>
+
 #ifdef _OPENMP
 #include <omp.h>
 #endif
@@ -39,43 +41,6 @@ unsigned tensor_layouts(const gn_tensor_desc *t) {
     }
     return layouts;
 }
-
-/* ---- Threads ----------------------------------------------------------------------------------------- */
-
-#ifdef _OPENMP
-
-/*
- * oneDNN splits the work of a primitive for omp_get_max_threads() threads when it is made, and some
- * primitives are wrong if another number shows up at a run. So both happen with `threads`, also
- * inside a parallel region of the caller's.
- */
-typedef struct thread_setting {
-    int threads, levels;
-} thread_setting;
-
-static thread_setting threads_set(int threads) {
-    thread_setting before = {omp_get_max_threads(), omp_get_max_active_levels()};
-    if (before.threads != threads)
-        omp_set_num_threads(threads);
-    if (threads > 1 && before.levels <= omp_get_active_level())
-        omp_set_max_active_levels(omp_get_active_level() + 1);
-    return before;
-}
-
-static void threads_restore(thread_setting before) {
-    if (omp_get_max_threads() != before.threads)
-        omp_set_num_threads(before.threads);
-    if (omp_get_max_active_levels() != before.levels)
-        omp_set_max_active_levels(before.levels);
-}
-
-#else
-
-typedef int thread_setting;
-static thread_setting threads_set(int threads) { return threads; }
-static void threads_restore(thread_setting before) { (void)before; }
-
-#endif
 
 /* ---- The kernels ------------------------------------------------------------------------------------- */
 
@@ -133,31 +98,134 @@ static gn_status read_request(const gn_plan_desc *desc, plan_request *out) {
     return GN_OK;
 }
 
+/* ---- Plans and threads ------------------------------------------------------------------------------- */
+
+/*
+ * oneDNN cuts the work of a primitive for omp_get_max_threads() threads when it is made, and some
+ * results are wrong if another number shows up when it runs, which inside of a parallel region of
+ * the caller's is 1. So a plan has two variants, one for each place, made where it is first needed,
+ * and OpenMP is held to the number of threads meanwhile.
+ */
+enum { TOGETHER, ALONE /* in somebody's parallel region */, N_VARIANTS };
+
+typedef struct plan_variant {
+    plan_kernel *kernel; /* read and written atomically; NULL: not made yet */
+    uint64_t workspace_bytes;
+    int threads;
+} plan_variant;
+
+struct gn_plan {
+    plan_request request;
+    plan_variant variant[N_VARIANTS];
+    uint64_t workspace_bytes; /* what the host gives each run */
+    pthread_mutex_t making;
+};
+
+#ifdef _OPENMP
+
+typedef struct thread_setting {
+    int threads, dynamic;
+} thread_setting;
+
+static int variant_here(void) { return omp_in_parallel() ? ALONE : TOGETHER; }
+
+static int threads_of(int variant) {
+    const int threads = cpu_threads(), limit = omp_get_thread_limit();
+    return variant == ALONE ? 1 : threads < limit ? threads : limit;
+}
+
+static thread_setting threads_set(int threads) {
+    const thread_setting before = {omp_get_max_threads(), omp_get_dynamic()};
+    if (before.threads != threads)
+        omp_set_num_threads(threads);
+    if (before.dynamic)
+        omp_set_dynamic(0);
+    return before;
+}
+
+static void threads_restore(int threads, thread_setting before) {
+    if (before.threads != threads)
+        omp_set_num_threads(before.threads);
+    if (before.dynamic)
+        omp_set_dynamic(1);
+}
+
+#else
+
+typedef int thread_setting;
+static int variant_here(void) { return TOGETHER; }
+static int threads_of(int variant) { return variant == ALONE ? 1 : cpu_threads(); }
+static thread_setting threads_set(int threads) { return threads; }
+static void threads_restore(int threads, thread_setting before) { (void)threads, (void)before; }
+
+#endif
+
+/* Makes the variant, unless another thread did. */
+static gn_status make_variant(gn_plan *plan, int number, gn_plan_info *info) {
+    plan_variant *variant = &plan->variant[number];
+    plan_kernel *kernel = NULL;
+    gn_status status = GN_OK;
+    pthread_mutex_lock(&plan->making);
+    if (!variant->kernel) {
+        variant->threads = threads_of(number);
+        const thread_setting before = threads_set(variant->threads);
+        status = kernels[plan->request.kernel].make(&plan->request, info, &kernel);
+        threads_restore(variant->threads, before);
+        variant->workspace_bytes = info->workspace_bytes;
+        if (!status)
+            __atomic_store_n(&variant->kernel, kernel, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&plan->making);
+    return status;
+}
+
 gn_status cpu_plan(gn_device *device, const gn_plan_desc *desc, gn_plan_info *info, gn_plan **out) {
     (void)device;
-    plan_request request;
-    gn_status status = read_request(desc, &request);
-    if (status)
-        return status;
-    const int threads = cpu_threads();
-    const thread_setting before = threads_set(threads);
-    status = kernels[request.kernel].make(&request, info, out);
-    threads_restore(before);
+    gn_plan *plan = calloc(1, sizeof *plan);
+    if (!plan)
+        return cpu_fail(GN_E_MEMORY, 0, "no memory for a plan");
+    pthread_mutex_init(&plan->making, NULL);
+    gn_status status = read_request(desc, &plan->request);
     if (!status)
-        (*out)->threads = threads;
-    return status;
+        status = make_variant(plan, variant_here(), info);
+    if (status) {
+        cpu_plan_release(device, plan);
+        return status;
+    }
+    plan->workspace_bytes = info->workspace_bytes;
+    *out = plan;
+    return GN_OK;
 }
 
 void cpu_plan_release(gn_device *device, gn_plan *plan) {
     (void)device;
-    if (plan)
-        plan->release(plan);
+    if (!plan)
+        return;
+    for (int i = 0; i < N_VARIANTS; i++)
+        if (plan->variant[i].kernel)
+            plan->variant[i].kernel->release(plan->variant[i].kernel);
+    pthread_mutex_destroy(&plan->making);
+    free(plan);
 }
 
 gn_status cpu_run(gn_device *device, gn_stream *stream, const gn_run *run) {
-    (void)device, (void)stream;
-    const thread_setting before = threads_set(run->plan->threads);
-    const gn_status status = run->plan->run(run->plan, run);
-    threads_restore(before);
+    gn_plan *plan = run->plan;
+    const int number = variant_here();
+    plan_variant *variant = &plan->variant[number];
+    plan_kernel *kernel = __atomic_load_n(&variant->kernel, __ATOMIC_ACQUIRE);
+    gn_run changed = *run;
+    gn_status status = GN_OK;
+    if (!kernel) {
+        gn_plan_info info = {.struct_size = sizeof info};
+        status = make_variant(plan, number, &info);
+        kernel = variant->kernel;
+    }
+    if (!status && variant->workspace_bytes > plan->workspace_bytes)
+        status = cpu_host->scratch(device, stream, variant->workspace_bytes, &changed.workspace);
+    if (status)
+        return status;
+    const thread_setting before = threads_set(variant->threads);
+    status = kernel->run(kernel, &changed);
+    threads_restore(variant->threads, before);
     return status;
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * plan.h - what the planned kernels share: the plan, the request that it is made from, and how
- * tensors lie in memory. plan.c has the table of the kernels.
+ * plan.h - what the planned kernels share: the request that they are made from, what they make of
+ * it, and how tensors lie in memory. plan.c has the table of the kernels.
  */
 #ifndef CPU_PLAN_H
 #define CPU_PLAN_H
@@ -23,19 +23,20 @@ typedef struct plan_request {
     } attr;
 } plan_request;
 
-/* First member of every plan. A plan is immutable, and several threads may run it at once. */
-struct gn_plan {
-    gn_status (*run)(gn_plan *plan, const gn_run *run);
-    void (*release)(gn_plan *plan); /* frees all of it */
-    int threads;                    /* of cpu_threads when it was made; a run uses as many */
+/* A kernel made ready for a request; first member of what each maker allocates. It is immutable,
+ * and several threads may run it at once. */
+typedef struct plan_kernel plan_kernel;
+struct plan_kernel {
+    gn_status (*run)(plan_kernel *kernel, const gn_run *run);
+    void (*release)(plan_kernel *kernel); /* frees all of it */
 };
 
-typedef gn_status plan_maker(const plan_request *request, gn_plan_info *info, gn_plan **out);
-plan_maker plan_matmul, plan_matmul_direct, plan_convolution, plan_pool, plan_batch_norm;
+typedef gn_status plan_maker(const plan_request *request, gn_plan_info *info, plan_kernel **out);
+plan_maker plan_matmul, plan_convolution, plan_pool, plan_batch_norm;
 
 static inline bool tensor_is_absent(const gn_tensor_desc *t) { return t->n_dims < 0; }
 
-/* A plan's memory block at run time. */
+/* The address of a tensor of a run. */
 static inline void *plan_memory(const gn_pointer *p) { return (char *)p->mem->base + p->offset; }
 
 /* How (N, C, spatial..) lies densely in memory. A tensor of one channel or one pixel is both. */

@@ -25,7 +25,7 @@ typedef struct pool_size {
 } pool_size;
 
 typedef struct pool_plan {
-    gn_plan base;
+    plan_kernel base;
     const plan_loops *loops;
     bool backward, maximum, wide; /* wide: winners are i32, not u8 */
     char layout;                  /* of y and dy */
@@ -160,7 +160,7 @@ static void pool_body(void *context, int thread, int n_threads) {
         pool_row(job, row / to->of[1] / to->of[0], row / to->of[1] % to->of[0], row % to->of[1]);
 }
 
-static gn_status pool_run(gn_plan *plan, const gn_run *run) {
+static gn_status pool_run(plan_kernel *plan, const gn_run *run) {
     const pool_plan *p = (pool_plan *)plan;
     const pool_size *to = p->backward ? &p->x : &p->y;
     pool_job job = {.plan = p,
@@ -181,7 +181,7 @@ static gn_status pool_run(gn_plan *plan, const gn_run *run) {
     return GN_OK;
 }
 
-static void pool_release(gn_plan *plan) { free(plan); }
+static void pool_release(plan_kernel *plan) { free(plan); }
 
 /* ---- The plan ---------------------------------------------------------------------------------------- */
 
@@ -247,7 +247,7 @@ static void set_dims(pool_plan *p, const plan_request *request) {
         p->counted[o] = (float)a->divisor;
 }
 
-gn_status plan_pool(const plan_request *request, gn_plan_info *info, gn_plan **out) {
+gn_status plan_pool(const plan_request *request, gn_plan_info *info, plan_kernel **out) {
     const gn_status status = check_shapes(request);
     if (status)
         return status;

@@ -196,9 +196,25 @@ gn_tensor *gn_index_select(gn_tensor *x, int64_t dim, gn_tensor *index) {
 
 /* ---- scatter, scatter_add */
 
-/* g at the places written, zeros where source is larger than index. */
-static gn_tensor *source_gradient(const gn__node *node, gn_tensor *g, int dim, gn_tensor *index) {
+/* Where the source's element is the one that stayed: its number, scattered too, is read again. */
+static gn_tensor *stayed(const gn__node *node, int dim, gn_tensor *index) {
+    gn__device *device = index->storage->device;
+    gn_tensor *number = gn_reshape_with(
+        gn_arange(0, (double)index->count, 1, GN_AS(.device = device->name)), gn_shape_of(index));
+    gn_tensor *seen = gn__tensor_new(device, GN_I64, node->inputs[0].n_dims, node->inputs[0].size);
+    if (!number || !seen || gn__fill_data(seen, 0) ||
+        scatter_data(node->name, GN_SCATTER_SET, seen, dim, index, number))
+        return NULL;
+    return gn_eq(gather(node->name, seen, dim, index), number);
+}
+
+/* g at the places written (and where the element stayed, if `stays`); zeros where source is larger
+ * than index. */
+static gn_tensor *source_gradient(const gn__node *node, gn_tensor *g, int dim, gn_tensor *index,
+                                  bool stays) {
     gn_tensor *read = gather(node->name, g, dim, index);
+    if (stays)
+        read = gn_where_scalar_b(stayed(node, dim, index), read, 0);
     if (!read)
         return NULL;
     gn_shape before = {.n = read->n_dims}, after = {.n = read->n_dims};
@@ -210,7 +226,7 @@ static gn_tensor *source_gradient(const gn__node *node, gn_tensor *g, int dim, g
     return larger ? gn_pad(read, before, after, 0) : read;
 }
 
-/* dx = g, 0 at the places written; dsource = g there */
+/* dx = g, 0 at the places written; dsource = g there, 0 for those that others replaced */
 static gn_status scatter_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
     int dim = ((const along *)node->data)->dim;
     gn_tensor *index = gn__saved_tensor(node, 0), *g = grads[0];
@@ -223,7 +239,7 @@ static gn_status scatter_backward(gn__node *node, gn_tensor *const *grads, gn_te
         out[0] = gn_scatter(g, dim, index, gn_expand_with(zero, gn_shape_of(index)));
     }
     if (gn__needs(node, 1))
-        out[1] = source_gradient(node, g, dim, index);
+        out[1] = source_gradient(node, g, dim, index, true);
     return gn_error_status();
 }
 static const gn__node_class scatter_node = {.name = "scatter", .backward = scatter_backward};
@@ -232,8 +248,8 @@ static const gn__node_class scatter_node = {.name = "scatter", .backward = scatt
 static gn_status scatter_add_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
     gn_tensor *index = gn__saved_tensor(node, 0);
     out[0] = grads[0];
-    if (gn__needs(node, 1))
-        out[1] = source_gradient(node, grads[0], ((const along *)node->data)->dim, index);
+    if (index && gn__needs(node, 1))
+        out[1] = source_gradient(node, grads[0], ((const along *)node->data)->dim, index, false);
     return gn_error_status();
 }
 static const gn__node_class scatter_add_node = {.name = "scatter_add",

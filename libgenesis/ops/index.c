@@ -320,10 +320,23 @@ gn_tensor *gn_index_items(gn_tensor *x, gn_index_list items) {
     return s.places.n ? read_at(s.view, &s.places, s.index) : s.view;
 }
 
-/* ---- Writing: y = view with value at the places; dview = g, 0 at the places; dvalue = g there */
+/* ---- Writing: y = view with value at the places; dview = g, 0 at the places; dvalue = g there, but 0
+ * for elements that others replaced */
 
 static gn_tensor *write_at(const char *op, int combine, gn_tensor *view, const places *p,
                            gn_tensor *const *index, gn_tensor *value);
+
+/* Where the value's element is the one that stayed: its number, put too, is read again. */
+static gn_tensor *stayed(const gn__node *node, gn_tensor *const *index, const gn_tensor *g) {
+    gn__device *device = g->storage->device;
+    gn_tensor *number = gn_reshape_with(
+        gn_arange(0, (double)g->count, 1, GN_AS(.device = device->name)), gn_shape_of(g));
+    gn_tensor *seen = gn__tensor_new(device, GN_I64, node->inputs[0].n_dims, node->inputs[0].size);
+    if (!number || !seen || gn__fill_data(seen, 0) ||
+        write_data(node->name, GN_SCATTER_SET, seen, node->data, index, number))
+        return NULL;
+    return gn_eq(read_at(seen, node->data, index), number);
+}
 
 static gn_status put_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
     gn_tensor *index[GN_TENSOR_MAX_DIMS], *g = grads[0];
@@ -334,8 +347,10 @@ static gn_status put_backward(gn__node *node, gn_tensor *const *grads, gn_tensor
         if (zero && gn__fill_data(zero, 0) == GN_OK)
             out[0] = write_at("index_put", GN_SCATTER_SET, gn_clone(g), node->data, index, zero);
     }
-    if (gn__needs(node, 1))
-        out[1] = read_at(g, node->data, index);
+    if (gn__needs(node, 1)) {
+        gn_tensor *read = read_at(g, node->data, index);
+        out[1] = read ? gn_where_scalar_b(stayed(node, index, read), read, 0) : NULL;
+    }
     return gn_error_status();
 }
 static const gn__node_class put_node = {.name = "index_put", .backward = put_backward};

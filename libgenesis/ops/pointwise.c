@@ -55,7 +55,9 @@ static gn__signature signature_of(const application *a) {
 void gn__set_params(const gn_program *program, const double *values, gn_scalar *out) {
     for (uint32_t i = 0; i < program->n_insns; i++) {
         const gn_insn *insn = &program->insns[i];
-        if (insn->op != GN_OP_PARAM)
+        if (insn->op != GN_OP_PARAM && insn->op != GN_OP_CONST)
+            break; /* the builder puts both first */
+        if (insn->op == GN_OP_CONST)
             continue;
         if (gn_dtype_is_float(insn->type))
             out[insn->a].f = values[insn->a];

@@ -182,18 +182,6 @@ static const gn_program *instantiate(const gn__expr *e, const gn__signature *sig
     return program;
 }
 
-uint32_t gn__program_float_params(const gn_program *program) {
-    uint32_t floats = (uint32_t)((1u << program->n_params) - 1);
-    for (uint32_t i = 0; i < program->n_insns; i++) {
-        const gn_insn *insn = &program->insns[i];
-        if (insn->op != GN_OP_CONST && insn->op != GN_OP_PARAM)
-            break; /* parameters come first: see finish.c */
-        if (insn->op == GN_OP_PARAM && !gn__is_float(insn->type))
-            floats &= ~(1u << insn->a);
-    }
-    return floats;
-}
-
 /* ---- The cache */
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of adding to a cache */

@@ -132,8 +132,8 @@ typedef struct gn__signature {
     int8_t dtype[GN__MAX_VARIABLES];
     bool zero_dim[GN__MAX_VARIABLES];
     bool float_params;       /* the call's parameters are not all integers */
-    int8_t result;           /* dtype of the output; 0: as the expression's type says (f16 and
-                                bf16 stay what they were promoted to) */
+    int8_t result;           /* dtype of the output; 0 or less: as the expression's type says
+                                (f16 and bf16 stay what they were promoted to) */
 } gn__signature;
 
 /* The dtype of the result: that of the program's last operand, so where the program is needed
@@ -141,22 +141,16 @@ typedef struct gn__signature {
 int gn__expr_result_dtype(gn__expr *e, const gn__signature *signature);
 
 /* The program: operands are the variables that the expression uses, in order, then the output.
- * Cached in e: a few nanoseconds from the second time on. NULL with an error. */
+ * Cached in e: a few nanoseconds from the second time on. NULL with an error.
+ * A parameter is an integer (.i) where its PARAM instructions, which come first, have an integer
+ * type: where the call's parameters are all integers and this one is used with integer tensors. */
 const gn_program *gn__expr_program(gn__expr *e, const gn__signature *signature);
 
 /* The same expression as the element part of a reduction: the sum of its values, in their type,
  * over the reduced dims (for gradients of broadcast inputs); bools are counted. Cached in e. */
 const gn_program *gn__expr_sum_program(gn__expr *e, const gn__signature *signature);
 
-/* Which parameters (bit 1 << number) a program takes as floats, in .f; the others in .i. Programs
- * of expressions take a parameter as an integer where the call's parameters are all integers and
- * this one is used with integer tensors. Those that are not used count as floats. */
-uint32_t gn__program_float_params(const gn_program *program);
-
 /* Text of a program, one instruction a line, for logs and tests; owned by the caller: free(). */
 char *gn__program_text(const gn_program *program);
-
-/* Called by gn_shutdown. Nothing is freed: see above. */
-static inline void gn__programs_shutdown(void) {}
 
 #endif

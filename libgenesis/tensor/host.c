@@ -27,14 +27,16 @@ static uint16_t f16_store(double value) {
     double size = fabs(value);
     if (isnan(size))
         return 0x7e00;
+    if (size == 0)
+        return sign;
     if (size >= 65520) /* half a unit above the largest */
         return sign | 0x7c00;
     int exponent;
     frexp(size, &exponent); /* size < 2^exponent */
-    if (exponent < -13)
-        exponent = -13; /* subnormal: units of 2^-24 */
+    if (size < 0x1p-14)
+        exponent = -13; /* zero and subnormal: units of 2^-24 */
     double units = rint(ldexp(size, 11 - exponent)); /* 0 .. 2048 */
-    if (exponent == -13)
+    if (size < 0x1p-14)
         return sign | (uint16_t)units; /* 1024 carries into the exponent, as it should */
     return sign | (uint16_t)(((exponent + 14) << 10) + (int)units - 1024);
 }

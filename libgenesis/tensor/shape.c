@@ -18,7 +18,7 @@ void gn__row_major(int n_dims, const int64_t *size, int64_t *stride) {
     int64_t step = 1;
     for (int d = n_dims; d-- > 0;) {
         stride[d] = step;
-        step *= size[d] > 1 ? size[d] : 1;
+        gn__mul(step, size[d] > 1 ? size[d] : 1, &step); /* wraps only where another size is 0 */
     }
 }
 

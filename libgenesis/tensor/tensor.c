@@ -4,6 +4,7 @@
  */
 #include <stdlib.h>
 
+#include "../program/program.h"
 #include "tensor.h"
 
 /* Defined by autograd: drops the history, gradient and hooks of a tensor that is freed. */
@@ -52,7 +53,8 @@ static gn_tensor *tensor_over(gn__storage *storage, int dtype, int n_dims, const
     t->storage = storage;
     t->dtype = (int8_t)dtype;
     t->n_dims = (int8_t)n_dims;
-    memcpy(t->size, size, (size_t)n_dims * sizeof *size);
+    if (n_dims) /* size may be NULL otherwise */
+        memcpy(t->size, size, (size_t)n_dims * sizeof *size);
     return gn__own(t);
 }
 
@@ -197,6 +199,13 @@ const char *gn_dtype_name(gn_dtype dtype) {
         break;
     }
     return "no dtype";
+}
+
+gn_dtype gn_promote_types(gn_dtype a, gn_dtype b) {
+    if (gn_dtype_bytes(a) && gn_dtype_bytes(b))
+        return (gn_dtype)gn__promote(a, b);
+    gn_fail(GN_E_ARGUMENT, "promote_types", "%d and %d: not both are dtypes", (int)a, (int)b);
+    return (gn_dtype)0;
 }
 
 int gn_dtype_from_name(const char *name) {

@@ -126,11 +126,16 @@ char *gn_tensor_text(const gn_tensor *t) {
     char *data = gn__alloc_array((size_t)t->count + 1, bytes);
     writer w = {.t = t, .data = data, .abridged = t->count > FULL_UP_TO, .integral = true};
     if (data && !gn_copy_out(t, data, (gn_dtype)t->dtype, t->count)) {
-        each_shown(&w, 0, 0, note_range);
+        if (t->count)
+            each_shown(&w, 0, 0, note_range);
         w.integral &= !w.scientific;
-        each_shown(&w, 0, 0, note_width);
+        if (t->count)
+            each_shown(&w, 0, 0, note_width);
         write_text(&w, "tensor(");
-        write_dim(&w, 0, 0);
+        if (t->count)
+            write_dim(&w, 0, 0);
+        else
+            write_text(&w, "[]");
         write_text(&w, ", %s", gn_dtype_name((gn_dtype)t->dtype));
         write_text(&w, ", %s, %s)", gn__shape_of(t), t->storage->device->name);
     }

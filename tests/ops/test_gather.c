@@ -24,7 +24,7 @@ static const case_op ops[] = {
 START_TEST(test_cases) { cases_run("ops_gather.txt", ops, sizeof ops / sizeof *ops); }
 END_TEST
 
-/* Of equal indices the last one stays; a source may be larger than the index. */
+/* Of equal indices the last one stays, and gets the gradient; a source may be larger than the index. */
 START_TEST(test_scatter) {
     gn_tensor *x = gn_zeros_with(GN_SHAPE(2, 3), GN_AS(.requires_grad = true));
     gn_tensor *index = gn_tensor_of(((int64_t[]){1, 0, 1, 0}), 4, 1);
@@ -34,7 +34,7 @@ START_TEST(test_scatter) {
     EXPECT_VALUES(y, 0, 7, 0, 0, 5, 0, 0);
     gn_backward(gn_sum(y));
     EXPECT_VALUES(gn_grad(x), 0, 0, 1, 1, 0, 1, 1);
-    EXPECT_VALUES(gn_grad(source), 0, 1, 0, 1, 0, 1, 0, 1, 0, 0, 0);
+    EXPECT_VALUES(gn_grad(source), 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0);
     EXPECT_VALUES(x, 0, 0, 0, 0, 0, 0, 0);
 }
 END_TEST
@@ -42,17 +42,13 @@ END_TEST
 START_TEST(test_errors) {
     gn_tensor *x = gn_zeros(2, 3), *bad = gn_tensor_of(((int64_t[]){0, 2}), 2, 1);
     gn_gather(x, 0, bad);
-    gn_synchronize(gn_default_device());
-    expect_error(GN_E_INDEX, "gather: index 2 is out of range for an extent of 2");
+    expect_index_error("gather");
     gn_gather(x, 1, gn_neg(bad));
-    gn_synchronize(gn_default_device());
-    expect_error(GN_E_INDEX, "gather: index -2 is out of range for an extent of 3");
+    expect_index_error("gather");
     gn_scatter_add(x, 0, bad, gn_ones(2, 1));
-    gn_synchronize(gn_default_device());
-    expect_error(GN_E_INDEX, "scatter_add: index 2 is out of range for an extent of 2");
+    expect_index_error("scatter_add");
     gn_index_select(x, 1, gn_tensor_of(((int64_t[]){3}), 1));
-    gn_synchronize(gn_default_device());
-    expect_error(GN_E_INDEX, "index_select: index 3 is out of range for an extent of 3");
+    expect_index_error("index_select");
     ck_assert_ptr_null(gn_gather(x, 0, gn_ones(2, 1)));
     expect_error(GN_E_ARGUMENT, "gather: indices must be integers, not float32");
     ck_assert_ptr_null(gn_gather(gn_zeros(1, 1), 0, gn_tensor_of(((int64_t[]){0, 0}), 1, 2)));
