@@ -167,6 +167,7 @@ cpu_sources = \
 	backends/cpu/memory.c \
 	backends/cpu/onednn.c \
 	backends/cpu/onednn.h \
+	backends/cpu/optimise.c \
 	backends/cpu/parallel.h \
 	backends/cpu/plan.c \
 	backends/cpu/plan.h \
@@ -241,6 +242,10 @@ checked_samples = \
 	samples/05_save_load
 
 unit_tests = \
+	tests/autograd/test_engine \
+	tests/autograd/test_function \
+	tests/autograd/test_gradcheck \
+	tests/autograd/test_history \
 	tests/backend/test_fuzz \
 	tests/backend/test_kernels \
 	tests/backend/test_plans \
@@ -294,11 +299,16 @@ unit_tests = \
 	tests/runtime/test_split \
 	tests/tensor/test_create \
 	tests/tensor/test_data \
+	tests/tensor/test_random \
 	tests/tensor/test_shape \
 	tests/tensor/test_text
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests)
+tests_autograd_test_engine_LDADD = $(test_ldadd)
+tests_autograd_test_function_LDADD = $(test_ldadd)
+tests_autograd_test_gradcheck_LDADD = $(test_ldadd)
+tests_autograd_test_history_LDADD = $(test_ldadd)
 tests_backend_test_fuzz_LDADD = $(test_ldadd)
 tests_backend_test_kernels_LDADD = $(test_ldadd)
 tests_backend_test_plans_LDADD = $(test_ldadd)
@@ -352,6 +362,7 @@ tests_runtime_test_space_LDADD = $(test_ldadd)
 tests_runtime_test_split_LDADD = $(test_ldadd)
 tests_tensor_test_create_LDADD = $(test_ldadd)
 tests_tensor_test_data_LDADD = $(test_ldadd)
+tests_tensor_test_random_LDADD = $(test_ldadd)
 tests_tensor_test_shape_LDADD = $(test_ldadd)
 tests_tensor_test_text_LDADD = $(test_ldadd)
 endif
@@ -523,6 +534,7 @@ extra_files = \
 	tests/fixtures/optim_sgd.inc \
 	tests/fixtures/pool.safetensors \
 	tests/fixtures/python.safetensors \
+	tests/fixtures/random.inc \
 	tests/fixtures/softmax.safetensors \
 	tests/lsan.supp \
 	tests/project/installcheck.sh \

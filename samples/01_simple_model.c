@@ -8,7 +8,8 @@
 /* Points in a square; the class tells the quadrant. */
 static void make_batch(gn_tensor **x, gn_tensor **y) {
     *x = gn_sub_scalar(gn_rand(64, 2), 0.5);
-    gn_tensor *right = gn_gt_scalar(gn_select(*x, 1, 0), 0), *upper = gn_gt_scalar(gn_select(*x, 1, 1), 0);
+    gn_tensor *right = gn_gt_scalar(gn_select(*x, 1, 0), 0);
+    gn_tensor *upper = gn_gt_scalar(gn_select(*x, 1, 1), 0);
     *y = gn_add(gn_cast(right, GN_I64), gn_mul_scalar(gn_cast(upper, GN_I64), 2));
 }
 

@@ -36,8 +36,8 @@ int main(void) {
     gn_dict *parameters = gn_parameters(layer);
     for (int64_t i = 0; i < gn_dict_size(parameters); i++) {
         gn_tensor *p = gn_dict_tensor(parameters, i);
-        printf("%s: %lld elements, gradient: %s\n", gn_dict_name(parameters, i), (long long)gn_numel(p),
-               gn_grad(p) ? "yes" : "no");
+        printf("%s: %lld elements, gradient: %s\n", gn_dict_name(parameters, i),
+               (long long)gn_numel(p), gn_grad(p) ? "yes" : "no");
     }
     gn_perror("02_custom_layer");
     gn_shutdown();

@@ -24,12 +24,12 @@ static gn_module *block(int64_t channels) {
     return &m->base;
 }
 
-typedef struct { gn_module base, *conv1, *bn1, *relu, *maxpool, *layer1, *layer2, *avgpool, *fc; } resnet;
+typedef struct { gn_module base, *conv1, *bn1, *relu, *pool, *layer1, *layer2, *avg, *fc; } resnet;
 static gn_tensor *resnet_forward(gn_module *module, gn_tensor *x) {
     resnet *m = (resnet *)module;
     x = gn_forward(m->relu, gn_forward(m->bn1, gn_forward(m->conv1, x)));
-    x = gn_forward(m->layer2, gn_forward(m->layer1, gn_forward(m->maxpool, x)));
-    x = gn_forward(m->avgpool, x);
+    x = gn_forward(m->layer2, gn_forward(m->layer1, gn_forward(m->pool, x)));
+    x = gn_forward(m->avg, x);
     return gn_forward(m->fc, gn_view(x, gn_size(x, 0), -1));
 }
 static const gn_module_class resnet_class = {
@@ -40,17 +40,17 @@ static gn_module *resnet_new(int64_t classes) {
     m->conv1 = gn_child(m, "conv1", gn_nn_conv2d(3, 64, 7, .stride = 2, .padding = 3));
     m->bn1 = gn_child(m, "bn1", gn_nn_batch_norm2d(64));
     m->relu = gn_child(m, "relu", gn_nn_relu());
-    m->maxpool = gn_child(m, "maxpool", gn_nn_max_pool2d(3, .stride = 2, .padding = 1));
+    m->pool = gn_child(m, "maxpool", gn_nn_max_pool2d(3, .stride = 2, .padding = 1));
     m->layer1 = gn_child(m, "layer1", gn_nn_sequential(block(64), block(64), block(64)));
     m->layer2 = gn_child(m, "layer2", gn_nn_sequential(block(64), block(64), block(64), block(64)));
-    m->avgpool = gn_child(m, "avgpool", gn_nn_adaptive_avg_pool2d(1, 1));
+    m->avg = gn_child(m, "avgpool", gn_nn_adaptive_avg_pool2d(1, 1));
     m->fc = gn_child(m, "fc", gn_nn_linear(64, classes));
     return &m->base;
 }
 
 int main(void) {
     gn_module *model = resnet_new(10);
-    gn_tensor *y = gn_forward(model, gn_randn(2, 3, 32, 32)); /* any size: the average is adaptive */
+    gn_tensor *y = gn_forward(model, gn_randn(2, 3, 32, 32)); /* or any other size */
     printf("(%lld, %lld)\n", (long long)gn_size(y, 0), (long long)gn_size(y, 1));
     gn_backward(gn_sum(gn_square(y)));
     printf("%s: %s\n", gn_dict_name(gn_parameters(model), 4),

@@ -24,7 +24,8 @@ int main(void) {
     gn_add_module(dict, "fc2", gn_nn_linear(20, 10));
     x = gn_forward(gn_key(dict, "fc1"), x);
     x = gn_forward(gn_key(dict, "fc2"), x);
-    printf("through the dictionary: (%lld, %lld)\n", (long long)gn_size(x, 0), (long long)gn_size(x, 1));
+    printf("through the dictionary: (%lld, %lld)\n", (long long)gn_size(x, 0),
+           (long long)gn_size(x, 1));
 
     gn_module *model = gn_nn_module_dict();
     gn_add_module(model, "layers", list);

@@ -21,8 +21,8 @@ int main(void) {
     gn_forward(model, x); /* changes the running statistics */
     gn_eval(model);
     gn_eval(other);
-    printf("before: %s\n",
-           gn_allclose(gn_forward(model, x), gn_forward(other, x)) ? "same output" : "different output");
+    bool same = gn_allclose(gn_forward(model, x), gn_forward(other, x));
+    printf("before: %s output\n", same ? "same" : "different");
 
     gn_save(gn_state_dict(model), path);
     gn_dict *state = gn_load(path, gn_default_device());
@@ -30,8 +30,8 @@ int main(void) {
         printf("  %s: %lld elements\n", gn_dict_name(state, i),
                (long long)gn_numel(gn_dict_tensor(state, i)));
     gn_load_state_dict(other, state);
-    printf("after: %s\n",
-           gn_allclose(gn_forward(model, x), gn_forward(other, x)) ? "same output" : "different output");
+    same = gn_allclose(gn_forward(model, x), gn_forward(other, x));
+    printf("after: %s output\n", same ? "same" : "different");
 
     gn_load_state_dict(model_new(5), state); /* nothing is changed: */
     printf("error: %s\n", gn_error());

@@ -14,7 +14,8 @@ enum { MAX_VALUES = 4096 };
 
 /* Element i of an input: kind u is uniform on [low, high), i an integer in [low, high], s special. */
 static double value_of(char kind, double low, double high, int64_t seed, int64_t i) {
-    static const double special[] = {NAN, INFINITY, -INFINITY, 0, -0.0, 1, -1, 0.5, -0.5, 1.5, 2.5, -2.5};
+    static const double special[] = {NAN, INFINITY, -INFINITY, 0,   -0.0, 1,
+                                     -1,  0.5,      -0.5,      1.5, 2.5,  -2.5};
     int64_t turn = i * 37 + seed * 11 + 5;
     if (kind == 's')
         return special[(i + seed) % (int64_t)GN_LENGTH(special)];
@@ -23,7 +24,8 @@ static double value_of(char kind, double low, double high, int64_t seed, int64_t
     return low + (high - low) * ((double)(turn % 101) / 101.0);
 }
 
-static gn_tensor *values(gn_shape shape, int dtype, char kind, double low, double high, int64_t seed) {
+static gn_tensor *values(gn_shape shape, int dtype, char kind, double low, double high,
+                         int64_t seed) {
     int64_t n = gn__count((int)shape.n, shape.size);
     double *x = malloc(sizeof *x * (size_t)(n + 1));
     for (int64_t i = 0; i < n; i++)
@@ -52,11 +54,10 @@ gn_tensor *case_layout(gn_tensor *t, char layout) {
     case 'o': /* a part along the first dim: an offset */
         return n < 1 ? t : part_of_larger(t, 0, 1);
     case 'e': /* expanded along the first dim: its first slice everywhere */
-        return n < 1 || gn_size(t, 0) == 0 ? t : gn_expand_with(gn_narrow(t, 0, 0, 1), gn_shape_of(t));
-    case 'h': /* channels-last, hidden */
-        return n < 3 ? t : gn__channels_last_copy(t);
-    default:
-        return t;
+        return n < 1 || gn_size(t, 0) == 0 ? t
+                                           : gn_expand_with(gn_narrow(t, 0, 0, 1), gn_shape_of(t));
+    case 'h': /* channels-last, hidden */ return n < 3 ? t : gn__channels_last_copy(t);
+    default: return t;
     }
 }
 
@@ -107,15 +108,16 @@ static bool wrong(test_case *c, const char *format, ...) {
 static bool compare(test_case *c, const char *what, gn_tensor *t, const double *expected, int64_t n,
                     double tolerance) {
     if (!t || gn_numel(t) != n)
-        return wrong(c, "%s has %lld elements, expected %lld", what, t ? (long long)gn_numel(t) : -1,
-                     (long long)n);
+        return wrong(c, "%s has %lld elements, expected %lld", what,
+                     t ? (long long)gn_numel(t) : -1, (long long)n);
     double *found = malloc(sizeof *found * (size_t)(n + 1));
     int64_t i = 0;
     if (gn_copy_out(t, found, GN_F64, n) == GN_OK)
         while (i < n && close(found[i], expected[i], tolerance))
             i++;
     if (i < n || gn_error_status())
-        wrong(c, "element %lld of %s is %.17g, expected %.17g", (long long)i, what, found[i], expected[i]);
+        wrong(c, "element %lld of %s is %.17g, expected %.17g", (long long)i, what, found[i],
+              expected[i]);
     free(found);
     return !c->failed;
 }
@@ -135,8 +137,8 @@ void expect_index_error(const char *op) {
     gn_synchronize(gn_default_device());
     ck_assert_str_eq(gn_status_name(gn_error_status()), "GN_E_INDEX");
     size_t length = strlen(op);
-    ck_assert_msg(!strncmp(gn_error(), op, length) && !strncmp(gn_error() + length, ": index", 7), "%s",
-                  gn_error());
+    ck_assert_msg(!strncmp(gn_error(), op, length) && !strncmp(gn_error() + length, ": index", 7),
+                  "%s", gn_error());
     gn_error_clear();
 }
 
@@ -302,7 +304,8 @@ void cases_run(const char *file, const case_op *ops, size_t n) {
             ck_abort_msg("%s: line %d: what is %s?", file, r.line, what);
     }
     gn_scope_end(r.scope);
-    ck_assert_msg(r.n_failed + r.c.failed == 0, "%d cases of %s failed", r.n_failed + r.c.failed, file);
+    ck_assert_msg(r.n_failed + r.c.failed == 0, "%d cases of %s failed", r.n_failed + r.c.failed,
+                  file);
     for (size_t i = 0; i < n; i++)
         ck_assert_msg(r.used[i], "%s has no case of %s", file, ops[i].name);
     ck_assert_int_gt(r.n_run, 0);

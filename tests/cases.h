@@ -54,7 +54,8 @@ void expect_index_error(const char *op);
 /* Elements as doubles against n expected ones; `tolerance` is absolute and relative. */
 void expect_values(gn_tensor *t, const double *expected, int64_t n, double tolerance);
 #define EXPECT_VALUES(t, tolerance, ...)                                                           \
-    expect_values(t, (double[]){__VA_ARGS__}, sizeof((double[]){__VA_ARGS__}) / sizeof(double), tolerance)
+    expect_values(t, (double[]){__VA_ARGS__}, sizeof((double[]){__VA_ARGS__}) / sizeof(double),    \
+                  tolerance)
 
 /* Whether the default device has the dtype. */
 bool has_dtype(int dtype);

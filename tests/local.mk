@@ -23,9 +23,9 @@ else
 TESTS += tests/project/no-check.sh
 endif
 
-%.cpu: %
+%.cpu: % tests/run-one
 	$(AM_V_GEN)printf '#!/bin/sh\nexec %s cpu %s "$$@"\n' $(abs_builddir)/tests/run-one $* >$@ && chmod +x $@
-%.ref: %
+%.ref: % tests/run-one
 	$(AM_V_GEN)printf '#!/bin/sh\nexec %s ref %s "$$@"\n' $(abs_builddir)/tests/run-one $* >$@ && chmod +x $@
 
 # Cancels make's own rule, which would overwrite a sample's NAME.out with the program NAME.

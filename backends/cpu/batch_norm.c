@@ -76,7 +76,7 @@ static void result_body(void *context, int thread, int n_threads) {
     }
 }
 
-/* ---- From the sums of blocks to those of channels ------------------------------------------------------ */
+/* ---- From the sums of blocks to those of channels ------------------------------------------ */
 
 static int64_t blocks_of_channel(const norm_plan *p) {
     return p->by_row ? p->rows / p->channels : p->n_blocks;
@@ -112,7 +112,7 @@ static void join_sums(const norm_job *job, int64_t channel, double *sum, double 
     }
 }
 
-/* ---- The two kernels --------------------------------------------------------------------------------- */
+/* ---- The two kernels ----------------------------------------------------------------------- */
 
 enum { Y, X, W, B, MEAN, VAR };                          /* tensors of the forward pass */
 enum { DX, DW, DB, DY, X_, W_, MEAN_, VAR_, N_TENSORS }; /* and of the backward */
@@ -181,7 +181,7 @@ static gn_status norm_run(plan_kernel *plan, const gn_run *run) {
 
 static void norm_release(plan_kernel *plan) { free(plan); }
 
-/* ---- The plan ---------------------------------------------------------------------------------------- */
+/* ---- The plan ------------------------------------------------------------------------------ */
 
 /* The layouts that all images have in common; 0 if shapes or dtypes do not fit. */
 static unsigned check_tensors(const plan_request *request, bool is_backward) {

@@ -3,8 +3,8 @@
  * chain.h - oneDNN primitives that run one after another on the tensors and the workspace of a
  * gn_run: most planned kernels are one, such as reorder the weight, convolve.
  */
-#ifndef CPU_CHAIN_H
-#define CPU_CHAIN_H
+#ifndef GENESIS_CPU_CHAIN_H
+#define GENESIS_CPU_CHAIN_H
 
 #include "onednn.h"
 

@@ -25,7 +25,7 @@ static void conv_release(plan_kernel *plan) {
     free(plan);
 }
 
-/* ---- The tensors of a convolution, whichever of them is computed ------------------------------------- */
+/* ---- The tensors of a convolution, whichever of them is computed --------------------------- */
 
 enum { IMAGE, WEIGHT, RESULT, BIAS, N_ROLES };
 
@@ -43,24 +43,24 @@ static const struct {
     dnnl_prop_kind_t prop;
     conv_role roles[N_ROLES];
 } kinds[] = {
-    {GN_KERNEL_CONV_FORWARD,
-     dnnl_forward_training,
-     {[IMAGE] = {.place = 1, .arg = DNNL_ARG_SRC},
-      [WEIGHT] = {.place = 2, .arg = DNNL_ARG_WEIGHTS},
-      [RESULT] = {.place = 0, .arg = DNNL_ARG_DST, .output = true},
-      [BIAS] = {.place = 3, .arg = DNNL_ARG_BIAS}}},
-    {GN_KERNEL_CONV_BACKWARD_DATA,
-     dnnl_backward_data,
-     {[IMAGE] = {.place = 0, .arg = DNNL_ARG_DIFF_SRC, .output = true},
-      [WEIGHT] = {.place = 2, .arg = DNNL_ARG_WEIGHTS},
-      [RESULT] = {.place = 1, .arg = DNNL_ARG_DIFF_DST},
-      [BIAS] = {.place = -1}}},
-    {GN_KERNEL_CONV_BACKWARD_WEIGHT,
-     dnnl_backward_weights,
-     {[IMAGE] = {.place = 1, .arg = DNNL_ARG_SRC},
-      [WEIGHT] = {.place = 0, .arg = DNNL_ARG_DIFF_WEIGHTS, .output = true},
-      [RESULT] = {.place = 2, .arg = DNNL_ARG_DIFF_DST},
-      [BIAS] = {.place = 3, .arg = DNNL_ARG_DIFF_BIAS, .output = true}}},
+    {.kernel = GN_KERNEL_CONV_FORWARD,
+     .prop = dnnl_forward_training,
+     .roles = {[IMAGE] = {.place = 1, .arg = DNNL_ARG_SRC},
+               [WEIGHT] = {.place = 2, .arg = DNNL_ARG_WEIGHTS},
+               [RESULT] = {.place = 0, .arg = DNNL_ARG_DST, .output = true},
+               [BIAS] = {.place = 3, .arg = DNNL_ARG_BIAS}}},
+    {.kernel = GN_KERNEL_CONV_BACKWARD_DATA,
+     .prop = dnnl_backward_data,
+     .roles = {[IMAGE] = {.place = 0, .arg = DNNL_ARG_DIFF_SRC, .output = true},
+               [WEIGHT] = {.place = 2, .arg = DNNL_ARG_WEIGHTS},
+               [RESULT] = {.place = 1, .arg = DNNL_ARG_DIFF_DST},
+               [BIAS] = {.place = -1}}},
+    {.kernel = GN_KERNEL_CONV_BACKWARD_WEIGHT,
+     .prop = dnnl_backward_weights,
+     .roles = {[IMAGE] = {.place = 1, .arg = DNNL_ARG_SRC},
+               [WEIGHT] = {.place = 0, .arg = DNNL_ARG_DIFF_WEIGHTS, .output = true},
+               [RESULT] = {.place = 2, .arg = DNNL_ARG_DIFF_DST},
+               [BIAS] = {.place = 3, .arg = DNNL_ARG_DIFF_BIAS, .output = true}}},
 };
 
 /* The same weight as oneDNN wants it: (G, O / G, C / G, kernel..) if there are groups. */
@@ -93,7 +93,7 @@ static const gn_tensor_desc *tensor_of(const conv_maker *m, int role) {
     return &m->request->tensors[m->roles[role].place];
 }
 
-/* ---- Checks and geometry --------------------------------------------------------------------------------- */
+/* ---- Checks and geometry ------------------------------------------------------------------- */
 
 static bool shapes_agree(const conv_maker *m) {
     const gn_conv_attr *a = &m->request->attr.conv;
@@ -131,7 +131,7 @@ static bool set_geometry(conv_maker *m) {
     return true;
 }
 
-/* ---- Descriptors and the primitive --------------------------------------------------------------------- */
+/* ---- Descriptors and the primitive --------------------------------------------------------- */
 
 static dnnl_status_t describe_given(conv_maker *m) {
     dnnl_status_t status = dnnl_success;
@@ -178,7 +178,7 @@ static dnnl_status_t try_layout(conv_maker *m, unsigned layout, dnnl_primitive_t
 
 /*
  * Channels-last if oneDNN has it as more than a plain loop, even when images must be reordered for
- * that: 33 against 61 ms for 32x256x14x14, 3x3, to 256 channels, both ways from and to (N, C, H, W).
+ * that: 33 against 61 ms for 32x256x14x14, 3x3, to 256 channels, from and to (N, C, H, W).
  */
 static dnnl_status_t choose(conv_maker *m, dnnl_primitive_t *out) {
     dnnl_status_t status = try_layout(m, LAYOUT_NHWC, out);
@@ -193,7 +193,7 @@ static dnnl_status_t choose(conv_maker *m, dnnl_primitive_t *out) {
     return dnnl_unimplemented;
 }
 
-/* ---- The chain ------------------------------------------------------------------------------------------- */
+/* ---- The chain ----------------------------------------------------------------------------- */
 
 static dnnl_status_t add_reorder(dnn_chain *chain, const conv_role *role, dnn_const_md inner) {
     dnnl_primitive_t reorder;

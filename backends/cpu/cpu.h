@@ -34,10 +34,12 @@ extern volatile bool cpu_forked;
 #if defined(__GNUC__)
 __attribute__((format(printf, 3, 4)))
 #endif
-gn_status cpu_fail(gn_status status, uint64_t tag, const char *format, ...);
+gn_status
+cpu_fail(gn_status status, uint64_t tag, const char *format, ...);
 
-/* GN_OK, or GN_E_FORKED with a message. Every entry of the table but count and info asks it first. */
+/* Every entry of the table but count and info asks this first. */
 static inline bool cpu_is_forked(void) { return cpu_forked; }
+/* GN_E_FORKED, with a message. */
 gn_status cpu_fail_forked(void);
 
 /* Threads that a parallel region may use, at least 1; 1 without OpenMP. */

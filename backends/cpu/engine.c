@@ -133,7 +133,7 @@ const void *cpu_frame_array(cpu_frame *frame, uint32_t reg, int64_t n, int which
         return frame->reg[reg];
     void *spare = spare_of(frame, which);
     p->kernels->splat[cpu_log2_size(p->registers[reg].dtype)](n, 0, spare, frame->reg[reg], NULL,
-                                                             NULL);
+                                                              NULL);
     return spare;
 }
 
@@ -242,10 +242,9 @@ static void pick(cpu_frame *f, const cpu_step *step, int64_t n) {
     for (int64_t r = 0; r < rows; r++) {
         const int64_t offset =
             plane_offset(&v, r / rows_of(&v)) + r % rows_of(&v) * row_stride_of(&v);
-        const int64_t bad =
-            k->pick[log2_size](cols, out + (r * cols << log2_size), base + offset * (1 << log2_size),
-                               v.stride[0], index + r * cols, operand->axis_stride,
-                               operand->axis_extent);
+        const int64_t bad = k->pick[log2_size](
+            cols, out + (r * cols << log2_size), base + offset * (1 << log2_size), v.stride[0],
+            index + r * cols, operand->axis_stride, operand->axis_extent);
         if (bad >= 0)
             cpu_fault_set(job->fault, job->call->tag, index[r * cols + bad], operand->axis_extent);
     }
@@ -283,8 +282,8 @@ static void store(cpu_frame *f, const cpu_store *s, const view *v, int64_t n) {
     const int64_t rows = rows_of(v), planes = planes_of(v);
     const char *in = from;
     for (int64_t plane = 0; plane < planes; plane++) {
-        k->scatter[log2_size](rows, v->extent[0], to + plane_offset(v, plane) * (1 << log2_size), in,
-                              row_stride_of(v), v->stride[0]);
+        k->scatter[log2_size](rows, v->extent[0], to + plane_offset(v, plane) * (1 << log2_size),
+                              in, row_stride_of(v), v->stride[0]);
         in += rows * v->extent[0] << log2_size;
     }
 }
@@ -298,7 +297,8 @@ static void spread(cpu_frame *f, const cpu_spread *s) {
     }
     const cpu_kernels *k = job->program->kernels;
     const int size = cpu_log2_size(job->program->registers[s->to].dtype);
-    const int64_t kept = cpu_frame_count(f, &job->kept), reduced = cpu_frame_count(f, &job->reduced);
+    const int64_t kept = cpu_frame_count(f, &job->kept),
+                  reduced = cpu_frame_count(f, &job->reduced);
     const void *from = f->reg[s->from];
     f->reg[s->to] = slot_of(f, s->to);
     if (job->uniform[s->from])
@@ -327,16 +327,17 @@ void cpu_frame_run(cpu_frame *f, const cpu_part *part, int64_t n) {
             continue;
         f->reg[s->reg] = slot_of(f, s->reg);
         if (job->direct[part->first_store + i] && is_dense(&views[i]))
-            f->reg[s->reg] =
-                (char *)operand->mem->base +
-                views[i].offset * (1 << cpu_log2_size(p->registers[s->reg].dtype));
+            f->reg[s->reg] = (char *)operand->mem->base +
+                             views[i].offset * (1 << cpu_log2_size(p->registers[s->reg].dtype));
     }
     const cpu_step *step = p->steps + part->first_step, *end = step + part->n_steps;
     const uint8_t *form = job->form + part->first_step;
     for (; step < end; step++, form++) {
-        if (step->kernel)
-            step->kernel(job->uniform[step->out] ? 1 : n, *form, f->reg[step->out],
-                         f->reg[step->a], f->reg[step->b], f->reg[step->c]);
+        if (step->twin != CPU_NO_TWIN && job->whole_rows)
+            f->reg[step->out] = f->reg[step->twin];
+        else if (step->kernel)
+            step->kernel(job->uniform[step->out] ? 1 : n, *form, f->reg[step->out], f->reg[step->a],
+                         f->reg[step->b], f->reg[step->c]);
         else
             pick(f, step, n);
     }

@@ -36,7 +36,8 @@ typedef struct cpu_job {
     const gn_call *call;
     uint32_t n; /* positions */
     bool columns;
-    bool runs; /* columns, and a box is one row of them */
+    bool runs;                /* columns, and a box is one row of them */
+    bool whole_rows;          /* a box has all of the reduced dims */
     uint8_t dim[GN_MAX_DIMS]; /* of the call, by position */
     int64_t size[GN_MAX_DIMS], block[GN_MAX_DIMS];
     cpu_grid kept, reduced;
@@ -50,14 +51,14 @@ typedef struct cpu_job {
 /* What one thread runs boxes with. */
 typedef struct cpu_frame {
     cpu_job *job;
-    void **reg;      /* where each register is now */
-    char *scratch;   /* the slots */
+    void **reg;               /* where each register is now */
+    char *scratch;            /* the slots */
     gn_scalar *value, *extra; /* states: row_tile for each reduction */
     gn_scalar *run;           /* room for as many: sums of columns that no state has yet */
     int64_t at[GN_MAX_DIMS], extent[GN_MAX_DIMS]; /* of the box, by position */
 } cpu_frame;
 
-/* layout.c: fills n, dim, size, block, columns, runs, kept, reduced, tile and row_tile. */
+/* layout.c: fills n, dim, size, block, columns, runs, whole_rows, kept, reduced, tile and row_tile. */
 void cpu_layout_map(cpu_job *job);
 /* The same for a map of one box, or false if it is larger. */
 bool cpu_layout_small(cpu_job *job);

@@ -55,8 +55,8 @@ static void bind_part(cpu_job *job, const cpu_part *part) {
         const cpu_store *s = &p->stores[i];
         bool direct = s->direct && !job->uniform[s->reg];
         for (uint32_t k = part->first_load; direct && k < part->first_load + part->n_loads; k++)
-            direct = p->loads[k].last_use <= s->made_by ||
-                     !alias(job, p->loads[k].operand, s->operand);
+            direct =
+                p->loads[k].last_use <= s->made_by || !alias(job, p->loads[k].operand, s->operand);
         job->direct[i] = direct;
     }
     for (uint32_t i = part->first_reduction; i < part->first_reduction + part->n_reductions; i++)

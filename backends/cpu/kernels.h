@@ -15,8 +15,12 @@
 /* Operands of a kernel that are uniform: bits of `form`. */
 enum { CPU_A_UNIFORM = 1, CPU_B_UNIFORM = 2, CPU_C_UNIFORM = 4 };
 
+/* Two operations of floats in one: CPU_MUL_ADD is a * b + c, CPU_MUL_RSUB c - a * b. */
+enum { CPU_MUL_ADD, CPU_MUL_SUB, CPU_MUL_RSUB, CPU_ADD_MUL, CPU_SUB_MUL, CPU_MUL_MUL, CPU_PAIRS };
+
 /* out[i] = op(a[i], b[i], c[i]), 0 <= i < n. `out` may be exactly one of the operands. */
-typedef void cpu_kernel(int64_t n, int form, void *out, const void *a, const void *b, const void *c);
+typedef void cpu_kernel(int64_t n, int form, void *out, const void *a, const void *b,
+                        const void *c);
 
 /*
  * Folds a tile (rows, cols) into one state per row, or one per column. A state is `value` (.f of
@@ -41,10 +45,11 @@ typedef void cpu_combine(int64_t n, void *target, int64_t target_stride, const v
 /* Sizes of elements are given by their logarithm: 0, 1, 2, 3. */
 typedef struct cpu_kernels {
     const char *name;
-    cpu_kernel *op[GN_OP_SELECT + 1][GN_N_DTYPES]; /* by the type of a; SELECT: of b */
+    cpu_kernel *op[GN_OP_SELECT + 1][GN_N_DTYPES];  /* by the type of a; SELECT: of b */
     cpu_kernel *strict[GN_OP_MAX + 1][GN_N_DTYPES]; /* instead, with GN_PROGRAM_NO_CONTRACT */
-    cpu_kernel *cast[GN_N_DTYPES][GN_N_DTYPES];    /* from, to */
-    cpu_kernel *round[GN_N_DTYPES];                /* ROUND to f16, bf16 */
+    cpu_kernel *fused[CPU_PAIRS][GN_N_DTYPES];
+    cpu_kernel *cast[GN_N_DTYPES][GN_N_DTYPES];     /* from, to */
+    cpu_kernel *round[GN_N_DTYPES];                 /* ROUND to f16, bf16 */
     cpu_kernel *widen[GN_N_DTYPES];  /* from memory to a register; NULL: they are equal */
     cpu_kernel *narrow[GN_N_DTYPES]; /* from a register to memory; NULL: they are equal */
     cpu_kernel *splat[4];            /* out[i] = a[0] */

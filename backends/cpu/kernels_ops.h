@@ -2,7 +2,7 @@
 /*
  * kernels_ops.h - what each opcode computes: one row per opcode and class of types.
  *
- * In an expression x, y are the operands, T is their type, FN(f) is the C library's f for T, U the
+ * In an expression x, y, z are the operands, T is their type, FN(f) is the C library's f for T, U the
  * unsigned type that T's arithmetic wraps in, BITS its width, NEGATIVE(v) is v < 0 (false for
  * unsigned T), and OWN(f) is a function of ours for T: kernels_float.inc, kernels_int.inc, special.c.
  */
@@ -38,13 +38,13 @@
     X(ATANH, FN(atanh)(x))                                                                         \
     X(ERF, OWN(erf)(x))                                                                            \
     X(ERFC, FN(erfc)(x))                                                                           \
-    X(LGAMMA, OWN(cpu_lgamma)(x))                                                                      \
+    X(LGAMMA, OWN(cpu_lgamma)(x))                                                                  \
     X(DIGAMMA, OWN(cpu_digamma)(x))
 
 #define CPU_FLOAT_BINARY(X)                                                                        \
     X(ADD, x + y)                                                                                  \
     X(SUB, x - y)                                                                                  \
-    X(MUL, x * y)                                                                                  \
+    X(MUL, x *y)                                                                                   \
     X(DIV, x / y)                                                                                  \
     X(FLOORDIV, FN(floor)(x / y))                                                                  \
     X(FMOD, FN(fmod)(x, y))                                                                        \
@@ -58,6 +58,14 @@
 #define CPU_FLOAT_STRICT(X)                                                                        \
     X(MIN_STRICT, x < y || x != x || (x == y && signbit(x)) ? x : y)                               \
     X(MAX_STRICT, x > y || x != x || (x == y && !signbit(x)) ? x : y)
+
+#define CPU_FLOAT_PAIRS(X)                                                                         \
+    X(MUL_ADD, x *y + z)                                                                           \
+    X(MUL_SUB, x *y - z)                                                                           \
+    X(MUL_RSUB, z - x * y)                                                                         \
+    X(ADD_MUL, (x + y) * z)                                                                        \
+    X(SUB_MUL, (x - y) * z)                                                                        \
+    X(MUL_MUL, x *y *z)
 
 #define CPU_FLOAT_TEST(X)                                                                          \
     X(ISNAN, x != x)                                                                               \
@@ -82,7 +90,7 @@
 #define CPU_INT_BINARY(X)                                                                          \
     X(ADD, (U)x + (U)y)                                                                            \
     X(SUB, (U)x - (U)y)                                                                            \
-    X(MUL, (U)x * (U)y)                                                                            \
+    X(MUL, (U)(x) * (U)(y))                                                                        \
     X(DIV, OWN(divide)(x, y))                                                                      \
     X(FLOORDIV, OWN(floor_divide)(x, y))                                                           \
     X(FMOD, OWN(modulo)(x, y))                                                                     \
@@ -90,7 +98,7 @@
     X(POW, OWN(power)(x, y))                                                                       \
     X(MIN, x < y ? x : y)                                                                          \
     X(MAX, x > y ? x : y)                                                                          \
-    X(AND, x &y)                                                                                   \
+    X(AND, (x) & (y))                                                                              \
     X(OR, x | y)                                                                                   \
     X(XOR, x ^ y)                                                                                  \
     X(SHL, NEGATIVE(y) || y >= BITS ? 0 : (U)x << (y & (BITS - 1)))                                \
@@ -105,15 +113,17 @@
 #define CPU_BOOL_BINARY(X)                                                                         \
     X(ADD, x | y)                                                                                  \
     X(SUB, x ^ y)                                                                                  \
-    X(MUL, x &y)                                                                                   \
-    X(MIN, x &y)                                                                                   \
+    X(MUL, (x) & (y))                                                                              \
+    X(MIN, (x) & (y))                                                                              \
     X(MAX, x | y)                                                                                  \
-    X(AND, x &y)                                                                                   \
+    X(AND, (x) & (y))                                                                              \
     X(OR, x | y)                                                                                   \
     X(XOR, x ^ y)
 
 /* Functions that glibc's libmvec has for vectors; the other ones run element by element. */
 #define CPU_VECTOR_FUNCTIONS_1(X)                                                                  \
-    X(exp) X(exp2) X(expm1) X(log) X(log2) X(log10) X(log1p) X(sin) X(cos) X(tan) X(asin) X(acos)  \
-    X(atan) X(sinh) X(cosh) X(tanh) X(asinh) X(acosh) X(atanh) X(erf) X(erfc)
+    X(exp)                                                                                         \
+    X(exp2)                                                                                        \
+    X(expm1) X(log) X(log2) X(log10) X(log1p) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) \
+        X(cosh) X(tanh) X(asinh) X(acosh) X(atanh) X(erf) X(erfc)
 #define CPU_VECTOR_FUNCTIONS_2(X) X(pow) X(atan2)

@@ -64,8 +64,8 @@ static void add_position(cpu_job *job, cpu_grid *grid, uint32_t dim) {
 }
 
 /* Dims first .. last - 1 in their order, but `next` and `inner`, if among them, at the end. */
-static void add_positions(cpu_job *job, cpu_grid *grid, uint32_t first, uint32_t last, uint32_t next,
-                          uint32_t inner) {
+static void add_positions(cpu_job *job, cpu_grid *grid, uint32_t first, uint32_t last,
+                          uint32_t next, uint32_t inner) {
     grid->n = 0;
     for (uint32_t d = first; d < last; d++)
         if (d != next && d != inner)
@@ -105,10 +105,9 @@ static void count_boxes(cpu_job *job, cpu_grid *grid) {
 }
 
 /* Elements of a box, where larger ones than a tile pay and the program leaves room for them. */
-static int64_t large_tile(const cpu_program *p) {
-    const int64_t bytes = p->scratch + 3 * (int64_t)sizeof(gn_scalar) * p->n_reductions;
+static int64_t large_tile(const cpu_program *p, int64_t bytes_per_element) {
     int64_t tile = p->tile;
-    while (tile < WIDE && 2 * tile * bytes <= 2 * CPU_FRAME_BYTES)
+    while (tile < WIDE && tile * bytes_per_element <= CPU_FRAME_BYTES)
         tile *= 2;
     return tile;
 }
@@ -122,6 +121,7 @@ static void finish(cpu_job *job) {
     job->tile = job->row_tile;
     for (uint32_t k = 0; k < job->reduced.n; k++)
         job->tile *= job->block[job->reduced.position[k]];
+    job->whole_rows = job->reduced.boxes == 1;
     job->runs = job->columns && job->tile == job->row_tile;
     job->row_tile = (job->row_tile + 15) / 16 * 16;
     job->tile = (job->tile + 15) / 16 * 16;
@@ -134,7 +134,7 @@ bool cpu_layout_small(cpu_job *job) {
         return false;
     job->n = job->kept.n = call->n_dims;
     job->reduced.n = 0;
-    job->columns = job->runs = false;
+    job->columns = job->runs = job->whole_rows = false;
     job->dim[0] = job->kept.position[0] = 0;
     job->size[0] = job->block[0] = n;
     job->kept.count[0] = job->kept.boxes = job->reduced.boxes = 1;
@@ -158,7 +158,7 @@ void cpu_layout_map(cpu_job *job) {
     }
     add_positions(job, &job->kept, 0, call->n_dims, next, inner);
     if (next < call->n_dims) {
-        const int64_t square = large_tile(job->program);
+        const int64_t square = large_tile(job->program, job->program->scratch);
         int64_t *across = &job->block[job->n - 2], *along = &job->block[job->n - 1];
         *along = smaller(call->size[inner], SQUARE);
         *across = smaller(call->size[next], square / *along);
@@ -191,8 +191,9 @@ void cpu_layout_reduce(cpu_job *job) {
         add_positions(job, &job->kept, 0, n_kept, call->n_dims, inner);
         if (job->n > 0) {
             int64_t *columns = &job->block[job->n - 1];
-            *columns = even_piece(job->size[job->n - 1], large_tile(job->program));
-            int64_t left = *columns < WIDE / 4 ? large_tile(job->program) / *columns : 0;
+            const int64_t wide = large_tile(job->program, cpu_bytes_per_element(job->program));
+            *columns = even_piece(job->size[job->n - 1], wide);
+            int64_t left = *columns < WIDE / 4 ? wide / *columns : 0;
             left = fill(job, &job->reduced, left);
             cpu_grid outer = job->kept;
             if (outer.n > 0)
@@ -202,10 +203,17 @@ void cpu_layout_reduce(cpu_job *job) {
     } else {
         add_positions(job, &job->kept, 0, n_kept, call->n_dims, inner);
         add_positions(job, &job->reduced, n_kept, call->n_dims, call->n_dims, inner);
-        if (job->size[job->n - 1] >= room)
+        int64_t row = 1;
+        for (uint32_t k = 0; k < job->reduced.n; k++)
+            row *= job->size[job->reduced.position[k]];
+        if (row <= (job->program->keeps ? large_tile(job->program, job->program->scratch) : room)) {
+            fill(job, &job->reduced, row);
+            fill(job, &job->kept, room / row);
+        } else if (job->size[job->n - 1] >= room) {
             job->block[job->n - 1] = room;
-        else
-            fill(job, &job->kept, fill(job, &job->reduced, room));
+        } else {
+            fill(job, &job->reduced, room);
+        }
     }
     finish(job);
 }

@@ -52,7 +52,7 @@ typedef struct plan_loops {
     void (*relu)(int64_t n, float *c);
 
     /*
-     * Batch norm of a dense block (rows, columns). Each channel is a row if `by_row`, else a column,
+     * Batch norm of a dense block (rows, columns). A channel is a row if `by_row`, else a column,
      * and the arrays of coefficients have one element for each channel.
      */
     /* mean, and squares = sum (x - mean)^2 */

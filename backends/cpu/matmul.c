@@ -11,7 +11,7 @@
 #include "matmul.h"
 #include "parallel.h"
 
-/* ---- The simplest form of a product ------------------------------------------------------------------ */
+/* ---- The simplest form of a product -------------------------------------------------------- */
 
 static bool shapes_agree(const plan_request *request) {
     const gn_tensor_desc *c = &request->tensors[0], *a = &request->tensors[1],
@@ -57,7 +57,7 @@ static void read_problem(const plan_request *request, matmul_problem *p) {
             p->operand[MATMUL_BIAS].batch[d] = 0;
 }
 
-/* Merges the last batch dim into `size`, the one below it, whose strides are strides[operand]. */
+/* Whether batch dim d only carries on a dim of `size` elements that are `strides` apart. */
 static bool batch_continues(const matmul_problem *p, int d, int64_t size,
                             const int64_t strides[MATMUL_OPERANDS]) {
     for (int o = 0; o < MATMUL_OPERANDS; o++)
@@ -66,6 +66,7 @@ static bool batch_continues(const matmul_problem *p, int d, int64_t size,
     return true;
 }
 
+/* Makes one dim of neighbouring batch dims wherever all operands allow it. */
 static void merge_batch(matmul_problem *p) {
     int kept = 0;
     for (int d = 1; d < p->n_batch; d++) {
@@ -129,7 +130,7 @@ static bool make_regular(int64_t rows, int64_t columns, int64_t *row, int64_t *c
     return (*column == 1 && *row >= columns) || (*row == 1 && *column >= rows);
 }
 
-/* ---- By oneDNN --------------------------------------------------------------------------------------- */
+/* ---- By oneDNN ----------------------------------------------------------------------------- */
 
 typedef struct matmul_plan {
     plan_kernel base;

@@ -23,7 +23,7 @@ typedef struct matmul_problem {
     bool relu;
 } matmul_problem;
 
-/* Products with vectors and tiny ones, which oneDNN is slow at: GN_E_UNSUPPORTED if this is none. */
+/* Products with vectors and tiny ones, where oneDNN is slow: GN_E_UNSUPPORTED if this is none. */
 gn_status plan_small_matmul(const matmul_problem *problem, plan_kernel **out);
 
 #endif

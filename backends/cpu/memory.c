@@ -14,8 +14,8 @@ static uint64_t padded(uint64_t bytes, uint64_t unit) { return (bytes + unit - 1
 
 /* `bytes`, a multiple of a huge page, at such a multiple; NULL if there is no memory. */
 static void *map_huge(uint64_t bytes) {
-    char *all = mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS,
-                     -1, 0);
+    char *all =
+        mmap(NULL, bytes + HUGE_PAGE, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (all == MAP_FAILED)
         return NULL;
     const uint64_t before = padded((uintptr_t)all, HUGE_PAGE) - (uintptr_t)all;

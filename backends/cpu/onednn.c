@@ -11,7 +11,7 @@
 
 #include "onednn.h"
 
-/* ---- The engine: one for the process, made at first use, never destroyed ------------------------- */
+/* ---- The engine: one for the process, made at first use, never destroyed ------------------- */
 
 static pthread_once_t engine_once = PTHREAD_ONCE_INIT, version_once = PTHREAD_ONCE_INIT;
 static char version_text[32];
@@ -50,7 +50,7 @@ gn_status dnn_fail(dnnl_status_t status, const char *what) {
     return cpu_fail(GN_E_DEVICE, 0, "oneDNN failed on %s with status %d", what, (int)status);
 }
 
-/* ---- Memory descriptors ------------------------------------------------------------------------------ */
+/* ---- Memory descriptors -------------------------------------------------------------------- */
 
 static dnnl_data_type_t data_type(int dtype) {
     switch (dtype) {
@@ -101,7 +101,7 @@ void dnn_md_destroy(dnn_md md) {
 
 #endif
 
-/* ---- Primitive descriptors, made in the version's own way ------------------------------------------ */
+/* ---- Primitive descriptors, made in the version's own way ---------------------------------- */
 
 #if DNNL_VERSION_MAJOR < 3
 
@@ -157,7 +157,7 @@ static dnnl_status_t convolution_pd(dnnl_primitive_desc_t *out, const dnn_convol
 
 #endif
 
-/* ---- Primitives ---------------------------------------------------------------------------------------- */
+/* ---- Primitives ---------------------------------------------------------------------------- */
 
 /* Scratchpads are arguments: then one primitive may run on several threads at once. */
 static dnnl_status_t attr_create(dnnl_primitive_attr_t *out) {
@@ -247,7 +247,7 @@ bool dnn_is_reference(const_dnnl_primitive_t primitive) {
     return strncmp(dnn_primitive_name(primitive), "ref", 3) == 0;
 }
 
-/* ---- Running ------------------------------------------------------------------------------------------- */
+/* ---- Running ------------------------------------------------------------------------------- */
 
 dnnl_status_t dnn_memory_create(dnnl_memory_t *out, dnn_const_md md) {
     return dnnl_memory_create(out, md, engine, DNNL_MEMORY_NONE);

@@ -2,8 +2,8 @@
 /*
  * onednn.h - oneDNN as the planned kernels see it: the same for versions 2.6 and 3.x.
  */
-#ifndef CPU_ONEDNN_H
-#define CPU_ONEDNN_H
+#ifndef GENESIS_CPU_ONEDNN_H
+#define GENESIS_CPU_ONEDNN_H
 
 #include <stdbool.h>
 
@@ -11,7 +11,7 @@
 
 #include "cpu.h"
 
-/* ---- Memory descriptors: shape, type and layout of a tensor -------------------------------------- */
+/* ---- Memory descriptors: shape, type and layout of a tensor -------------------------------- */
 
 #if DNNL_VERSION_MAJOR < 3
 typedef dnnl_memory_desc_t *dnn_md;
@@ -26,7 +26,7 @@ dnnl_status_t dnn_md_create(dnn_md *out, int n_dims, const int64_t *size, int dt
                             const int64_t *stride);
 void dnn_md_destroy(dnn_md md);
 
-/* ---- Primitives: owned by the caller; all take their scratchpad as an argument --------------------- */
+/* ---- Primitives: owned by the caller; all take their scratchpad as an argument ------------- */
 
 /* c = a b + bias, of one row, + addend, of any shape that broadcasts. Either may be NULL. */
 typedef struct dnn_matmul {
@@ -49,7 +49,7 @@ dnn_const_md dnn_primitive_md(const_dnnl_primitive_t primitive, int arg);
 const char *dnn_primitive_name(const_dnnl_primitive_t primitive);
 bool dnn_is_reference(const_dnnl_primitive_t primitive);
 
-/* A memory object without memory: dnnl_memory_set_data_handle gives it some. Owned by the caller. */
+/* A memory object without memory: dnnl_memory_set_data_handle gives it some. The caller owns it. */
 dnnl_status_t dnn_memory_create(dnnl_memory_t *out, dnn_const_md md);
 dnnl_status_t dnn_execute(const_dnnl_primitive_t primitive, int n_args,
                           const dnnl_exec_arg_t *args);

@@ -14,7 +14,7 @@
 
 #include "plan.h"
 
-/* ---- Layouts ----------------------------------------------------------------------------------------- */
+/* ---- Layouts ------------------------------------------------------------------------------- */
 
 void layout_strides(unsigned layout, int n_dims, const int64_t *size, int64_t *stride) {
     int64_t next = 1;
@@ -42,24 +42,49 @@ unsigned tensor_layouts(const gn_tensor_desc *t) {
     return layouts;
 }
 
-/* ---- The kernels ------------------------------------------------------------------------------------- */
+/* ---- The kernels --------------------------------------------------------------------------- */
 
-/* optional: bit i is set if tensor i may be absent. */
-static const struct {
+typedef struct kernel_row {
     plan_maker *make;
-    uint32_t n_tensors, optional;
+    uint32_t n_tensors;
+    bool last_optional; /* the last tensor may be absent */
     size_t attr_bytes;
-} kernels[] = {
-    [GN_KERNEL_MATMUL] = {plan_matmul, 4, 1 << 3, sizeof(gn_matmul_attr)},
-    [GN_KERNEL_CONV_FORWARD] = {plan_convolution, 4, 1 << 3, sizeof(gn_conv_attr)},
-    [GN_KERNEL_CONV_BACKWARD_DATA] = {plan_convolution, 3, 0, sizeof(gn_conv_attr)},
-    [GN_KERNEL_CONV_BACKWARD_WEIGHT] = {plan_convolution, 4, 1 << 3, sizeof(gn_conv_attr)},
-    [GN_KERNEL_MAX_POOL_FORWARD] = {plan_pool, 2, 0, sizeof(gn_pool_attr)},
-    [GN_KERNEL_MAX_POOL_BACKWARD] = {plan_pool, 2, 0, sizeof(gn_pool_attr)},
-    [GN_KERNEL_AVG_POOL_FORWARD] = {plan_pool, 2, 0, sizeof(gn_pool_attr)},
-    [GN_KERNEL_AVG_POOL_BACKWARD] = {plan_pool, 2, 0, sizeof(gn_pool_attr)},
-    [GN_KERNEL_BATCH_NORM_FORWARD] = {plan_batch_norm, 6, 0, sizeof(gn_norm_attr)},
-    [GN_KERNEL_BATCH_NORM_BACKWARD] = {plan_batch_norm, 8, 0, sizeof(gn_norm_attr)},
+} kernel_row;
+
+static const kernel_row kernels[] = {
+    [GN_KERNEL_MATMUL] = {.make = plan_matmul,
+                          .n_tensors = 4,
+                          .last_optional = true,
+                          .attr_bytes = sizeof(gn_matmul_attr)},
+    [GN_KERNEL_CONV_FORWARD] = {.make = plan_convolution,
+                                .n_tensors = 4,
+                                .last_optional = true,
+                                .attr_bytes = sizeof(gn_conv_attr)},
+    [GN_KERNEL_CONV_BACKWARD_DATA] = {.make = plan_convolution,
+                                      .n_tensors = 3,
+                                      .attr_bytes = sizeof(gn_conv_attr)},
+    [GN_KERNEL_CONV_BACKWARD_WEIGHT] = {.make = plan_convolution,
+                                        .n_tensors = 4,
+                                        .last_optional = true,
+                                        .attr_bytes = sizeof(gn_conv_attr)},
+    [GN_KERNEL_MAX_POOL_FORWARD] = {.make = plan_pool,
+                                    .n_tensors = 2,
+                                    .attr_bytes = sizeof(gn_pool_attr)},
+    [GN_KERNEL_MAX_POOL_BACKWARD] = {.make = plan_pool,
+                                     .n_tensors = 2,
+                                     .attr_bytes = sizeof(gn_pool_attr)},
+    [GN_KERNEL_AVG_POOL_FORWARD] = {.make = plan_pool,
+                                    .n_tensors = 2,
+                                    .attr_bytes = sizeof(gn_pool_attr)},
+    [GN_KERNEL_AVG_POOL_BACKWARD] = {.make = plan_pool,
+                                     .n_tensors = 2,
+                                     .attr_bytes = sizeof(gn_pool_attr)},
+    [GN_KERNEL_BATCH_NORM_FORWARD] = {.make = plan_batch_norm,
+                                      .n_tensors = 6,
+                                      .attr_bytes = sizeof(gn_norm_attr)},
+    [GN_KERNEL_BATCH_NORM_BACKWARD] = {.make = plan_batch_norm,
+                                       .n_tensors = 8,
+                                       .attr_bytes = sizeof(gn_norm_attr)},
 };
 
 static gn_status check_tensor(const gn_tensor_desc *t, bool optional) {
@@ -78,27 +103,28 @@ static gn_status read_request(const gn_plan_desc *desc, plan_request *out) {
     const uint32_t kernel = desc->kernel;
     if (kernel >= sizeof kernels / sizeof kernels[0] || !kernels[kernel].make)
         return cpu_fail(GN_E_UNSUPPORTED, 0, "no kernel number %u", (unsigned)kernel);
-    if (desc->n_tensors != kernels[kernel].n_tensors || desc->tensor_size < sizeof(gn_tensor_desc))
+    const kernel_row *row = &kernels[kernel];
+    if (desc->n_tensors != row->n_tensors || desc->tensor_size < sizeof(gn_tensor_desc))
         return cpu_fail(GN_E_ARGUMENT, 0, "kernel %u takes %u tensors, not %u", (unsigned)kernel,
-                        (unsigned)kernels[kernel].n_tensors, (unsigned)desc->n_tensors);
-    memset(out, 0, sizeof *out);
+                        (unsigned)row->n_tensors, (unsigned)desc->n_tensors);
     out->kernel = kernel;
     for (uint32_t i = 0; i < desc->n_tensors; i++) {
         const char *tensor = (const char *)desc->tensors + (size_t)i * desc->tensor_size;
         memcpy(&out->tensors[i], tensor, sizeof out->tensors[i]);
-        const gn_status status = check_tensor(&out->tensors[i], kernels[kernel].optional >> i & 1);
+        const bool optional = row->last_optional && i + 1 == row->n_tensors;
+        const gn_status status = check_tensor(&out->tensors[i], optional);
         if (status)
             return status;
     }
     const size_t *attr_bytes = desc->attributes;
-    if (*attr_bytes < kernels[kernel].attr_bytes)
+    if (*attr_bytes < row->attr_bytes)
         return cpu_fail(GN_E_ARGUMENT, 0, "the attributes of kernel %u are too short",
                         (unsigned)kernel);
-    memcpy(&out->attr, desc->attributes, kernels[kernel].attr_bytes);
+    memcpy(&out->attr, desc->attributes, row->attr_bytes);
     return GN_OK;
 }
 
-/* ---- Plans and threads ------------------------------------------------------------------------------- */
+/* ---- Plans and threads --------------------------------------------------------------------- */
 
 /*
  * oneDNN cuts the work of a primitive for omp_get_max_threads() threads when it is made, and some
@@ -180,7 +206,8 @@ static gn_status make_variant(gn_plan *plan, int number, gn_plan_info *info) {
 }
 
 gn_status cpu_plan(gn_device *device, const gn_plan_desc *desc, gn_plan_info *info, gn_plan **out) {
-    (void)device;
+    if (cpu_is_forked())
+        return cpu_fail_forked();
     gn_plan *plan = calloc(1, sizeof *plan);
     if (!plan)
         return cpu_fail(GN_E_MEMORY, 0, "no memory for a plan");
@@ -209,6 +236,8 @@ void cpu_plan_release(gn_device *device, gn_plan *plan) {
 }
 
 gn_status cpu_run(gn_device *device, gn_stream *stream, const gn_run *run) {
+    if (cpu_is_forked())
+        return cpu_fail_forked();
     gn_plan *plan = run->plan;
     const int number = variant_here();
     plan_variant *variant = &plan->variant[number];

@@ -3,14 +3,14 @@
  * plan.h - what the planned kernels share: the request that they are made from, what they make of
  * it, and how tensors lie in memory. plan.c has the table of the kernels.
  */
-#ifndef CPU_PLAN_H
-#define CPU_PLAN_H
+#ifndef GENESIS_CPU_PLAN_H
+#define GENESIS_CPU_PLAN_H
 
 #include "cpu.h"
 
 enum { CPU_PLAN_TENSORS = 8 };
 
-/* A gn_plan_desc, checked: as many tensors as the kernel has, no empty one, the attributes there. */
+/* A gn_plan_desc, checked: as many tensors as the kernel has, none empty, the attributes there. */
 typedef struct plan_request {
     uint32_t kernel;
     gn_tensor_desc tensors[CPU_PLAN_TENSORS];

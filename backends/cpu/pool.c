@@ -38,7 +38,7 @@ typedef struct pool_plan {
 /* `saved` begins with the layouts of y, whose elements the winners follow. */
 enum { SAVED_HEADER = 64 };
 
-/* ---- Windows ----------------------------------------------------------------------------------------- */
+/* ---- Windows ------------------------------------------------------------------------------- */
 
 /* Along one dim: `count` pixels of the source from `first` on, `step` apart; the first is number
  * `index` of the pooling window, and each next one index_step more. */
@@ -62,7 +62,7 @@ static pool_span forward_span(const pool_dim *dim, int64_t o) {
                        .index_step = 1};
 }
 
-/* The outputs that see input `i`. With dilation not every output from the first to the last does. */
+/* The outputs that see input `i`. With dilation not every one from the first to the last does. */
 static pool_span backward_span(const pool_dim *dim, int64_t i) {
     const int64_t reach = (dim->kernel - 1) * dim->dilation, at = i + dim->padding;
     int64_t first = at > reach ? (at - reach + dim->stride - 1) / dim->stride : 0;
@@ -94,7 +94,7 @@ static void set_span(pool_window *w, int d, const pool_span *s, int64_t elements
     w->divisor_step[d] = s->step;
 }
 
-/* ---- The walk ---------------------------------------------------------------------------------------- */
+/* ---- The walk ------------------------------------------------------------------------------ */
 
 typedef struct pool_job {
     const pool_plan *plan;
@@ -183,7 +183,7 @@ static gn_status pool_run(plan_kernel *plan, const gn_run *run) {
 
 static void pool_release(plan_kernel *plan) { free(plan); }
 
-/* ---- The plan ---------------------------------------------------------------------------------------- */
+/* ---- The plan ------------------------------------------------------------------------------ */
 
 /* How many elements an average's window counts along one dim, for each output. */
 static void count_elements(pool_dim *dim, int64_t padding_after, bool with_padding) {
@@ -230,10 +230,15 @@ static void set_dims(pool_plan *p, const plan_request *request) {
     for (int i = 0; i < 3; i++) {
         const int d = i - (3 - (int)a->n_spatial);
         pool_dim *dim = &p->dim[i];
-        *dim = (pool_dim){1, 1, 1, 1, 0, 1, counted};
+        *dim = (pool_dim){.in = 1, .out = 1, .kernel = 1, .stride = 1, .dilation = 1};
         if (d >= 0)
-            *dim = (pool_dim){x->size[2 + d], y->size[2 + d], a->kernel[d], a->stride[d],
-                              a->padding[d],  a->dilation[d], counted};
+            *dim = (pool_dim){.in = x->size[2 + d],
+                              .out = y->size[2 + d],
+                              .kernel = a->kernel[d],
+                              .stride = a->stride[d],
+                              .padding = a->padding[d],
+                              .dilation = a->dilation[d]};
+        dim->counted = counted;
         p->x.of[i] = dim->in;
         p->y.of[i] = dim->out;
         count_elements(dim, d >= 0 ? a->padding_after[d] : 0, a->count_include_pad);

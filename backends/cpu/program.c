@@ -8,7 +8,7 @@
 #include <string.h>
 
 enum {
-    L1_BYTES = 16 * 1024,      /* of a tile's temporary values */
+    L1_BYTES = 32 * 1024, /* of a tile's temporary values */
     TILE_LARGEST = 1024,
     TILE_SMALLEST = 16,
     NO_PART = -1,
@@ -24,8 +24,8 @@ static const uint8_t arity_of[GN_OP_SELECT + 1] = {
 typedef struct builder {
     cpu_program *program;
     const gn_program *source;
-    int32_t *part_of;      /* the part of each instruction */
-    int32_t *register_of;  /* the register of each value; -1: none yet */
+    int32_t *part_of;                 /* the part of each instruction */
+    int32_t *register_of;             /* the register of each value; -1: none yet */
     int32_t *spread_of, *spread_part; /* its register in an element part after the row part */
     bool *live;
 } builder;
@@ -34,12 +34,9 @@ typedef struct builder {
 static unsigned operands_of(const gn_insn *insn) {
     switch (insn->op) {
     case GN_OP_LOADX:
-    case GN_OP_STORE:
-        return 2;
-    case GN_OP_REDUCE:
-        return insn->c >= GN_ARGMAX ? 3 : 1;
-    default:
-        return (1u << arity_of[insn->op]) - 1;
+    case GN_OP_STORE: return 2;
+    case GN_OP_REDUCE: return insn->c >= GN_ARGMAX ? 3 : 1;
+    default: return (1u << arity_of[insn->op]) - 1;
     }
 }
 
@@ -80,14 +77,10 @@ static bool insn_is_valid(const gn_program *p, const gn_insn *insn, uint32_t num
             return insn->type == GN_I64;
         return p->operands[insn->a].role == GN_READ &&
                register_type(p->operands[insn->a].dtype) == insn->type;
-    case GN_OP_CONST:
-        return insn->a < p->n_constants;
-    case GN_OP_PARAM:
-        return insn->a < p->n_params;
-    case GN_OP_REDUCE:
-        return insn->c <= GN_ARGMIN;
-    default:
-        return true;
+    case GN_OP_CONST: return insn->a < p->n_constants;
+    case GN_OP_PARAM: return insn->a < p->n_params;
+    case GN_OP_REDUCE: return insn->c <= GN_ARGMIN;
+    default: return true;
     }
 }
 
@@ -181,19 +174,14 @@ static int32_t read_register(builder *b, uint32_t value, int32_t part) {
 static double cost_of(const gn_insn *insn) {
     const double width = insn->type == GN_F64 || insn->type == GN_I64 ? 2 : 1;
     switch (insn->op) {
-    case GN_OP_LGAMMA:
-        return 20;
-    case GN_OP_DIGAMMA:
-        return 100;
+    case GN_OP_LGAMMA: return 20;
+    case GN_OP_DIGAMMA: return 100;
     case GN_OP_FMOD:
-    case GN_OP_REMAINDER:
-        return 5;
+    case GN_OP_REMAINDER: return 5;
     case GN_OP_POW:
-    case GN_OP_ATAN2:
-        return 1.5 * width;
+    case GN_OP_ATAN2: return 1.5 * width;
     case GN_OP_RANDOM:
-    case GN_OP_LOADX:
-        return 1;
+    case GN_OP_LOADX: return 1;
     default:
         return insn->op >= GN_OP_EXP && insn->op < GN_OP_EQ ? 0.6 * width * width : 0.06 * width;
     }
@@ -249,7 +237,10 @@ static bool add_insn(builder *b, uint32_t i, cpu_part *part) {
                                             .a = (uint16_t)reg[1],
                                             .b = (uint16_t)reg[1],
                                             .c = (uint16_t)reg[1],
-                                            .operand = insn->a};
+                                            .operand = insn->a,
+                                            .op = GN_OP_LOADX,
+                                            .arity = 1,
+                                            .twin = CPU_NO_TWIN};
         part->n_steps++;
         break;
     default:
@@ -257,7 +248,10 @@ static bool add_insn(builder *b, uint32_t i, cpu_part *part) {
                                             .out = out,
                                             .a = (uint16_t)reg[0],
                                             .b = (uint16_t)(reg[1] < 0 ? reg[0] : reg[1]),
-                                            .c = (uint16_t)(reg[2] < 0 ? reg[0] : reg[2])};
+                                            .c = (uint16_t)(reg[2] < 0 ? reg[0] : reg[2]),
+                                            .op = (uint8_t)insn->op,
+                                            .arity = arity_of[insn->op],
+                                            .twin = CPU_NO_TWIN};
         part->n_steps++;
     }
     return true;
@@ -332,7 +326,7 @@ static void assign_slots(cpu_program *p, const cpu_part *part, slots *s, uint32_
             }
         if (step->kernel)
             take_slot(s, &reg[step->out]);
-        temporary[step->out] = !part->row;
+        temporary[step->out] = !part->row && !reg[step->out].kept;
     }
     for (uint32_t r = 0; r < p->n_registers; r++)
         if (temporary[r]) {
@@ -344,7 +338,8 @@ static void assign_slots(cpu_program *p, const cpu_part *part, slots *s, uint32_
 }
 
 /* What loads and stores of a part may do without a copy. */
-static void find_direct(cpu_program *p, const cpu_part *part, const uint32_t *last, uint32_t *maker) {
+static void find_direct(cpu_program *p, const cpu_part *part, const uint32_t *last,
+                        uint32_t *maker) {
     for (uint32_t r = 0; r < p->n_registers; r++)
         maker[r] = UINT32_MAX;
     for (uint32_t i = 0; i < part->n_steps; i++)
@@ -371,8 +366,8 @@ static void find_direct(cpu_program *p, const cpu_part *part, const uint32_t *la
 static void set_tile(cpu_program *p) {
     const int64_t temporaries = p->scratch - 16;
     p->tile = TILE_LARGEST;
-    while (p->tile > TILE_SMALLEST &&
-           (p->scratch * p->tile > CPU_FRAME_BYTES || temporaries * p->tile > 2 * L1_BYTES))
+    while (p->tile > TILE_SMALLEST && (cpu_bytes_per_element(p) * p->tile > CPU_FRAME_BYTES ||
+                                       temporaries * p->tile > L1_BYTES))
         p->tile /= 2;
 }
 
@@ -399,9 +394,12 @@ static gn_status build(builder *b, uint32_t *numbers, bool *flags, int32_t *unus
         for (; i < n && b->part_of[i] == (int32_t)q; i++)
             if (b->live[i] && !add_insn(b, i, &p->parts[q]))
                 return cpu_fail(GN_E_ARGUMENT, 0,
-                                "%s: instruction %u reads a value of another part",
-                                b->source->name, i);
+                                "%s: instruction %u reads a value of another part", b->source->name,
+                                i);
     }
+    cpu_program_fuse(p, numbers, numbers + p->n_registers);
+    cpu_program_find_twins(p, numbers, numbers + p->n_registers);
+    memset(numbers, 0, 2 * p->n_registers * sizeof *numbers);
     slots s = {.bytes = 0};
     for (int k = 0; k < 4; k++)
         s.unused[k] = unused + (size_t)k * p->n_registers;
@@ -414,8 +412,7 @@ static gn_status build(builder *b, uint32_t *numbers, bool *flags, int32_t *unus
     for (uint32_t r = 0; r < p->n_registers; r++)
         if (p->registers[r].constant) {
             const uint16_t source = p->registers[r].source;
-            cpu_scalar_store(p->registers[r].dtype, b->source->constants[source],
-                             &p->constants[r]);
+            cpu_scalar_store(p->registers[r].dtype, b->source->constants[source], &p->constants[r]);
         }
     set_tile(p);
     return GN_OK;
@@ -435,7 +432,8 @@ gn_status cpu_program_create(gn_device *device, const gn_program *source, void *
     if (source->n_insns > GN_MAX_INSNS || source->n_operands > GN_MAX_OPERANDS ||
         source->n_params > GN_MAX_PARAMS)
         return cpu_fail(GN_E_UNSUPPORTED, 0, "%s: the program is too large", source->name);
-    const size_t n = source->n_insns, n_regs = 4 * n; /* a value, and what each operand is spread to */
+    const size_t n = source->n_insns,
+                 n_regs = 4 * n; /* a value, and what each operand is spread to */
     size_t total = 0;
     const size_t parts = take_bytes(&total, (n + 1) * sizeof(cpu_part));
     const size_t registers = take_bytes(&total, n_regs * sizeof(cpu_register));
@@ -507,22 +505,18 @@ void cpu_scalar_store(int dtype, gn_scalar value, gn_scalar *out) {
     const float single = (float)value.f;
     out->i = 0;
     switch (dtype) {
-    case GN_F32:
-        memcpy(out, &single, sizeof single);
-        break;
-    case GN_F64:
-        out->f = value.f;
-        break;
-    case GN_BOOL:
-        *(uint8_t *)out = value.i != 0;
-        break;
+    case GN_F32: memcpy(out, &single, sizeof single); break;
+    case GN_F64: out->f = value.f; break;
+    case GN_BOOL: *(uint8_t *)out = value.i != 0; break;
     default: {
         const uint8_t bytes = 1 << cpu_log2_size(dtype);
         const uint8_t u8 = (uint8_t)value.i;
         const uint16_t u16 = (uint16_t)value.i;
         const uint32_t u32 = (uint32_t)value.i;
-        const void *from = bytes == 1 ? (const void *)&u8 : bytes == 2 ? (const void *)&u16 :
-                           bytes == 4 ? (const void *)&u32 : (const void *)&value.i;
+        const void *from = bytes == 1   ? (const void *)&u8
+                           : bytes == 2 ? (const void *)&u16
+                           : bytes == 4 ? (const void *)&u32
+                                        : (const void *)&value.i;
         memcpy(out, from, bytes);
     }
     }

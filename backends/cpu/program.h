@@ -14,20 +14,25 @@
 
 enum {
     CPU_NO_SLOT = -1,
+    CPU_NO_TWIN = -1,
     CPU_FRAME_BYTES = 128 * 1024, /* of a thread's stack: a tile's slots and states */
 };
 
 typedef struct cpu_register {
     uint8_t dtype;
-    bool constant, param; /* uniform by nature: number `source` of the program or of the call */
+    bool kept;             /* a later element part reads it, if a box is a whole row */
+    bool constant, param;  /* uniform by nature: number `source` of the program or of the call */
     uint16_t source, cell; /* cell: where a call keeps this parameter */
     int32_t slot;          /* offset in scratch, in bytes per element of the tile; or CPU_NO_SLOT */
 } cpu_register;
 
-/* One instruction that computes. LOADX has no kernel: `operand` is what it reads, at index a. */
+/* One instruction that computes, or two. LOADX has no kernel: `operand` is what it reads, at index a.
+ * Operands beyond the arity repeat a. */
 typedef struct cpu_step {
     cpu_kernel *kernel;
     uint16_t out, a, b, c, operand;
+    uint8_t op, arity;
+    int32_t twin; /* the register of an earlier part that has this value, or CPU_NO_TWIN */
 } cpu_step;
 
 typedef struct cpu_load {
@@ -66,6 +71,7 @@ typedef struct cpu_program {
     const gn_program *source;
     const cpu_kernels *kernels;
     bool picks;      /* has LOADX */
+    bool keeps;      /* has kept registers */
     double cost;     /* nanoseconds per element in the caches, roughly */
     int64_t scratch; /* bytes per element of the tile, of all slots */
     int64_t tile;    /* elements of a tile, at most; a power of two */
@@ -81,12 +87,21 @@ typedef struct cpu_program {
     gn_scalar *constants; /* as registers hold them: cpu_scalar_store */
 } cpu_program;
 
+/* optimise.c: between the making of steps and the assignment of slots */
+void cpu_program_fuse(cpu_program *p, uint32_t *uses, uint32_t *maker);
+void cpu_program_find_twins(cpu_program *p, uint32_t *same, uint32_t *read);
+
 /* Writes a scalar as `dtype` stores it; every register's uniform value has this form. */
 void cpu_scalar_store(int dtype, gn_scalar value, gn_scalar *out);
 
 /* The program of a call: its handle, or a temporary one, which `temporary` then owns. */
 gn_status cpu_program_of(gn_device *device, const gn_call *call, const cpu_program **out,
                          void **temporary);
+
+/* Scratch bytes per element of a tile, with three values per state of a reduction. */
+static inline int64_t cpu_bytes_per_element(const cpu_program *p) {
+    return p->scratch + 3 * (int64_t)sizeof(gn_scalar) * p->n_reductions;
+}
 
 static inline const gn_insn *cpu_insn(const gn_program *program, uint32_t i) {
     return (const gn_insn *)(const void *)((const char *)program->insns +

@@ -27,20 +27,15 @@ typedef struct rows {
 
 /* ---- States ---- */
 
-static int64_t states_of(const cpu_job *job) {
-    return job->program->n_reductions * job->row_tile;
-}
+static int64_t states_of(const cpu_job *job) { return job->program->n_reductions * job->row_tile; }
 
 static gn_scalar initial(int kind, bool is_float) {
     const double infinite = kind == GN_MAX || kind == GN_ARGMAX ? -INFINITY : INFINITY;
     const int64_t extreme = kind == GN_MAX || kind == GN_ARGMAX ? INT64_MIN : INT64_MAX;
     switch (kind) {
-    case GN_SUM:
-        return is_float ? (gn_scalar){.f = 0} : (gn_scalar){.i = 0};
-    case GN_PROD:
-        return is_float ? (gn_scalar){.f = 1} : (gn_scalar){.i = 1};
-    default:
-        return is_float ? (gn_scalar){.f = infinite} : (gn_scalar){.i = extreme};
+    case GN_SUM: return is_float ? (gn_scalar){.f = 0} : (gn_scalar){.i = 0};
+    case GN_PROD: return is_float ? (gn_scalar){.f = 1} : (gn_scalar){.i = 1};
+    default: return is_float ? (gn_scalar){.f = infinite} : (gn_scalar){.i = extreme};
     }
 }
 
@@ -233,8 +228,7 @@ static void combine_chunks(const rows *r) {
 
 /* How many chunks the reduced dims are cut into, by the shape alone. */
 static int64_t chunks_of(const cpu_job *job) {
-    if (job->program->n_parts > 2 || job->kept.boxes > CHUNKS / 2 ||
-        cpu_job_time(job) < CHUNK_TIME)
+    if (job->program->n_parts > 2 || job->kept.boxes > CHUNKS / 2 || cpu_job_time(job) < CHUNK_TIME)
         return 1;
     const int64_t wanted = CHUNKS / job->kept.boxes, most = job->reduced.boxes / CHUNK_BOXES;
     return most < 2 ? 1 : wanted < most ? wanted : most;

@@ -16,7 +16,7 @@ typedef struct scatter {
     int log2_size;
     uint32_t n_outer, n_walked;
     uint8_t outer[GN_MAX_DIMS], walked[GN_MAX_DIMS];
-    int64_t outer_size; /* product of the outer dims */
+    int64_t outer_size;                       /* product of the outer dims */
     int64_t row_size, row_source, row_target; /* size 1 if no dim is the row */
     enum { SHARE_OUTER, SHARE_ROW, SHARE_TARGETS } shared;
     cpu_fault fault;

@@ -21,8 +21,8 @@ double cpu_lgamma_f64(double x) {
  */
 static long double digamma_positive(long double x) {
     static const long double coefficient[] = {
-        1.0L / 12, -1.0L / 120, 1.0L / 252, -1.0L / 240, 1.0L / 132, -691.0L / 32760,
-        1.0L / 12, -3617.0L / 8160, 43867.0L / 14364, -174611.0L / 6600,
+        1.0L / 12,       -1.0L / 120, 1.0L / 252,      -1.0L / 240,      1.0L / 132,
+        -691.0L / 32760, 1.0L / 12,   -3617.0L / 8160, 43867.0L / 14364, -174611.0L / 6600,
     };
     long double below = 0;
     for (; x < 10; x += 1)

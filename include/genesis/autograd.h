@@ -34,7 +34,8 @@ typedef struct gn_backward_options {
     size_t struct_size;
     gn_tensor *gradient; /* of t; needed unless t has one element */
     bool retain_graph;   /* keep saved tensors for another walk */
-    bool create_graph;   /* record the walk itself, for gradients of gradients; retains the graph */
+    bool create_graph;   /* record the walk itself, for gradients of gradients; retains the graph. A
+                          * leaf's gradient then holds the leaf: gn_set_grad(leaf, NULL) ends that */
 } gn_backward_options;
 
 /* Adds d t / d leaf to the gradient of every leaf that t depends on. The graph's saved tensors are

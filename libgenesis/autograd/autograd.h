@@ -36,9 +36,9 @@ typedef struct gn__node_class {
 } gn__node_class;
 
 typedef struct gn__edge {
-    gn__node *node;   /* where the gradient goes: an operation's output .. */
+    gn__node *node; /* where the gradient goes: an operation's output .. */
     uint32_t output;
-    gn_tensor *leaf;  /* .. or a leaf; both NULL: not wanted */
+    gn_tensor *leaf; /* .. or a leaf; both NULL: not wanted */
 } gn__edge;
 
 typedef struct gn__saved {
@@ -52,20 +52,21 @@ enum { GN__MAX_SAVED = 10 };
 struct gn__node {
     gn__object object;
     const gn__node_class *type;
-    const char *name;    /* type->name, unless the operation sets another one */
-    uint64_t sequence;   /* grows with time: a node comes after all that it depends on */
+    const char *name;  /* type->name, unless the operation sets another one */
+    uint64_t sequence; /* grows with time: a node comes after all that it depends on */
     int n_inputs, n_outputs;
-    gn__edge *edges;     /* n_inputs */
+    gn__edge *edges; /* n_inputs */
     int n_saved;
-    bool freed;          /* saved tensors are gone: a second walk is an error */
+    bool freed; /* saved tensors are gone: a second walk is an error */
     gn__saved saved[GN__MAX_SAVED];
-    struct {             /* of each input: what its gradient must look like */
+    struct { /* of each input: what its gradient must look like */
         gn__device *device;
         int8_t dtype, n_dims;
         int64_t size[GN_TENSOR_MAX_DIMS];
-    } *inputs;
-    void *data;          /* the operation's own attributes */
-    struct gn__watch *watches; /* per output: hooks and retained gradients; NULL if there are none */
+    } * inputs;
+    void *data; /* the operation's own attributes */
+    struct gn__watch
+        *watches; /* per output: hooks and retained gradients; NULL if there are none */
 };
 
 /* Whether t requires a gradient. A view's answer is behind when its base has changed: see history.c. */

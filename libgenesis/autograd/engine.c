@@ -149,8 +149,8 @@ gn_status gn__accumulate(gn_tensor *t, gn_tensor *g, bool create_graph) {
     if (t->grad && !create_graph) {
         gn__add_into(t->grad, g);
     } else {
-        gn_tensor *total = t->grad      ? gn_add(t->grad, g)
-                           : is_ours(g) ? g
+        gn_tensor *total = t->grad        ? gn_add(t->grad, g)
+                           : is_ours(g)   ? g
                            : create_graph ? g
                                           : gn_clone(g);
         if (total) {
@@ -268,8 +268,9 @@ static gn_status walk_run(walk *w, gn_tensor *root, gn_tensor *gradient) {
 /* The gradient to begin with: the given one, checked, or 1 for a single element. */
 static gn_tensor *first_gradient(const char *op, gn_tensor *t, gn_tensor *given) {
     if (!gn__records(t))
-        return gn__fail_null(GN_E_STATE, op, "the tensor does not require a gradient: nothing that "
-                                             "it was computed from does");
+        return gn__fail_null(GN_E_STATE, op,
+                             "the tensor does not require a gradient: nothing that "
+                             "it was computed from does");
     if (!given) {
         if (t->count != 1)
             return gn__fail_null(GN_E_ARGUMENT, op,
@@ -283,7 +284,8 @@ static gn_tensor *first_gradient(const char *op, gn_tensor *t, gn_tensor *given)
     return gn_cast(given, (gn_dtype)t->dtype);
 }
 
-static gn_status backward(const char *op, gn_tensor *t, walk *w, const gn_backward_options *options) {
+static gn_status backward(const char *op, gn_tensor *t, walk *w,
+                          const gn_backward_options *options) {
     gn_scope scope = gn_scope_begin();
     w->create_graph = options && options->create_graph;
     w->retain_graph = w->create_graph || (options && options->retain_graph);

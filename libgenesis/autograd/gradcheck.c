@@ -28,8 +28,8 @@ static gn_tensor *weighted(const check *c) {
         return NULL;
     for (int64_t i = 0; i < y->count; i++)
         w[i] = 0.5 + fmod((double)(i + 1) * 0.618033988749895, 1);
-    gn_tensor *weights = gn_tensor_from(w, GN_F64, gn_shape_of(y),
-                                        GN_AS(.device = y->storage->device->name));
+    gn_tensor *weights =
+        gn_tensor_from(w, GN_F64, gn_shape_of(y), GN_AS(.device = y->storage->device->name));
     free(w);
     return gn_sum(gn_mul(y, weights));
 }
@@ -67,8 +67,8 @@ static gn_status compare_input(const check *c, int k, gn_tensor *gradient) {
         double expected = difference(c, input, values, i);
         if (!(fabs(found[i] - expected) <= c->atol + c->rtol * fabs(expected)))
             gn_fail(GN_E_ARGUMENT, "gradcheck",
-                    "input %d %s, element %lld: the gradient is %.10g, but differences give %.10g", k,
-                    gn__shape_of(input), (long long)i, found[i], expected);
+                    "input %d %s, element %lld: the gradient is %.10g, but differences give %.10g",
+                    k, gn__shape_of(input), (long long)i, found[i], expected);
     }
     free(values);
     free(found);
@@ -113,7 +113,8 @@ gn_status gn_gradcheck(gn_differentiable *fn, void *context, int n, gn_tensor *c
     if (gn__failed())
         return gn_error_status();
     if (n < 1 || n > GN__MAX_VARIABLES)
-        return gn_fail(GN_E_ARGUMENT, "gradcheck", "takes 1 to %d inputs, not %d", GN__MAX_VARIABLES, n);
+        return gn_fail(GN_E_ARGUMENT, "gradcheck", "takes 1 to %d inputs, not %d",
+                       GN__MAX_VARIABLES, n);
     for (int k = 0; k < n; k++) {
         if (!gn__given("gradcheck", inputs[k]))
             return gn_error_status();
@@ -121,7 +122,11 @@ gn_status gn_gradcheck(gn_differentiable *fn, void *context, int n, gn_tensor *c
             return gn_fail(GN_E_ARGUMENT, "gradcheck",
                            "input %d must be float64 and require a gradient", k);
     }
-    check c = {fn, context, n, inputs, options ? gn_or(options->eps, 1e-6) : 1e-6,
+    check c = {fn,
+               context,
+               n,
+               inputs,
+               options ? gn_or(options->eps, 1e-6) : 1e-6,
                options ? gn_or(options->atol, 1e-5) : 1e-5,
                options ? gn_or(options->rtol, 1e-3) : 1e-3};
     gn_status status = run(&c);

@@ -63,7 +63,9 @@ gn_tensor *gn__node_output_gradient(gn__node *node, int output, gn_tensor *gradi
 
 /* ---- Properties */
 
-bool gn_requires_grad(const gn_tensor *t) { return gn__given("requires_grad", t) && gn__records(t); }
+bool gn_requires_grad(const gn_tensor *t) {
+    return gn__given("requires_grad", t) && gn__records(t);
+}
 bool gn_is_leaf(const gn_tensor *t) { return gn__given("is_leaf", t) && !gn__history(t); }
 
 const char *gn_grad_fn(const gn_tensor *t) {
@@ -77,7 +79,8 @@ gn_tensor *gn_requires_grad_(gn_tensor *t, bool requires_grad) {
     if (gn__failed() || !gn__given("requires_grad_", t))
         return NULL;
     if (requires_grad && !gn_dtype_is_float(t->dtype))
-        return gn__fail_null(GN_E_ARGUMENT, "requires_grad_", "a %s tensor can't require a gradient",
+        return gn__fail_null(GN_E_ARGUMENT, "requires_grad_",
+                             "a %s tensor can't require a gradient",
                              gn_dtype_name((gn_dtype)t->dtype));
     if (!requires_grad && gn__history(t))
         return gn__fail_null(GN_E_STATE, "requires_grad_",
@@ -91,11 +94,10 @@ gn_status gn_set_grad(gn_tensor *t, gn_tensor *grad) {
         return gn_error_status();
     if (grad && (!gn__same_shape(t, grad) || t->dtype != grad->dtype ||
                  t->storage->device != grad->storage->device))
-        return gn_fail(GN_E_ARGUMENT, "set_grad",
-                       "a %s tensor %s on %s can't have a %s gradient %s on %s",
-                       gn_dtype_name((gn_dtype)t->dtype), gn__shape_of(t), t->storage->device->name,
-                       gn_dtype_name((gn_dtype)grad->dtype), gn__shape_of(grad),
-                       grad->storage->device->name);
+        return gn_fail(
+            GN_E_ARGUMENT, "set_grad", "a %s tensor %s on %s can't have a %s gradient %s on %s",
+            gn_dtype_name((gn_dtype)t->dtype), gn__shape_of(t), t->storage->device->name,
+            gn_dtype_name((gn_dtype)grad->dtype), gn__shape_of(grad), grad->storage->device->name);
     gn_retain(grad);
     gn_release(t->grad);
     t->grad = grad;
@@ -169,7 +171,8 @@ gn_tensor *gn__hooks_run(const struct gn__hooks *hooks, gn_tensor *gradient) {
         if (!changed)
             continue;
         if (!gn__same_shape(changed, gradient) || changed->dtype != gradient->dtype)
-            return gn__fail_null(GN_E_ARGUMENT, "hook", "it turned a %s gradient %s into a %s one %s",
+            return gn__fail_null(GN_E_ARGUMENT, "hook",
+                                 "it turned a %s gradient %s into a %s one %s",
                                  gn_dtype_name((gn_dtype)gradient->dtype), gn__shape_of(gradient),
                                  gn_dtype_name((gn_dtype)changed->dtype), gn__shape_of(changed));
         gradient = changed;
@@ -289,8 +292,9 @@ gn_status gn__inplace_begin(const char *op, gn_tensor *t) {
     if (gn__failed() || !gn__given(op, t) || gn__settle(t))
         return gn_error_status();
     if (gn__overlaps(t->n_dims, t->size, t->stride))
-        return gn_fail(GN_E_ARGUMENT, op, "elements of an expanded tensor share memory: gn_clone it "
-                                          "before changing it in place");
+        return gn_fail(GN_E_ARGUMENT, op,
+                       "elements of an expanded tensor share memory: gn_clone it "
+                       "before changing it in place");
     const char *why = gn__self()->no_grad ? NULL : refusal(t);
     return why ? gn_fail(GN_E_STATE, op, "%s", why) : gn_error_status();
 }
@@ -316,7 +320,8 @@ gn_tensor *gn__inplace_end(gn_tensor *t, gn_tensor *result) {
     gn_scope scope = gn_scope_begin();
     gn_tensor *changed = gn__tensor_twin(t->base);
     gn_tensor *inputs[] = {t->base, result};
-    gn__node *node = changed ? gn__record(&replace_node, changed, 2, inputs, sizeof(replaced)) : NULL;
+    gn__node *node =
+        changed ? gn__record(&replace_node, changed, 2, inputs, sizeof(replaced)) : NULL;
     if (node) {
         *(replaced *)node->data = geometry(t);
         adopt_history(t->base, changed);

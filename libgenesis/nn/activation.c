@@ -48,7 +48,7 @@ static void describe_flatten(const gn_module *module, char *text, size_t bytes) 
 enum { RELU, SILU, GELU, GELU_TANH, SIGMOID, TANH, IDENTITY, FLATTEN };
 
 #define CLASS(title, function, ...)                                                                \
-    {.name = title, .size = sizeof(activation), .forward = function, __VA_ARGS__}
+    { .name = title, .size = sizeof(activation), .forward = function, __VA_ARGS__ }
 static const gn_module_class classes[] = {
     [RELU] = CLASS("ReLU", relu, .describe = describe_inplace),
     [SILU] = CLASS("SiLU", silu, .describe = describe_inplace),
@@ -142,7 +142,8 @@ gn_module *gn_nn_dropout_with(double p, const gn_dropout_options *options) {
     if (gn__failed())
         return NULL;
     if (!(p >= 0 && p <= 1))
-        return gn__fail_null(GN_E_ARGUMENT, "Dropout", "the probability %g is not between 0 and 1", p);
+        return gn__fail_null(GN_E_ARGUMENT, "Dropout", "the probability %g is not between 0 and 1",
+                             p);
     dropout *self = gn_module_new(&dropout_class);
     if (self == NULL)
         return NULL;

@@ -66,8 +66,8 @@ static gn_tensor **gradients_of(gn_dict *parameters, int64_t *n, int *type) {
 }
 
 /* The norm, and in *factor what all gradients are to be multiplied by. */
-static gn_tensor *norm_of(gn_tensor *const *gradients, int64_t n, int type, double p, double max_norm,
-                          gn_tensor **factor) {
+static gn_tensor *norm_of(gn_tensor *const *gradients, int64_t n, int type, double p,
+                          double max_norm, gn_tensor **factor) {
     const int8_t kind = isinf(p) ? MAXIMUM : p == 2 ? SQUARES : p == 1 ? ABSOLUTES : POWERS;
     gn__device *device = n ? gradients[0]->storage->device : gn__device_get(NULL);
     gn_tensor *parts = device ? gn__tensor_new(device, type, 1, &n) : NULL,
@@ -79,14 +79,14 @@ static gn_tensor *norm_of(gn_tensor *const *gradients, int64_t n, int type, doub
     for (int64_t i = 0; i < n; i++) {
         gn_tensor *g = gradients[i];
         if (g->storage->device != device)
-            return gn__fail_null(GN_E_UNSUPPORTED, op, "the gradients are on %s and on %s", device->name,
-                                 g->storage->device->name);
+            return gn__fail_null(GN_E_UNSUPPORTED, op, "the gradients are on %s and on %s",
+                                 device->name, g->storage->device->name);
         gn__rows space = gn__rows_of(g, ~0u);
         gn__operand operands[] = {gn__rows_full(&space, g),
                                   {.storage = parts->storage, .offset = parts->offset + i}};
-        if (g->count && gn__kernel_run(op, device, &part_kernel,
-                                       GN__VARIANT(g->dtype, (int8_t)type, kind), &space, operands,
-                                       params) != GN_OK)
+        if (g->count &&
+            gn__kernel_run(op, device, &part_kernel, GN__VARIANT(g->dtype, (int8_t)type, kind),
+                           &space, operands, params) != GN_OK)
             return NULL;
     }
     if (n == 0)
@@ -94,8 +94,8 @@ static gn_tensor *norm_of(gn_tensor *const *gradients, int64_t n, int type, doub
     gn__rows space = gn__rows_of(parts, ~0u);
     gn__operand operands[] = {gn__rows_full(&space, parts), gn__rows_kept(&space, norm),
                               gn__rows_kept(&space, *factor)};
-    return gn__kernel_run(op, device, &norm_kernel, GN__VARIANT((int8_t)type, kind), &space, operands,
-                          params) == GN_OK
+    return gn__kernel_run(op, device, &norm_kernel, GN__VARIANT((int8_t)type, kind), &space,
+                          operands, params) == GN_OK
                ? norm
                : NULL;
 }
@@ -104,8 +104,9 @@ gn_tensor *gn_clip_grad_norm_(gn_dict *parameters, double max_norm, double norm_
     if (gn__failed())
         return NULL;
     if (parameters == NULL || !(norm_type > 0) || !(max_norm >= 0))
-        return gn__fail_null(GN_E_ARGUMENT, op,
-                             "it takes parameters, a max_norm of at least 0, and a norm_type above 0");
+        return gn__fail_null(
+            GN_E_ARGUMENT, op,
+            "it takes parameters, a max_norm of at least 0, and a norm_type above 0");
     gn_scope scope = gn_scope_begin();
     bool was = gn_set_grad_enabled(false);
     int64_t n;

@@ -29,7 +29,8 @@ static size_t add_pair(char *text, size_t bytes, const char *name, gn_pair pair)
 static void describe(const gn_module *module, char *text, size_t bytes) {
     const conv2d *self = (const conv2d *)module;
     const gn_conv2d_options *o = &self->options;
-    size_t n = (size_t)snprintf(text, bytes, "%lld, %lld", (long long)self->in, (long long)self->out);
+    size_t n =
+        (size_t)snprintf(text, bytes, "%lld, %lld", (long long)self->in, (long long)self->out);
     n += add_pair(text + n, bytes - n, ", kernel_size=", self->kernel);
     n += add_pair(text + n, bytes - n, ", stride=", o->stride_hw);
     if (o->padding_hw.h || o->padding_hw.w)
@@ -46,7 +47,12 @@ static const gn_module_class conv2d_class = {
     .name = "Conv2d", .size = sizeof(conv2d), .forward = forward, .describe = describe};
 
 static gn_pair pair_of(gn_pair each, int64_t both, int64_t standard) {
-    return (gn_pair){each.h ? each.h : both ? both : standard, each.w ? each.w : both ? both : standard};
+    return (gn_pair){each.h ? each.h
+                     : both ? both
+                            : standard,
+                     each.w ? each.w
+                     : both ? both
+                            : standard};
 }
 
 /* Both parameters ~ U(-b, b), b = 1 / sqrt(in / groups * kernel height * kernel width). */
@@ -60,11 +66,12 @@ gn_module *gn_nn_conv2d_with(int64_t in, int64_t out, int64_t kernel,
     o.groups = o.groups ? o.groups : 1;
     if (in < 1 || out < 1 || size.h < 1 || size.w < 1 || o.groups < 1 || in % o.groups ||
         out % o.groups)
-        return gn__fail_null(GN_E_ARGUMENT, "Conv2d",
-                             "%lld and %lld channels, a kernel of %lld x %lld and %lld groups: all must "
-                             "be positive, and the groups divide the channels",
-                             (long long)in, (long long)out, (long long)size.h, (long long)size.w,
-                             (long long)o.groups);
+        return gn__fail_null(
+            GN_E_ARGUMENT, "Conv2d",
+            "%lld and %lld channels, a kernel of %lld x %lld and %lld groups: all must "
+            "be positive, and the groups divide the channels",
+            (long long)in, (long long)out, (long long)size.h, (long long)size.w,
+            (long long)o.groups);
     conv2d *self = gn_module_new(&conv2d_class);
     if (self == NULL)
         return NULL;
@@ -78,8 +85,8 @@ gn_module *gn_nn_conv2d_with(int64_t in, int64_t out, int64_t kernel,
     o.struct_size = sizeof o;
     self->options = o;
     const double bound = 1 / sqrt((double)(in / o.groups) * (double)(size.h * size.w));
-    self->weight = gn__parameter_uniform(
-        self, "weight", GN_SHAPE(out, in / o.groups, size.h, size.w), bound);
+    self->weight =
+        gn__parameter_uniform(self, "weight", GN_SHAPE(out, in / o.groups, size.h, size.w), bound);
     if (!o.no_bias)
         self->bias = gn__parameter_uniform(self, "bias", GN_SHAPE(out), bound);
     return gn__failed() ? NULL : &self->base;

@@ -83,7 +83,9 @@ gn_status gn_dict_set(gn_dict *dict, const char *name, gn_tensor *tensor) {
         return gn_error_status();
     if (dict == NULL || name == NULL || tensor == NULL)
         return gn_fail(GN_E_ARGUMENT, "dict_set", "%s is NULL",
-                       dict == NULL ? "the dict" : name == NULL ? "the name" : "the tensor");
+                       dict == NULL   ? "the dict"
+                       : name == NULL ? "the name"
+                                      : "the tensor");
     item *found = find(dict, name);
     if (found) {
         gn_retain(tensor); /* first: it may be the one that is replaced */

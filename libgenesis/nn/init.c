@@ -24,7 +24,7 @@ static double kaiming_bound(fans f) { return sqrt(6 / f.in); } /* for ReLU */
 static double normal_std(fans f) { return (void)f, 0.02; }
 static double uniform_bound(fans f) { return (void)f, 0.1; }
 
-/* Each fills weights of at least 2 dims: the bound or the standard deviation follows from the fans. */
+/* Each fills weights of at least 2 dims: the fans give the bound or the standard deviation. */
 static const struct {
     const char *name;
     bool normal;

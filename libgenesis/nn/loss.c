@@ -36,7 +36,9 @@ enum { MSE, L1, CROSS_ENTROPY, BCE, BCE_WITH_LOGITS };
 static const gn_module_class classes[] = {
     [MSE] = {.name = "MSELoss", .size = sizeof(criterion), .loss = mse},
     [L1] = {.name = "L1Loss", .size = sizeof(criterion), .loss = l1},
-    [CROSS_ENTROPY] = {.name = "CrossEntropyLoss", .size = sizeof(criterion), .loss = cross_entropy},
+    [CROSS_ENTROPY] = {.name = "CrossEntropyLoss",
+                       .size = sizeof(criterion),
+                       .loss = cross_entropy},
     [BCE] = {.name = "BCELoss", .size = sizeof(criterion), .loss = bce},
     [BCE_WITH_LOGITS] = {.name = "BCEWithLogitsLoss",
                          .size = sizeof(criterion),

@@ -34,14 +34,16 @@ static void destroy(void *object) {
 
 static const gn__kind kind = {"module", destroy};
 
-_Static_assert(sizeof(((gn_module *)0)->object) == sizeof(gn__object), "the public twin of gn__object");
+_Static_assert(sizeof(((gn_module *)0)->object) == sizeof(gn__object),
+               "the public twin of gn__object");
 
 void *gn_module_new(const gn_module_class *type) {
     if (gn__failed())
         return NULL;
     if (type == NULL || type->name == NULL || type->size < sizeof(gn_module))
-        return gn__fail_null(GN_E_ARGUMENT, "module_new",
-                             "a class has a name, and the size of a struct that begins with gn_module");
+        return gn__fail_null(
+            GN_E_ARGUMENT, "module_new",
+            "a class has a name, and the size of a struct that begins with gn_module");
     gn_module *module = gn__object_new(&kind, type->size);
     if (module == NULL)
         return NULL;
@@ -262,7 +264,8 @@ gn_status gn__modules_walk(const gn_module *module, bool once, gn__module_visit 
     return run_walk(&w, module, once);
 }
 
-gn_status gn__state_walk(const gn_module *module, bool once, gn__state_visit *visit, void *context) {
+gn_status gn__state_walk(const gn_module *module, bool once, gn__state_visit *visit,
+                         void *context) {
     walk w = {.visit_state = visit, .context = context};
     return run_walk(&w, module, once);
 }

@@ -13,7 +13,7 @@
 /* A named place; object may be NULL. */
 typedef struct gn__entry {
     char *name;
-    void *object; /* a gn_tensor or gn_module, retained */
+    void *object;   /* a gn_tensor or gn_module, retained */
     bool transient; /* a buffer that is not part of the state */
 } gn__entry;
 
@@ -41,8 +41,8 @@ typedef void gn__module_visit(const char *name, gn_module *module, void *context
 gn_status gn__modules_walk(const gn_module *module, bool once, gn__module_visit *visit,
                            void *context);
 
-/* Visits the tensors of a module and its descendants: its parameters, then its buffers. `once` skips
- * those seen before. */
+/* Visits the tensors of a module and its descendants: its parameters, then its buffers. `once`
+ * skips those seen before. */
 typedef struct gn__state_place {
     const char *name; /* dotted */
     gn_tensor *tensor;

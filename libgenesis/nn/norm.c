@@ -120,8 +120,9 @@ static gn_tensor *forward_rms_norm(gn_module *module, gn_tensor *x) {
 static void describe_layer_norm(const gn_module *module, char *text, size_t bytes) {
     const layer_norm *self = (const layer_norm *)module;
     const char *shape = gn__shape_text((int)self->shape.n, self->shape.size);
-    snprintf(text, bytes, self->shape.n == 1 ? "(%.*s,), eps=%g, elementwise_affine=%s"
-                                             : "(%.*s), eps=%g, elementwise_affine=%s",
+    snprintf(text, bytes,
+             self->shape.n == 1 ? "(%.*s,), eps=%g, elementwise_affine=%s"
+                                : "(%.*s), eps=%g, elementwise_affine=%s",
              (int)strlen(shape) - 2, shape + 1, self->eps, self->weight ? "True" : "False");
 }
 

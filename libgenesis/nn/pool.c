@@ -59,7 +59,8 @@ static const gn_module_class max_class = {
 static const gn_module_class avg_class = {
     .name = "AvgPool2d", .size = sizeof(pool), .forward = avg_forward, .describe = describe_avg};
 
-static gn_module *make(const gn_module_class *type, int64_t kernel, const gn_pool2d_options *options) {
+static gn_module *make(const gn_module_class *type, int64_t kernel,
+                       const gn_pool2d_options *options) {
     pool *self = gn_module_new(type);
     if (self == NULL)
         return NULL;
@@ -91,7 +92,8 @@ static gn_tensor *adaptive_forward(gn_module *module, gn_tensor *x) {
 
 static void describe_adaptive(const gn_module *module, char *text, size_t bytes) {
     const adaptive *self = (const adaptive *)module;
-    snprintf(text, bytes, "output_size=(%lld, %lld)", (long long)self->height, (long long)self->width);
+    snprintf(text, bytes, "output_size=(%lld, %lld)", (long long)self->height,
+             (long long)self->width);
 }
 
 static const gn_module_class adaptive_class = {.name = "AdaptiveAvgPool2d",

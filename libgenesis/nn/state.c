@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * state.c - the state of a module as a dictionary, and moving it to other devices and dtypes. All of it
- * works in place: the tensors of a module stay the same objects, so that optimizers keep theirs.
+ * state.c - the state of a module as a dictionary, and moving it to other devices and dtypes. All
+ * of it works in place: the tensors of a module stay the same objects, so that optimizers keep
+ * theirs.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -109,14 +110,16 @@ static gn_status copy_state(const comparison *c) {
         const char *name = gn_dict_name(c->own, i);
         gn_tensor *given = gn_dict_get(c->given, name);
         if (given)
-            gn_dict_set(sources, name, gn_to_device(given, gn_device_of(gn_dict_tensor(c->own, i))));
+            gn_dict_set(sources, name,
+                        gn_to_device(given, gn_device_of(gn_dict_tensor(c->own, i))));
     }
     for (int64_t i = 0; i < gn_dict_size(sources) && !gn__failed(); i++)
         gn_copy_(gn_dict_get(c->own, gn_dict_name(sources, i)), gn_dict_tensor(sources, i));
     return gn_error_status();
 }
 
-gn_status gn_load_state_dict_with(gn_module *module, gn_dict *state, const gn_load_options *options) {
+gn_status gn_load_state_dict_with(gn_module *module, gn_dict *state,
+                                  const gn_load_options *options) {
     static const char op[] = "load_state_dict";
     gn_load_options o;
     gn__options(&o, sizeof o, options);

@@ -8,14 +8,15 @@
 
 static const char op[] = "scaled_dot_product_attention";
 
-/* ---- y (.., L, S) = x scale, and `hidden` where causal and j > i. The gradient is itself with 0. */
+/* ---- y (.., L, S) = x scale, but `hidden` where j > i. The gradient is the same with 0 there. */
 
 /* Operands x, rows i, columns j, y; params scale, hidden. */
 static void build(gn__builder *b, const int8_t *v) {
     const int type = gn__compute_type(v[0]);
     int x = gn__build_operand(b, GN_READ, v[0]), rows = gn__build_operand(b, GN_INDEX, GN_I64),
         columns = gn__build_operand(b, GN_INDEX, GN_I64), y = gn__build_operand(b, GN_WRITE, v[0]);
-    int scale = gn__param(b, type, gn__build_param(b)), hidden = gn__param(b, type, gn__build_param(b));
+    int scale = gn__param(b, type, gn__build_param(b)),
+        hidden = gn__param(b, type, gn__build_param(b));
     int seen = gn__emit(b, GN_OP_LE, gn__load(b, columns), gn__load(b, rows), 0);
     int scaled = gn__emit(b, GN_OP_MUL, gn__load(b, x), scale, 0);
     gn__store(b, y, gn__emit(b, GN_OP_SELECT, seen, scaled, hidden));

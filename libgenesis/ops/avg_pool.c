@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * avg_pool.c - average pooling. It is linear, so that its gradient and it are each other's: the sums of
- * windows over the input, and of windows that walk backwards over g spread in a frame of zeros.
+ * avg_pool.c - average pooling. It is linear, so that its gradient and it are each other's: the
+ * sums of windows over the input, and of windows that walk backwards over g spread in a frame of
+ * zeros.
  */
 #include <stdlib.h>
 
@@ -26,8 +27,8 @@ static int64_t constant_divisor(const gn__pool *pool) {
 
 /* ---- Composed */
 
-/* The product, over the spatial dims, of min(start + kernel, high) - max(start, low), from which the
- * window [start, start + kernel) counts. Params per dim: kernel, low, high. */
+/* The product, over the spatial dims, of min(start + kernel, high) - max(start, low), from which
+ * the window [start, start + kernel) counts. Params per dim: kernel, low, high. */
 static int window_count(gn__builder *b, int n_spatial, const int *start, int type) {
     int count = gn__const_i(b, GN_I64, 1);
     for (int d = 0; d < n_spatial; d++) {
@@ -42,8 +43,8 @@ static int window_count(gn__builder *b, int n_spatial, const int *start, int typ
     return gn__cast(b, type, count);
 }
 
-/* Operands windows, starts, y; v: dtype, number of spatial dims or 0 for a constant factor, which is
- * then the one param. */
+/* Operands windows, starts, y; v: dtype, number of spatial dims or 0 for a constant factor,
+ * which is then the one param. */
 static void build_windows(gn__builder *b, const int8_t *v) {
     int type = gn__compute_type(v[0]), x = gn__build_operand(b, GN_READ, v[0]);
     int start[GN_MAX_SPATIAL];
@@ -143,8 +144,8 @@ static gn_status composed_backward(const gn__pool *pool, gn_tensor *g, gn_tensor
     gn__operand operands[] = {gn__pool_windows(&windows, z, first, one, back),
                               gn__pool_results(&windows, dx)};
     const gn_scalar params[] = {{.f = divisor ? 1.0 / (double)divisor : 1}};
-    return gn__kernel_run(op, dx->storage->device, &windows_kernel, GN__VARIANT(dx->dtype, 0), &space,
-                          operands, params);
+    return gn__kernel_run(op, dx->storage->device, &windows_kernel, GN__VARIANT(dx->dtype, 0),
+                          &space, operands, params);
 }
 
 /* ---- Both directions, planned or composed, recorded */
@@ -160,17 +161,16 @@ static const gn__node_class nodes[] = {
 static gn_tensor *run(const gn__pool *pool, gn_tensor *t, bool backwards) {
     gn__device *device = t->storage->device;
     gn_tensor *image = gn__image(device, t);
-    gn_tensor *result = image ? gn__image_new(device, t->dtype, t->n_dims,
-                                              backwards ? pool->in : pool->out)
-                              : NULL;
+    gn_tensor *result =
+        image ? gn__image_new(device, t->dtype, t->n_dims, backwards ? pool->in : pool->out) : NULL;
     if (result == NULL)
         return NULL;
-    int done = t->count == 0 ? 0
-                             : gn__run_planned(device, op,
-                                               backwards ? GN_KERNEL_AVG_POOL_BACKWARD
-                                                         : GN_KERNEL_AVG_POOL_FORWARD,
-                                               2, (gn_tensor *[]){result, image}, &pool->attr,
-                                               sizeof pool->attr, NULL);
+    int done =
+        t->count == 0
+            ? 0
+            : gn__run_planned(
+                  device, op, backwards ? GN_KERNEL_AVG_POOL_BACKWARD : GN_KERNEL_AVG_POOL_FORWARD,
+                  2, (gn_tensor *[]){result, image}, &pool->attr, sizeof pool->attr, NULL);
     if (done == 0)
         done = backwards ? composed_backward(pool, image, result)
                          : composed_forward(pool, image, result);
@@ -199,7 +199,8 @@ gn_tensor *gn_avg_pool2d_with(gn_tensor *x, int64_t kernel, const gn_pool2d_opti
     if (gn__failed())
         return NULL;
     if (o.dilation > 1 || o.dilation < 0 || o.divisor < 0)
-        return gn__fail_null(GN_E_ARGUMENT, op, "averages have no dilation, and a positive divisor");
+        return gn__fail_null(GN_E_ARGUMENT, op,
+                             "averages have no dilation, and a positive divisor");
     gn_tensor *batch = gn__pool_batched(op, x);
     gn__pool pool;
     if (batch == NULL || !gn__pool_make(op, batch, kernel, &o, &pool))
@@ -208,7 +209,7 @@ gn_tensor *gn_avg_pool2d_with(gn_tensor *x, int64_t kernel, const gn_pool2d_opti
     return y == NULL || x->n_dims == 4 ? y : gn_squeeze_dim(y, 0);
 }
 
-/* ---- Adaptive: window i of `out` over `in` elements is [floor(i in / out), ceil((i + 1) in / out)) */
+/* ---- Adaptive: window i of `out` is [floor(i in / out), ceil((i + 1) in / out)) */
 
 /* (out, in): element (i, j) is 1 / n where window i has n elements, j among them; else 0. */
 static gn_tensor *window_means(const gn_tensor *like, int64_t out, int64_t in) {
@@ -221,8 +222,7 @@ static gn_tensor *window_means(const gn_tensor *like, int64_t out, int64_t in) {
         for (int64_t j = first; j < end; j++)
             values[i * in + j] = 1.0 / (double)(end - first);
     }
-    gn_tensor *matrix =
-        gn__tensor_new(like->storage->device, like->dtype, 2, (int64_t[]){out, in});
+    gn_tensor *matrix = gn__tensor_new(like->storage->device, like->dtype, 2, (int64_t[]){out, in});
     if (matrix && gn__copy_in_data(matrix, values, GN_F64, count) != GN_OK)
         matrix = NULL;
     free(values);

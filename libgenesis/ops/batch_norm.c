@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * batch_norm.c - batch norm: planned kernels where the backend has them, else the programs of norm.c;
- * the running statistics, and evaluation with them.
+ * batch_norm.c - batch norm: planned kernels where the backend has them, else the programs of
+ * norm.c; the running statistics, and evaluation with them.
  */
 #include "norm.h"
 
@@ -52,14 +52,9 @@ static int backward_planned(const gn__norm *norm, gn__node *node, gn_tensor *x, 
                             gn_tensor *weight, const gn__statistics *statistics, gn_tensor **out) {
     const int type = gn__compute_type(x->dtype);
     g = gn__is_row_major(x) ? gn__row_major_copy(g) : gn__channels_last_copy(g);
-    gn_tensor *tensors[] = {gn__tensor_like(x, x->dtype),
-                            channels_new(x, type),
-                            channels_new(x, type),
-                            g,
-                            x,
-                            channel_values(x, weight, type, 1),
-                            statistics->mean,
-                            statistics->var};
+    gn_tensor *tensors[] = {
+        gn__tensor_like(x, x->dtype),       channels_new(x, type), channels_new(x, type), g, x,
+        channel_values(x, weight, type, 1), statistics->mean,      statistics->var};
     const gn_norm_attr attr = {.struct_size = sizeof attr, .eps = norm->eps};
     if (gn__failed())
         return gn_error_status();
@@ -75,8 +70,8 @@ static int backward_planned(const gn__norm *norm, gn__node *node, gn_tensor *x, 
 
 /* ---- Small programs over the channels */
 
-/* r = (1 - m) r + m s for mean and variance, in place. Operands mean, var, the running two read, the
- * running two written; params m, n / (n - 1). */
+/* r = (1 - m) r + m s for mean and variance, in place. Operands mean, var, the running two read,
+ * the running two written; params m, n / (n - 1). */
 static void build_running(gn__builder *b, const int8_t *v) {
     int type = gn__compute_type(v[0]), in[4], out[2];
     for (int i = 0; i < 4; i++)
@@ -109,7 +104,8 @@ static gn_status update_running(gn_tensor *x, const gn__statistics *statistics, 
     atomic_fetch_add(&mean->storage->version, 1);
     atomic_fetch_add(&var->storage->version, 1);
     return gn__kernel_run(op, x->storage->device, &running_kernel,
-                          GN__VARIANT(statistics->mean->dtype, mean->dtype), &space, operands, params);
+                          GN__VARIANT(statistics->mean->dtype, mean->dtype), &space, operands,
+                          params);
 }
 
 /* rstd = 1 / sqrt(var + eps)   Operands var, rstd; param eps. */
@@ -129,13 +125,13 @@ static gn_tensor *rstd_of(gn_tensor *x, gn_tensor *var, double eps) {
     gn__rows space = gn__rows_of(rstd, 0);
     gn__operand operands[] = {gn__rows_full(&space, var), gn__rows_full(&space, rstd)};
     const gn_scalar params[] = {{.f = eps}};
-    return gn__kernel_run(op, x->storage->device, &rstd_kernel, GN__VARIANT(var->dtype, rstd->dtype),
-                          &space, operands, params) == GN_OK
+    return gn__kernel_run(op, x->storage->device, &rstd_kernel,
+                          GN__VARIANT(var->dtype, rstd->dtype), &space, operands, params) == GN_OK
                ? rstd
                : NULL;
 }
 
-/* ---- Evaluation: y = (x - mean) rstd weight + bias with given statistics, and dx = g rstd weight */
+/* ---- Evaluation: y = (x - mean) rstd weight + bias, and dx = g rstd weight */
 
 /* Operands x, [mean], rstd, [weight], [bias], y. Without mean it is the gradient. */
 static void build_apply(gn__builder *b, const int8_t *v) {
@@ -180,8 +176,8 @@ static gn_tensor *apply(gn_tensor *x, gn_tensor *mean, gn_tensor *rstd, gn_tenso
 /* ---- Backward */
 
 static gn_status backward_composed(const batch_norm_data *data, gn__node *node, gn_tensor *x,
-                                   gn_tensor *g, gn_tensor *weight, const gn__statistics *statistics,
-                                   gn_tensor **out) {
+                                   gn_tensor *g, gn_tensor *weight,
+                                   const gn__statistics *statistics, gn_tensor **out) {
     const gn__norm *norm = &data->norm;
     if (gn__needs(node, NORM_X))
         out[NORM_X] = data->training ? gn__norm_dx(norm, x, g, weight, statistics)
@@ -204,7 +200,8 @@ static gn_status batch_norm_backward(gn__node *node, gn_tensor *const *grads, gn
     const batch_norm_data *data = node->data;
     gn_tensor *x = gn__saved_tensor(node, NORM_X), *weight = gn__saved_tensor(node, NORM_WEIGHT),
               *bias = gn__saved_tensor(node, NORM_BIAS);
-    gn__statistics statistics = {gn__saved_tensor(node, NORM_MEAN), gn__saved_tensor(node, NORM_RSTD),
+    gn__statistics statistics = {gn__saved_tensor(node, NORM_MEAN),
+                                 gn__saved_tensor(node, NORM_RSTD),
                                  gn__saved_tensor(node, NORM_VAR)};
     if (gn__failed())
         return gn_error_status();
@@ -249,7 +246,8 @@ static bool check(gn_tensor *x, gn_tensor *mean, gn_tensor *var, gn_tensor *weig
         !is_per_channel("weight", weight, x) || !is_per_channel("bias", bias, x))
         return false;
     if ((mean == NULL) != (var == NULL) || (!training && mean == NULL)) {
-        gn_fail(GN_E_ARGUMENT, op, "running_mean and running_var are given both, or, in training, none");
+        gn_fail(GN_E_ARGUMENT, op,
+                "running_mean and running_var are given both, or, in training, none");
         return false;
     }
     if (training && x->count == x->size[1]) {
@@ -295,7 +293,8 @@ gn_tensor *gn_batch_norm_with(gn_tensor *x, gn_tensor *running_mean, gn_tensor *
     if (o.training) {
         y = train(&data, x, weight, bias, &statistics);
         if (y && running_mean &&
-            update_running(x, &statistics, running_mean, running_var, gn_or(o.momentum, 0.1)) != GN_OK)
+            update_running(x, &statistics, running_mean, running_var, gn_or(o.momentum, 0.1)) !=
+                GN_OK)
             return NULL;
     } else {
         statistics.mean = channel_values(x, running_mean, gn__compute_type(x->dtype), 0);

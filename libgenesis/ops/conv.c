@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conv.c - convolution over 1 to 3 spatial dims. Three functions, linear in each of two tensors, are
- * the gradients of each other, and so give gradients of any order:
+ * conv.c - convolution over 1 to 3 spatial dims. Three functions, linear in each of two tensors,
+ * are the gradients of each other, and so give gradients of any order:
  *
  *   y  = forward(x, w)      x (N, C, in..), w (O, C / groups, kernel..), y (N, O, out..)
  *   dx = data(dy, w)
  *   dw = weight(x, dy)
  *
- * Each asks for a planned kernel; without one it is a product, reduced over windows that are seen by
- * strides alone (composed_*).
+ * Each asks for a planned kernel; without one it is a product, reduced over windows that are seen
+ * by strides alone (composed_*).
  */
 #include "nnops.h"
 
@@ -66,8 +66,8 @@ static gn_tensor *padded(gn_tensor *x, const gn_conv_attr *a) {
     return padding ? gn__framed(x, n, size, a->padding, step, 0) : x;
 }
 
-static gn_status composed_forward(const gn_conv_attr *a, gn_tensor *x, gn_tensor *w, gn_tensor *bias,
-                                  gn_tensor *y) {
+static gn_status composed_forward(const gn_conv_attr *a, gn_tensor *x, gn_tensor *w,
+                                  gn_tensor *bias, gn_tensor *y) {
     const int64_t groups = a->groups, o = w->size[0] / groups, c = w->size[1];
     const int64_t *sy = y->stride, *sw = w->stride, *sx;
     gn_tensor *xp = padded(x, a);
@@ -87,7 +87,8 @@ static gn_status composed_forward(const gn_conv_attr *a, gn_tensor *x, gn_tensor
     return run_product(a, &s, 1 + (int)a->n_spatial, xp, 0, w, bias, y);
 }
 
-static gn_status composed_weight(const gn_conv_attr *a, gn_tensor *x, gn_tensor *dy, gn_tensor *dw) {
+static gn_status composed_weight(const gn_conv_attr *a, gn_tensor *x, gn_tensor *dy,
+                                 gn_tensor *dw) {
     const int64_t groups = a->groups, o = dw->size[0] / groups, c = dw->size[1];
     const int64_t *sy = dy->stride, *sw = dw->stride, *sx;
     gn_tensor *xp = padded(x, a);
@@ -142,8 +143,8 @@ static gn_status planned(const gn_conv_attr *a, uint32_t kernel, int n, gn_tenso
     for (int i = 0; i < n; i++)
         if (tensors[i] && tensors[i]->count == 0)
             return 0;
-    return gn__run_planned(tensors[0]->storage->device, name_of(a), kernel, n, tensors, a, sizeof *a,
-                           NULL);
+    return gn__run_planned(tensors[0]->storage->device, name_of(a), kernel, n, tensors, a,
+                           sizeof *a, NULL);
 }
 
 static gn_tensor *run_forward(const gn_conv_attr *a, gn_tensor *x, gn_tensor *w, gn_tensor *bias,
@@ -159,7 +160,8 @@ static gn_tensor *run_forward(const gn_conv_attr *a, gn_tensor *x, gn_tensor *w,
     return status < 0 ? NULL : y;
 }
 
-static gn_tensor *run_data(const gn_conv_attr *a, gn_tensor *dy, gn_tensor *w, const int64_t *size) {
+static gn_tensor *run_data(const gn_conv_attr *a, gn_tensor *dy, gn_tensor *w,
+                           const int64_t *size) {
     gn__device *device = dy->storage->device;
     dy = gn__image(device, dy);
     gn_tensor *dx = dy ? gn__image_new(device, dy->dtype, dy->n_dims, size) : NULL;
@@ -172,8 +174,8 @@ static gn_tensor *run_data(const gn_conv_attr *a, gn_tensor *dy, gn_tensor *w, c
 }
 
 /* dbias, too, unless it is NULL. */
-static gn_tensor *run_weight(const gn_conv_attr *a, gn_tensor *x, gn_tensor *dy, const int64_t *size,
-                             gn_tensor **dbias) {
+static gn_tensor *run_weight(const gn_conv_attr *a, gn_tensor *x, gn_tensor *dy,
+                             const int64_t *size, gn_tensor **dbias) {
     gn__device *device = x->storage->device;
     x = gn__image(device, x);
     dy = gn__image(device, dy);
@@ -183,7 +185,8 @@ static gn_tensor *run_weight(const gn_conv_attr *a, gn_tensor *x, gn_tensor *dy,
               *db = dbias ? gn__tensor_new(device, x->dtype, 1, size) : NULL;
     if (gn__failed())
         return NULL;
-    gn_status status = planned(a, GN_KERNEL_CONV_BACKWARD_WEIGHT, 4, (gn_tensor *[]){dw, x, dy, db});
+    gn_status status =
+        planned(a, GN_KERNEL_CONV_BACKWARD_WEIGHT, 4, (gn_tensor *[]){dw, x, dy, db});
     if (status == 0) {
         status = composed_weight(a, x, dy, dw);
         if (dbias)
@@ -222,8 +225,7 @@ static gn_tensor *convolve(conv_kind kind, const gn_conv_attr *attr, gn_tensor *
     gn_tensor *inputs[] = {a, b, bias};
     if (result == NULL || !gn__recording(3, inputs))
         return result;
-    gn__node *node =
-        gn__record(&nodes[kind][attr->n_spatial - 1], result, 3, inputs, sizeof *attr);
+    gn__node *node = gn__record(&nodes[kind][attr->n_spatial - 1], result, 3, inputs, sizeof *attr);
     if (node == NULL)
         return NULL;
     *(gn_conv_attr *)node->data = *attr;
@@ -303,7 +305,8 @@ static bool check_shapes(const char *op, const gn_conv_attr *a, const gn_tensor 
         gn_fail(GN_E_ARGUMENT, op, "input %s and weight %s must both have %d dims: (N, C, %s)",
                 gn__shape_of(x), gn__shape_of(w), n, spatial[n - 3]);
     else if (x->size[1] != w->size[1] * a->groups)
-        gn_fail(GN_E_ARGUMENT, op, "input %s does not fit weight %s with groups %lld: it must have %lld channels",
+        gn_fail(GN_E_ARGUMENT, op,
+                "input %s does not fit weight %s with groups %lld: it must have %lld channels",
                 gn__shape_of(x), gn__shape_of(w), (long long)a->groups,
                 (long long)(w->size[1] * a->groups));
     else if (w->size[0] % a->groups)
@@ -312,8 +315,8 @@ static bool check_shapes(const char *op, const gn_conv_attr *a, const gn_tensor 
     else if (bias && (bias->n_dims != 1 || bias->size[0] != w->size[0]))
         gn_fail(GN_E_ARGUMENT, op, "bias %s does not fit weight %s: it must be (%lld)",
                 gn__shape_of(bias), gn__shape_of(w), (long long)w->size[0]);
-    return !gn__failed() && gn__check_float(op, "input", x) && gn__check_dtype(op, x, "weight", w) &&
-           gn__check_dtype(op, x, "bias", bias);
+    return !gn__failed() && gn__check_float(op, "input", x) &&
+           gn__check_dtype(op, x, "weight", w) && gn__check_dtype(op, x, "bias", bias);
 }
 
 /* out = floor((in + 2 padding - dilation (kernel - 1) - 1) / stride) + 1 */
@@ -325,9 +328,10 @@ static bool output_size(const char *op, const gn_conv_attr *a, const gn_tensor *
         int64_t window = a->dilation[d] * (w->size[2 + d] - 1) + 1;
         int64_t room = x->size[2 + d] + 2 * a->padding[d] - window;
         if (room < 0 || w->size[2 + d] < 1) {
-            gn_fail(GN_E_ARGUMENT, op,
-                    "kernel of weight %s, dilated %lld wide, does not fit input %s with padding %lld",
-                    gn__shape_of(w), (long long)window, gn__shape_of(x), (long long)a->padding[d]);
+            gn_fail(
+                GN_E_ARGUMENT, op,
+                "kernel of weight %s, dilated %lld wide, does not fit input %s with padding %lld",
+                gn__shape_of(w), (long long)window, gn__shape_of(x), (long long)a->padding[d]);
             return false;
         }
         size[2 + d] = room / a->stride[d] + 1;
@@ -335,7 +339,8 @@ static bool output_size(const char *op, const gn_conv_attr *a, const gn_tensor *
     return true;
 }
 
-static gn_tensor *convolution(const gn_conv_attr *attr, gn_tensor *x, gn_tensor *w, gn_tensor *bias) {
+static gn_tensor *convolution(const gn_conv_attr *attr, gn_tensor *x, gn_tensor *w,
+                              gn_tensor *bias) {
     const char *op = name_of(attr);
     int64_t size[GN_TENSOR_MAX_DIMS];
     gn_tensor *tensors[] = {x, w, bias};

@@ -83,7 +83,8 @@ static gn_tensor *overwritten(const char *op, gn_tensor *t, gn_tensor *source) {
 }
 
 gn_tensor *gn_fill_(gn_tensor *t, double value) {
-    return gn__inplace_begin("fill_", t) || gn__fill_data(t, value) ? NULL : overwritten("fill_", t, NULL);
+    return gn__inplace_begin("fill_", t) || gn__fill_data(t, value) ? NULL
+                                                                    : overwritten("fill_", t, NULL);
 }
 
 gn_tensor *gn_zero_(gn_tensor *t) { return gn_fill_(t, 0); }

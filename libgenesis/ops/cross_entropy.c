@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cross_entropy.c - the loss of class indices against logits. Input (N, C, d..), one row of C logits
- * per target y:
+ * cross_entropy.c - the loss of class indices against logits. Input (N, C, d..), one row of C
+ * logits per target y:
  *
  *   loss = -w (x_y - m - l),  m = max_c x_c, l = log sum_c exp(x_c - m), w = weight_y; 0 where y is
  *          ignored.  mean: sum of losses / sum of w
@@ -45,7 +45,8 @@ static label load_label(gn__builder *b, int target, int weight, int type) {
     int zero = gn__const_i(b, GN_I64, 0);
     y.ignored = gn__emit(b, GN_OP_EQ, y.target, gn__param(b, GN_I64, gn__build_param(b)), 0);
     y.index = gn__emit(b, GN_OP_SELECT, y.ignored, zero, y.target);
-    y.weight = weight < 0 ? gn__const_f(b, type, 1) : gn__cast(b, type, gn__loadx(b, weight, y.index));
+    y.weight =
+        weight < 0 ? gn__const_f(b, type, 1) : gn__cast(b, type, gn__loadx(b, weight, y.index));
     return y;
 }
 
@@ -53,8 +54,8 @@ static int operand_if(gn__builder *b, int role, int dtype) {
     return dtype ? gn__build_operand(b, role, dtype) : -1;
 }
 
-/* The losses of rows, reduced or not. Operands x by LOADX, m, l, target, [weight], loss, [1 / sum of
- * w]; v: dtypes of x and weight, the reduction. */
+/* The losses of rows, reduced or not. Operands x by LOADX, m, l, target, [weight], loss, [1 /
+ * sum of w]; v: dtypes of x and weight, the reduction. */
 static void build_loss(gn__builder *b, const int8_t *v) {
     const int type = gn__compute_type(v[0]);
     int x = gn__build_operand(b, GN_READ, v[0]), max = gn__build_operand(b, GN_READ, type),
@@ -103,8 +104,8 @@ static void build_backward(gn__builder *b, const int8_t *v) {
     gn__store(b, dx, gn__emit(b, GN_OP_SELECT, y.ignored, gn__const_f(b, type, 0), d));
 }
 
-/* w / (sum of w) at the target's class, 0 elsewhere. Operands target, [weight], classes, [1 / sum of
- * w], y; v as above. */
+/* w / (sum of w) at the target's class, 0 elsewhere. Operands target, [weight], classes, [1 /
+ * sum of w], y; v as above. */
 static void build_one_hot(gn__builder *b, const int8_t *v) {
     const int type = gn__compute_type(v[0]);
     int target = gn__build_operand(b, GN_READ, GN_I64), weight = operand_if(b, GN_READ, v[1]),
@@ -154,7 +155,8 @@ static gn_tensor *forward(const loss_data *data, gn_tensor **t) {
         return NULL;
     gn__operand operands[7] = {gn__rows_full(&space, x), gn__rows_kept(&space, t[MAX]),
                                gn__rows_kept(&space, t[LOG])};
-    if (gn__kernel_run(op, device, &rows_kernel, GN__VARIANT(x->dtype), &space, operands, NULL) != GN_OK)
+    if (gn__kernel_run(op, device, &rows_kernel, GN__VARIANT(x->dtype), &space, operands, NULL) !=
+        GN_OK)
         return NULL;
     space.n_dims--; /* the rows alone */
     space.n_reduced = data->reduction == GN_REDUCE_NONE ? 0 : space.n_dims;
@@ -168,8 +170,8 @@ static gn_tensor *forward(const loss_data *data, gn_tensor **t) {
     if (t[FACTOR])
         operands[n++] = gn__rows_kept(&space, t[FACTOR]);
     const gn_scalar params[] = {{.i = data->ignore}};
-    return gn__kernel_run(op, device, &loss_kernel, variant_of(data, t), &space, operands, params) ==
-                   GN_OK
+    return gn__kernel_run(op, device, &loss_kernel, variant_of(data, t), &space, operands,
+                          params) == GN_OK
                ? y
                : NULL;
 }
@@ -220,8 +222,8 @@ static gn_tensor *backward_recorded(const loss_data *data, gn_tensor *const *t, 
     operands[n] = gn__rows_full(&space, k);
     space.n_reduced = 0;
     const gn_scalar params[] = {{.i = data->ignore}};
-    if (gn__kernel_run(op, x->storage->device, &one_hot_kernel, variant_of(data, t), &space, operands,
-                       params) != GN_OK)
+    if (gn__kernel_run(op, x->storage->device, &one_hot_kernel, variant_of(data, t), &space,
+                       operands, params) != GN_OK)
         return NULL;
     gn_tensor *scale = gn_sum(k, .dims = GN_DIMS(data->class_dim), .keepdim = true);
     gn_tensor *d = gn_sub(gn_mul(gn_softmax(x, data->class_dim), scale), k);
@@ -237,7 +239,8 @@ static gn_status cross_entropy_backward(gn__node *node, gn_tensor *const *grads,
         t[i] = gn__saved_tensor(node, i);
     if (gn__failed())
         return gn_error_status();
-    out[0] = gn_is_grad_enabled() ? backward_recorded(data, t, grads[0]) : backward(data, t, grads[0]);
+    out[0] =
+        gn_is_grad_enabled() ? backward_recorded(data, t, grads[0]) : backward(data, t, grads[0]);
     return gn_error_status();
 }
 
@@ -245,7 +248,8 @@ static const gn__node_class cross_entropy_node = {.name = op, .backward = cross_
 
 /* ---- gn_cross_entropy */
 
-static bool check(const gn_tensor *x, const gn_tensor *target, const gn_tensor *weight, int class_dim) {
+static bool check(const gn_tensor *x, const gn_tensor *target, const gn_tensor *weight,
+                  int class_dim) {
     bool fits = x->n_dims >= 1 && target->n_dims == x->n_dims - 1;
     for (int d = 0; fits && d < target->n_dims; d++)
         fits = target->size[d] == x->size[d < class_dim ? d : d + 1];
@@ -253,16 +257,18 @@ static bool check(const gn_tensor *x, const gn_tensor *target, const gn_tensor *
         gn_fail(GN_E_ARGUMENT, op, "targets are class indices of an integer dtype, not %s",
                 gn_dtype_name(target->dtype));
     else if (!fits)
-        gn_fail(GN_E_ARGUMENT, op,
-                "target %s does not fit input %s: (N) for (N, C), (N, d..) for (N, C, d..), () for (C)",
-                gn__shape_of(target), gn__shape_of(x));
+        gn_fail(
+            GN_E_ARGUMENT, op,
+            "target %s does not fit input %s: (N) for (N, C), (N, d..) for (N, C, d..), () for (C)",
+            gn__shape_of(target), gn__shape_of(x));
     else if (weight && (weight->n_dims != 1 || weight->size[0] != x->size[class_dim]))
         gn_fail(GN_E_ARGUMENT, op, "weight %s must have a number for each of the %lld classes",
                 gn__shape_of(weight), (long long)x->size[class_dim]);
     return !gn__failed();
 }
 
-gn_tensor *gn_cross_entropy_with(gn_tensor *input, gn_tensor *target, const gn_loss_options *options) {
+gn_tensor *gn_cross_entropy_with(gn_tensor *input, gn_tensor *target,
+                                 const gn_loss_options *options) {
     gn_loss_options o;
     gn__options(&o, sizeof o, options);
     if (gn__failed() || !gn__given(op, input) || !gn__given(op, target) ||
@@ -271,8 +277,7 @@ gn_tensor *gn_cross_entropy_with(gn_tensor *input, gn_tensor *target, const gn_l
     const loss_data data = {.class_dim = input->n_dims > 1,
                             .reduction = o.reduction,
                             .ignore = (int64_t)gn_or(o.ignore_index, -100)};
-    if (!gn__check_reduction(op, o.reduction) ||
-        !check(input, target, o.weight, data.class_dim) ||
+    if (!gn__check_reduction(op, o.reduction) || !check(input, target, o.weight, data.class_dim) ||
         (o.weight && !gn__check_float(op, "weight", o.weight)))
         return NULL;
     gn_tensor *t[N_SAVED] = {[X] = input, [TARGET] = target, [WEIGHT] = o.weight};

@@ -7,8 +7,8 @@
 
 static const char op[] = "dropout";
 
-/* u = word 2^-24 in [0, 1) from its 24 upper bits; kept where u >= p. The element's number is that in
- * row-major order, so the mask does not depend on how the tensor lies in memory.
+/* u = word 2^-24 in [0, 1) from its 24 upper bits; kept where u >= p. The element's number is
+ * that in row-major order, so the mask does not depend on how the tensor lies in memory.
  * Operands x, numbers, y; params key, offset, p, 1 / (1 - p). */
 static void build(gn__builder *b, const int8_t *v) {
     const int type = gn__compute_type(v[0]);
@@ -16,7 +16,8 @@ static void build(gn__builder *b, const int8_t *v) {
         y = gn__build_operand(b, GN_WRITE, v[0]);
     int key = gn__param(b, GN_I64, gn__build_param(b)),
         offset = gn__param(b, GN_I64, gn__build_param(b)),
-        p = gn__param(b, GN_F32, gn__build_param(b)), scale = gn__param(b, type, gn__build_param(b));
+        p = gn__param(b, GN_F32, gn__build_param(b)),
+        scale = gn__param(b, type, gn__build_param(b));
     int word = gn__emit(b, GN_OP_RANDOM, gn__load(b, numbers), offset, key);
     int bits = gn__emit(b, GN_OP_SHR, word, gn__const_i(b, GN_U32, 8), 0);
     int u = gn__emit(b, GN_OP_MUL, gn__cast(b, GN_F32, bits), gn__const_f(b, GN_F32, 0x1p-24), 0);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * embedding.c - rows of a weight by index; the gradient adds rows to places, and is the transpose of
- * the look-up, so that each is the gradient of the other.
+ * embedding.c - rows of a weight by index; the gradient adds rows to places, and is the transpose
+ * of the look-up, so that each is the gradient of the other.
  */
 #include "nnops.h"
 #include "ops.h"
@@ -19,7 +19,7 @@ static gn__kernel kernel = {.name = "embedding", .build = build};
 /* The space (D, indices..) with operands for a row of `table` (V, D), the indices, and `rows`
  * (indices.., D). */
 static gn__rows make_space(gn_tensor *table, gn_tensor *indices, gn_tensor *rows,
-                            gn__operand operands[3]) {
+                           gn__operand operands[3]) {
     gn__rows space = {.n_dims = rows->n_dims, .size = {table->size[1]}};
     operands[0] = (gn__operand){.storage = table->storage,
                                 .offset = table->offset,
@@ -42,7 +42,8 @@ static gn_status look_up_backward(gn__node *node, gn_tensor *const *grads, gn_te
 static gn_status add_up_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out);
 
 static const gn__node_class look_up_node = {.name = op, .backward = look_up_backward};
-static const gn__node_class add_up_node = {.name = "embedding_backward", .backward = add_up_backward};
+static const gn__node_class add_up_node = {.name = "embedding_backward",
+                                           .backward = add_up_backward};
 
 static gn_tensor *recorded(const gn__node_class *type, gn_tensor *result, gn_tensor *input,
                            gn_tensor *indices) {

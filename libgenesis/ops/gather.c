@@ -39,12 +39,14 @@ static bool index_fits(const char *op, const gn_tensor *x, int dim, const gn_ten
         fits = (d == dim || index->size[d] <= x->size[d]) &&
                (!source || index->size[d] <= source->size[d]);
     if (!fits && source)
-        gn_fail(GN_E_ARGUMENT, op,
-                "index %s must have as many dims as %s and source %s, and be no larger than the first "
-                "but in dim %d, and than the second",
-                gn__shape_of(index), gn__shape_of(x), gn__shape_of(source), dim);
+        gn_fail(
+            GN_E_ARGUMENT, op,
+            "index %s must have as many dims as %s and source %s, and be no larger than the first "
+            "but in dim %d, and than the second",
+            gn__shape_of(index), gn__shape_of(x), gn__shape_of(source), dim);
     else if (!fits)
-        gn_fail(GN_E_ARGUMENT, op, "index %s must have as many dims as %s, and be no larger but in dim %d",
+        gn_fail(GN_E_ARGUMENT, op,
+                "index %s must have as many dims as %s, and be no larger but in dim %d",
                 gn__shape_of(index), gn__shape_of(x), dim);
     return fits;
 }
@@ -69,8 +71,8 @@ static const gn_program *gather_program(int dtype) {
 gn_status gn__launch_gather(gn__device *device, const char *op, int dtype, int n_dims,
                             const int64_t *size, const gn__operand operands[3]) {
     const gn_program *program = gn__failed() ? NULL : gather_program(dtype);
-    gn__launch launch = {.op = op, .program = program, .n_dims = n_dims, .size = size,
-                         .operands = operands};
+    gn__launch launch = {
+        .op = op, .program = program, .n_dims = n_dims, .size = size, .operands = operands};
     return program ? gn__launch_run(device, &launch) : gn_error_status();
 }
 
@@ -90,8 +92,8 @@ static gn_status scatter_data(const char *op, int combine, gn_tensor *target, in
                               const gn_tensor *index, const gn_tensor *source) {
     int n = index->n_dims;
     int64_t size[GN_MAX_DIMS];
-    gn__operand seen[3] = {gn__operand_of(source, n, index->size), gn__operand_of(index, n, index->size),
-                           displaced(target, dim, index)};
+    gn__operand seen[3] = {gn__operand_of(source, n, index->size),
+                           gn__operand_of(index, n, index->size), displaced(target, dim, index)};
     gn__operand operands[3] = {seen[0], seen[1], seen[2]};
     for (int i = 0; i < n; i++) {
         int d = i == n - 1 ? dim : i < dim ? i : i + 1;
@@ -101,8 +103,8 @@ static gn_status scatter_data(const char *op, int combine, gn_tensor *target, in
     }
     if (gn__failed())
         return gn_error_status();
-    return gn__launch_scatter(target->storage->device, op, n, n ? 1 : 0, size, target->dtype, combine,
-                              combine == GN_SCATTER_ADD, operands);
+    return gn__launch_scatter(target->storage->device, op, n, n ? 1 : 0, size, target->dtype,
+                              combine, combine == GN_SCATTER_ADD, operands);
 }
 
 /* ---- gather, and its gradient: spread */
@@ -114,12 +116,14 @@ typedef struct along {
 static gn_tensor *gather(const char *op, gn_tensor *x, int dim, gn_tensor *index);
 
 static gn_status spread_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
-    out[0] = gather(node->name, grads[0], ((const along *)node->data)->dim, gn__saved_tensor(node, 0));
+    out[0] =
+        gather(node->name, grads[0], ((const along *)node->data)->dim, gn__saved_tensor(node, 0));
     return gn_error_status();
 }
 static const gn__node_class spread_node = {.name = "spread", .backward = spread_backward};
 
-gn_tensor *gn__spread(const char *op, gn_shape shape, int dim, gn_tensor *index, gn_tensor *source) {
+gn_tensor *gn__spread(const char *op, gn_shape shape, int dim, gn_tensor *index,
+                      gn_tensor *source) {
     if (gn__failed() || !index || !source)
         return NULL;
     gn_tensor *y = gn__tensor_new(source->storage->device, source->dtype, (int)shape.n, shape.size);
@@ -139,8 +143,8 @@ gn_tensor *gn__spread(const char *op, gn_shape shape, int dim, gn_tensor *index,
 static gn_status gather_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
     gn_shape shape = {.n = node->inputs[0].n_dims};
     memcpy(shape.size, node->inputs[0].size, sizeof shape.size);
-    out[0] = gn__spread(node->name, shape, ((const along *)node->data)->dim, gn__saved_tensor(node, 0),
-                        grads[0]);
+    out[0] = gn__spread(node->name, shape, ((const along *)node->data)->dim,
+                        gn__saved_tensor(node, 0), grads[0]);
     return gn_error_status();
 }
 static const gn__node_class gather_node = {.name = "gather", .backward = gather_backward};
@@ -178,7 +182,8 @@ gn_tensor *gn_gather(gn_tensor *x, int64_t dim, gn_tensor *index) {
 gn_tensor *gn_index_select(gn_tensor *x, int64_t dim, gn_tensor *index) {
     int d;
     gn_tensor *t[] = {x, gn__index_tensor("index_select", index)};
-    if (gn__failed() || !gn__given("index_select", x) || !gn__dim("index_select", dim, x->n_dims, &d))
+    if (gn__failed() || !gn__given("index_select", x) ||
+        !gn__dim("index_select", dim, x->n_dims, &d))
         return NULL;
     if (index->n_dims > 1)
         return gn__fail_null(GN_E_ARGUMENT, "index_select", "index %s must be a vector",
@@ -263,8 +268,9 @@ static gn_tensor *scatter(const gn__node_class *type, int combine, gn_tensor *x,
         !gn__dim(type->name, dim, x->n_dims, &d) || !index_fits(type->name, x, d, index, source))
         return NULL;
     if (x->dtype != source->dtype)
-        return gn__fail_null(GN_E_ARGUMENT, type->name, "%s source for a %s tensor: gn_cast it first",
-                             gn_dtype_name((gn_dtype)source->dtype), gn_dtype_name((gn_dtype)x->dtype));
+        return gn__fail_null(
+            GN_E_ARGUMENT, type->name, "%s source for a %s tensor: gn_cast it first",
+            gn_dtype_name((gn_dtype)source->dtype), gn_dtype_name((gn_dtype)x->dtype));
     if (!gn__together(type->name, 3, t))
         return NULL;
     gn_tensor *y = gn__tensor_new(t[0]->storage->device, x->dtype, x->n_dims, x->size);
@@ -296,7 +302,8 @@ gn_tensor *gn_one_hot(gn_tensor *indices, int64_t classes) {
         return NULL;
     if (classes < -1 || (classes == -1 && labels->count == 0))
         return gn__fail_null(GN_E_ARGUMENT, "one_hot",
-                             classes < -1 ? "%lld classes" : "no labels to find the classes from (%lld)",
+                             classes < -1 ? "%lld classes"
+                                          : "no labels to find the classes from (%lld)",
                              (long long)classes);
     if (labels->n_dims == GN_TENSOR_MAX_DIMS)
         return gn__fail_null(GN_E_ARGUMENT, "one_hot", "shape %s has all %d dims already",
@@ -319,7 +326,8 @@ gn_tensor *gn_one_hot(gn_tensor *indices, int64_t classes) {
 /* ---- y = mask ? value : x */
 
 gn_tensor *gn_masked_fill(gn_tensor *x, gn_tensor *mask, double value) {
-    static gn__op op = {.name = "masked_fill", .text = "m ? v : x", .variables = "m, x", .params = "v"};
+    static gn__op op = {
+        .name = "masked_fill", .text = "m ? v : x", .variables = "m, x", .params = "v"};
     if (gn__failed() || !gn__given("masked_fill", x) || !gn__given("masked_fill", mask))
         return NULL;
     if (mask->dtype != GN_BOOL)

@@ -15,9 +15,9 @@
 /* ---- Index tensors of a view */
 
 typedef struct places {
-    int n;                       /* index tensors .. */
-    int dim[GN_TENSOR_MAX_DIMS]; /* .. and the dims that they are for, ascending */
-    int n_dims, at;              /* of B, and how many dims of the result come before it */
+    int n;                            /* index tensors .. */
+    int dim[GN_TENSOR_MAX_DIMS];      /* .. and the dims that they are for, ascending */
+    int n_dims, at;                   /* of B, and how many dims of the result come before it */
     int64_t size[GN_TENSOR_MAX_DIMS]; /* of B */
 } places;
 
@@ -60,7 +60,8 @@ static const gn_program *displacement_program(int n) {
     int zero = gn__const_i(b, GN_I64, 0), sum = zero;
     for (int k = 0; k < n; k++) {
         int operand = gn__build_operand(b, GN_READ, GN_I64), raw = gn__load(b, operand);
-        int size = gn__param(b, GN_I64, gn__build_param(b)), stride = gn__param(b, GN_I64, gn__build_param(b));
+        int size = gn__param(b, GN_I64, gn__build_param(b)),
+            stride = gn__param(b, GN_I64, gn__build_param(b));
         int from_end = gn__emit(b, GN_OP_ADD, raw, size, 0);
         int wraps = gn__emit(b, GN_OP_AND, gn__emit(b, GN_OP_LT, raw, zero, 0),
                              gn__emit(b, GN_OP_LE, zero, from_end, 0), 0);
@@ -89,8 +90,12 @@ static gn_tensor *displacements(const char *op, const gn_tensor *view, const pla
         params[2 * k + 1].i = view->stride[p->dim[k]];
     }
     operands[p->n] = gn__operand_of(out, p->n_dims, p->size);
-    gn__launch launch = {.op = op, .program = program, .n_dims = p->n_dims, .size = p->size,
-                         .operands = operands, .params = params};
+    gn__launch launch = {.op = op,
+                         .program = program,
+                         .n_dims = p->n_dims,
+                         .size = p->size,
+                         .operands = operands,
+                         .params = params};
     return gn__launch_run(view->storage->device, &launch) == GN_OK ? out : NULL;
 }
 
@@ -118,7 +123,8 @@ static space space_of(const gn_tensor *view, const places *p, const gn_tensor *d
         }
         s.size[s.n_dims] = view->size[d];
         s.view.stride[s.n_dims] = view->stride[d];
-        s.value.stride[s.n_dims] = value->stride[s.n_dims < p->at ? s.n_dims : s.n_dims + p->n_dims];
+        s.value.stride[s.n_dims] =
+            value->stride[s.n_dims < p->at ? s.n_dims : s.n_dims + p->n_dims];
         s.n_dims++;
     }
     s.view.axis_extent = empty ? 0 : last + 1;
@@ -165,15 +171,16 @@ static gn_status add_backward(gn__node *node, gn_tensor *const *grads, gn_tensor
         out[0] = read_at(grads[0], node->data, index);
     return gn_error_status();
 }
-static const gn__node_class index_backward_node = {.name = "index_backward", .backward = add_backward};
+static const gn__node_class index_backward_node = {.name = "index_backward",
+                                                   .backward = add_backward};
 
 static gn_status read_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
     const places *p = node->data;
     gn_tensor *index[GN_TENSOR_MAX_DIMS], *g = grads[0];
     if (!saved_indices(node, index))
         return gn_error_status();
-    gn_tensor *sum = gn__tensor_new(g->storage->device, g->dtype, node->inputs[0].n_dims,
-                                    node->inputs[0].size);
+    gn_tensor *sum =
+        gn__tensor_new(g->storage->device, g->dtype, node->inputs[0].n_dims, node->inputs[0].size);
     if (!sum || gn__fill_data(sum, 0) || write_data("index", GN_SCATTER_ADD, sum, p, index, g))
         return gn_error_status();
     if (gn__recording(1, grads)) {
@@ -232,7 +239,8 @@ static int count_rest(const char *op, const gn_tensor *x, const gn_index_list *i
         return gn_fail(GN_E_ARGUMENT, op, "GN_REST is given %d times: once is possible", rests), -1;
     if (taken > x->n_dims)
         return gn_fail(GN_E_INDEX, op, "indices for %d dims, but shape %s has %d", taken,
-                       gn__shape_of(x), x->n_dims), -1;
+                       gn__shape_of(x), x->n_dims),
+               -1;
     return x->n_dims - taken;
 }
 
@@ -245,14 +253,15 @@ static void add_index(selection *s, int dim, gn_tensor *index) {
 static void take_mask(const char *op, selection *s, int d, gn_tensor *mask) {
     for (int i = 0; i < mask->n_dims; i++)
         if (mask->size[i] != s->view->size[d + i]) {
-            gn_fail(GN_E_INDEX, op, "mask %s does not fit dims %d to %d of shape %s", gn__shape_of(mask),
-                    d, d + mask->n_dims - 1, gn__shape_of(s->view));
+            gn_fail(GN_E_INDEX, op, "mask %s does not fit dims %d to %d of shape %s",
+                    gn__shape_of(mask), d, d + mask->n_dims - 1, gn__shape_of(s->view));
             return;
         }
     gn_tensor *rows = gn_nonzero(mask);
     if (rows && mask->n_dims == 0) /* a new dim, of size 1 or 0 */
-        add_index(s, d, gn_zeros_with((gn_shape){.n = 1, .size = {rows->size[0]}},
-                                      GN_AS(.dtype = GN_I64, .device = rows->storage->device->name)));
+        add_index(s, d,
+                  gn_zeros_with((gn_shape){.n = 1, .size = {rows->size[0]}},
+                                GN_AS(.dtype = GN_I64, .device = rows->storage->device->name)));
     for (int i = 0; rows && i < mask->n_dims; i++)
         add_index(s, d + i, gn_select(rows, 1, i));
 }
@@ -261,19 +270,13 @@ static void take_mask(const char *op, selection *s, int d, gn_tensor *mask) {
 static int take_item(const char *op, selection *s, const gn_index_item *item, int d, int rest) {
     gn_tensor *t = item->tensor;
     switch (item->kind) {
-    case GN_INDEX_ALL:
-        return d + 1;
-    case GN_INDEX_AT:
-        s->view = gn_select(s->view, d, item->start);
-        return d;
+    case GN_INDEX_ALL: return d + 1;
+    case GN_INDEX_AT: s->view = gn_select(s->view, d, item->start); return d;
     case GN_INDEX_RANGE:
         s->view = gn_slice(s->view, d, item->start, item->end, item->step);
         return d + 1;
-    case GN_INDEX_NEW:
-        s->view = gn_unsqueeze(s->view, d);
-        return d + 1;
-    case GN_INDEX_REST:
-        return d + rest;
+    case GN_INDEX_NEW: s->view = gn_unsqueeze(s->view, d); return d + 1;
+    case GN_INDEX_REST: return d + rest;
     case GN_INDEX_TENSOR:
         if (t->dtype != GN_BOOL) {
             add_index(s, d, gn__index_tensor(op, t));
@@ -365,13 +368,16 @@ static gn_status add_at_backward(gn__node *node, gn_tensor *const *grads, gn_ten
 static const gn__node_class add_node = {.name = "index_add", .backward = add_at_backward};
 
 /* The value in the view's dtype, broadcast to what is written, in memory of its own. */
-static gn_tensor *fitting_value(const char *op, gn_tensor *view, const places *p, gn_tensor *value) {
+static gn_tensor *fitting_value(const char *op, gn_tensor *view, const places *p,
+                                gn_tensor *value) {
     gn_tensor *both[] = {view, value};
     gn_shape shape;
-    if (!result_shape(op, view, p, &shape) || gn__common_device(op, 2, both) != view->storage->device)
-        return gn__failed() ? NULL : gn__fail_null(GN_E_ARGUMENT, op, "the value is on %s, not on %s",
-                                                   value->storage->device->name,
-                                                   view->storage->device->name);
+    if (!result_shape(op, view, p, &shape) ||
+        gn__common_device(op, 2, both) != view->storage->device)
+        return gn__failed()
+                   ? NULL
+                   : gn__fail_null(GN_E_ARGUMENT, op, "the value is on %s, not on %s",
+                                   value->storage->device->name, view->storage->device->name);
     bool fits = value->n_dims <= shape.n;
     for (int d = 0; fits && d < value->n_dims; d++) {
         int64_t size = shape.size[shape.n - value->n_dims + d];
@@ -395,8 +401,8 @@ static gn_tensor *write_at(const char *op, int combine, gn_tensor *view, const p
     if (!gn__failed() && write_data(op, combine, view, p, index, value) == GN_OK &&
         gn_dtype_is_float(view->dtype) && gn__recording(2, inputs) &&
         (result = gn__tensor_twin(view))) {
-        gn__node *node = gn__record(combine == GN_SCATTER_SET ? &put_node : &add_node, result, 2, inputs,
-                                    sizeof *p);
+        gn__node *node = gn__record(combine == GN_SCATTER_SET ? &put_node : &add_node, result, 2,
+                                    inputs, sizeof *p);
         if (node)
             save_indices(node, p, index);
     }
@@ -408,9 +414,10 @@ static gn_tensor *write_at(const char *op, int combine, gn_tensor *view, const p
 gn_tensor *gn_index_put_items(gn_tensor *x, gn_index_list items, gn_tensor *value) {
     selection s;
     gn_scope scope = gn_scope_begin();
-    bool done = take_items("index_put", x, &items, &s) && gn__given("index_put", value) &&
-                (s.places.n ? write_at("index_put", GN_SCATTER_SET, s.view, &s.places, s.index, value)
-                            : gn_copy_(s.view, value));
+    bool done =
+        take_items("index_put", x, &items, &s) && gn__given("index_put", value) &&
+        (s.places.n ? write_at("index_put", GN_SCATTER_SET, s.view, &s.places, s.index, value)
+                    : gn_copy_(s.view, value));
     gn_scope_end(scope);
     return done ? x : NULL;
 }
@@ -418,9 +425,10 @@ gn_tensor *gn_index_put_items(gn_tensor *x, gn_index_list items, gn_tensor *valu
 gn_tensor *gn_index_add_items(gn_tensor *x, gn_index_list items, gn_tensor *value) {
     selection s;
     gn_scope scope = gn_scope_begin();
-    bool done = take_items("index_add", x, &items, &s) && gn__given("index_add", value) &&
-                (s.places.n ? write_at("index_add", GN_SCATTER_ADD, s.view, &s.places, s.index, value)
-                            : gn_add_(s.view, value));
+    bool done =
+        take_items("index_add", x, &items, &s) && gn__given("index_add", value) &&
+        (s.places.n ? write_at("index_add", GN_SCATTER_ADD, s.view, &s.places, s.index, value)
+                    : gn_add_(s.view, value));
     gn_scope_end(scope);
     return done ? x : NULL;
 }

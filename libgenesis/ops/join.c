@@ -24,7 +24,8 @@ static gn_status cat_backward(gn__node *node, gn_tensor *const *grads, gn_tensor
     for (int k = 0; k < node->n_inputs; k++) {
         int64_t length = node->inputs[k].size[dim];
         if (gn__needs(node, k))
-            out[k] = gn_cast(gn_narrow(grads[0], dim, start, length), (gn_dtype)node->inputs[k].dtype);
+            out[k] =
+                gn_cast(gn_narrow(grads[0], dim, start, length), (gn_dtype)node->inputs[k].dtype);
         start += length;
     }
     return gn_error_status();
@@ -32,8 +33,8 @@ static gn_status cat_backward(gn__node *node, gn_tensor *const *grads, gn_tensor
 static const gn__node_class cat_node = {.name = "cat", .backward = cat_backward};
 
 /* Dim, dtype and shape of the result; false with an error. */
-static bool joined_shape(const char *op, gn_tensor *const *t, int64_t n, int64_t dim, int *d, int *dtype,
-                         gn_shape *shape) {
+static bool joined_shape(const char *op, gn_tensor *const *t, int64_t n, int64_t dim, int *d,
+                         int *dtype, gn_shape *shape) {
     if (n < 1)
         gn_fail(GN_E_ARGUMENT, op, "%lld tensors: there must be at least one", (long long)n);
     for (int64_t k = 0; k < n; k++)
@@ -203,8 +204,8 @@ int64_t gn_unbind(gn_tensor *x, int64_t dim, gn_tensor **out, int64_t room) {
     int d;
     if (!splittable("unbind", x, dim, &d))
         return gn_error_status();
-    return split_into("unbind", x, &(split){.dim = d, .size = 1, .drops_dim = true}, x->size[d], out,
-                      room);
+    return split_into("unbind", x, &(split){.dim = d, .size = 1, .drops_dim = true}, x->size[d],
+                      out, room);
 }
 
 /* ---- y[.., i repeats + j, ..] = x[.., i, ..]: an expansion that is then copied */
@@ -218,7 +219,8 @@ gn_tensor *gn_repeat_interleave(gn_tensor *x, int64_t repeats, int64_t dim) {
         return gn__fail_null(GN_E_ARGUMENT, "repeat_interleave", "%lld repeats: at least 0",
                              (long long)repeats);
     gn_shape shape = x->n_dims ? shape_from(x->n_dims, x->size) : (gn_shape){.n = 1, .size = {1}};
-    int64_t outer = gn__count(d, shape.size), inner = gn__count((int)shape.n - d - 1, shape.size + d + 1);
+    int64_t outer = gn__count(d, shape.size),
+            inner = gn__count((int)shape.n - d - 1, shape.size + d + 1);
     int64_t size = shape.size[d];
     if (!gn__mul(size, repeats, &shape.size[d]))
         return gn__fail_null(GN_E_MEMORY, "repeat_interleave", "%lld repeats of shape %s",
@@ -286,10 +288,11 @@ static bool padded_shape(const gn_tensor *x, gn_shape before, gn_shape after, gn
                !__builtin_add_overflow(shape->size[d], after.size[d], &shape->size[d]) &&
                shape->size[d] >= 0;
     if (!fits)
-        gn_fail(GN_E_ARGUMENT, "pad", "%s before and %s after do not fit shape %s: one number per dim, "
-                                      "and no size below 0",
-                gn__shape_text((int)before.n, before.size), gn__shape_text((int)after.n, after.size),
-                gn__shape_of(x));
+        gn_fail(GN_E_ARGUMENT, "pad",
+                "%s before and %s after do not fit shape %s: one number per dim, "
+                "and no size below 0",
+                gn__shape_text((int)before.n, before.size),
+                gn__shape_text((int)after.n, after.size), gn__shape_of(x));
     return fits;
 }
 
@@ -364,8 +367,12 @@ static gn_tensor *take_triangle(gn_tensor *x, triangle t) {
                                gn__operand_of(y, n, y->size)};
     operands[1].stride[n - 2] = -1;
     operands[1].stride[n - 1] = 1;
-    gn__launch launch = {.op = type->name, .program = program, .n_dims = n, .size = y->size,
-                         .operands = operands, .params = &(gn_scalar){.i = t.k}};
+    gn__launch launch = {.op = type->name,
+                         .program = program,
+                         .n_dims = n,
+                         .size = y->size,
+                         .operands = operands,
+                         .params = &(gn_scalar){.i = t.k}};
     if (gn__launch_run(y->storage->device, &launch))
         return NULL;
     gn__node *node = gn__recording(1, &x) ? gn__record(type, y, 1, &x, sizeof t) : NULL;

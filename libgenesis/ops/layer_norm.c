@@ -91,12 +91,14 @@ gn_tensor *gn_layer_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weight, g
         memcmp(shape.size, x->size + first, (size_t)shape.n * sizeof shape.size[0]) != 0)
         return gn__fail_null(GN_E_ARGUMENT, op, "input %s must end with the dims %s",
                              gn__shape_of(x), gn__shape_text((int)shape.n, shape.size));
-    if (!has_last_dims(op, "weight", weight, x, first) || !has_last_dims(op, "bias", bias, x, first))
+    if (!has_last_dims(op, "weight", weight, x, first) ||
+        !has_last_dims(op, "bias", bias, x, first))
         return NULL;
     unsigned dims = last_dims(x, first);
-    return normalise(&layer_norm_node,
-                     (gn__norm){.op = op, .reduced = dims, .weighted = dims, .eps = gn_or(o.eps, 1e-5)},
-                     x, weight, bias);
+    return normalise(
+        &layer_norm_node,
+        (gn__norm){.op = op, .reduced = dims, .weighted = dims, .eps = gn_or(o.eps, 1e-5)}, x,
+        weight, bias);
 }
 
 /* x (*, D), weight (D) or NULL -> (*, D) */

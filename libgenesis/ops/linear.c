@@ -32,7 +32,8 @@ static gn_tensor *as_rows(gn_tensor *t) { return t->n_dims <= 2 ? t : gn__row_ma
 
 /* ---- The product: c (M, N) = a (M, K) b (K, N) + bias (N) */
 
-static gn_status product_composed(gn__device *device, matrix c, matrix a, matrix b, gn_tensor *bias) {
+static gn_status product_composed(gn__device *device, matrix c, matrix a, matrix b,
+                                  gn_tensor *bias) {
     gn__rows space = {.n_dims = 3, .n_reduced = 1, .size = {c.rows, c.cols, a.cols}};
     gn__operand operands[4];
     int n = 0;
@@ -45,8 +46,8 @@ static gn_status product_composed(gn__device *device, matrix c, matrix a, matrix
             .storage = bias->storage, .offset = bias->offset, .stride = {0, bias->stride[0], 0}};
     operands[n++] = (gn__operand){
         .storage = c.t->storage, .offset = c.t->offset, .stride = {c.row_stride, c.col_stride, 0}};
-    return gn__kernel_run(op, device, &gn__product_kernel, GN__VARIANT(c.t->dtype, bias != NULL), &space,
-                          operands, NULL);
+    return gn__kernel_run(op, device, &gn__product_kernel, GN__VARIANT(c.t->dtype, bias != NULL),
+                          &space, operands, NULL);
 }
 
 static gn_tensor_desc describe(matrix m) {
@@ -69,8 +70,8 @@ static gn_status product(gn__device *device, matrix c, matrix a, matrix b, gn_te
         desc[3] = describe((matrix){bias, c.rows, c.cols, 0, bias->stride[0]});
     gn_tensor *const tensors[] = {c.t, a.t, b.t, bias};
     const gn_matmul_attr attr = {.struct_size = sizeof attr};
-    int done = gn__run_described(device, op, GN_KERNEL_MATMUL, 4, desc, tensors, &attr, sizeof attr,
-                                 NULL);
+    int done =
+        gn__run_described(device, op, GN_KERNEL_MATMUL, 4, desc, tensors, &attr, sizeof attr, NULL);
     return done == 0 ? product_composed(device, c, a, b, bias) : done < 0 ? done : GN_OK;
 }
 
@@ -93,7 +94,8 @@ static void backward_recorded(gn__node *node, gn_tensor *x, gn_tensor *weight, g
 }
 
 static gn_status linear_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
-    gn_tensor *g = grads[0], *x = gn__saved_tensor(node, X), *weight = gn__saved_tensor(node, WEIGHT);
+    gn_tensor *g = grads[0], *x = gn__saved_tensor(node, X),
+              *weight = gn__saved_tensor(node, WEIGHT);
     if (gn__failed())
         return gn_error_status();
     gn__device *device = g->storage->device;
@@ -105,7 +107,8 @@ static gn_status linear_backward(gn__node *node, gn_tensor *const *grads, gn_ten
     if (g == NULL)
         return gn_error_status();
     if (gn__needs(node, X)) {
-        gn_tensor *dx = gn__tensor_new(device, g->dtype, node->inputs[X].n_dims, node->inputs[X].size);
+        gn_tensor *dx =
+            gn__tensor_new(device, g->dtype, node->inputs[X].n_dims, node->inputs[X].size);
         if (dx && product(device, rows_of(dx), rows_of(g), rows_of(weight), NULL) == GN_OK)
             out[X] = dx;
     }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * loss.c - losses that compare input and target by elements. Each is a row of a table: the expression
- * of an element and its gradients. Reduced, the expression is the element part of one reduction.
- * Cross entropy is in cross_entropy.c.
+ * loss.c - losses that compare input and target by elements. Each is a row of a table: the
+ * expression of an element and its gradients. Reduced, the expression is the element part of one
+ * reduction. Cross entropy is in cross_entropy.c.
  */
 #include <math.h>
 
@@ -15,13 +15,13 @@ enum { X, T, P, MAX_INPUTS }; /* input, target, pos_weight */
 
 /* s scales all: 1 / n for a mean. */
 #define ELEMENT(title, expression)                                                                 \
-    {.name = title, .text = expression, .variables = "x, t", .params = "s"}
+    { .name = title, .text = expression, .variables = "x, t", .params = "s" }
 #define GRADIENT(title, expression)                                                                \
-    {.name = title, .text = expression, .variables = "x, t, g", .params = "s"}
+    { .name = title, .text = expression, .variables = "x, t, g", .params = "s" }
 #define ELEMENT_POS(title, expression)                                                             \
-    {.name = title, .text = expression, .variables = "x, t, p", .params = "s"}
+    { .name = title, .text = expression, .variables = "x, t, p", .params = "s" }
 #define GRADIENT_POS(title, expression)                                                            \
-    {.name = title, .text = expression, .variables = "x, t, p, g", .params = "s"}
+    { .name = title, .text = expression, .variables = "x, t, p, g", .params = "s" }
 
 /* BCE clamps its logarithms, and the denominator of its gradient, as PyTorch does. */
 static struct loss_kind {
@@ -34,7 +34,8 @@ static struct loss_kind {
               GRADIENT("mse_loss", "2 * s * g * (t - x)")}},
     [L1] = {"l1_loss",
             ELEMENT("l1_loss", "s * abs(x - t)"),
-            {GRADIENT("l1_loss", "s * g * sign(x - t)"), GRADIENT("l1_loss", "s * g * sign(t - x)")}},
+            {GRADIENT("l1_loss", "s * g * sign(x - t)"),
+             GRADIENT("l1_loss", "s * g * sign(t - x)")}},
     [BCE] = {"bce_loss",
              ELEMENT("bce_loss", "-s * (t * max(log(x), -100) + (1 - t) * max(log1p(-x), -100))"),
              {GRADIENT("bce_loss", "s * g * (x - t) / max(x * (1 - x), 1e-12)"),
@@ -43,11 +44,12 @@ static struct loss_kind {
                     ELEMENT("bce_with_logits", "s * ((1 - t) * x + softplus(-x))"),
                     {GRADIENT("bce_with_logits", "s * g * (sigmoid(x) - t)"),
                      GRADIENT("bce_with_logits", "-s * g * x")}},
-    [BCE_LOGITS_POS] =
-        {"bce_with_logits",
-         ELEMENT_POS("bce_with_logits", "s * ((1 - t) * x + (1 + (p - 1) * t) * softplus(-x))"),
-         {GRADIENT_POS("bce_with_logits", "s * g * (1 - t - (1 + (p - 1) * t) * sigmoid(-x))"),
-          GRADIENT_POS("bce_with_logits", "s * g * ((p - 1) * softplus(-x) - x)")}},
+    [BCE_LOGITS_POS] = {"bce_with_logits",
+                        ELEMENT_POS("bce_with_logits",
+                                    "s * ((1 - t) * x + (1 + (p - 1) * t) * softplus(-x))"),
+                        {GRADIENT_POS("bce_with_logits",
+                                      "s * g * (1 - t - (1 + (p - 1) * t) * sigmoid(-x))"),
+                         GRADIENT_POS("bce_with_logits", "s * g * ((p - 1) * softplus(-x) - x)")}},
 };
 
 typedef struct loss_data {
@@ -227,12 +229,13 @@ static bool is_probability(const char *op, gn_tensor *x) {
     gn__operand operands[] = {gn__rows_full(&space, x), gn__rows_kept(&space, outside)};
     if (x->count == 0)
         return true;
-    if (gn__kernel_run(op, device, &outside_kernel, GN__VARIANT(x->dtype), &space, operands, NULL) !=
-        GN_OK)
+    if (gn__kernel_run(op, device, &outside_kernel, GN__VARIANT(x->dtype), &space, operands,
+                       NULL) != GN_OK)
         return false;
     if (gn_item_bool(outside))
-        gn_fail(GN_E_ARGUMENT, op, "input must be between 0 and 1: apply gn_sigmoid to it, or use "
-                                   "gn_bce_with_logits");
+        gn_fail(GN_E_ARGUMENT, op,
+                "input must be between 0 and 1: apply gn_sigmoid to it, or use "
+                "gn_bce_with_logits");
     return !gn__failed();
 }
 
@@ -240,7 +243,8 @@ gn_tensor *gn_bce_loss_with(gn_tensor *input, gn_tensor *target, const gn_loss_o
     static const char op[] = "bce_loss";
     gn_loss_options o;
     gn__options(&o, sizeof o, options);
-    if (gn__failed() || !check_pair(op, input, target) || !check_weight(op, "weight", o.weight, input))
+    if (gn__failed() || !check_pair(op, input, target) ||
+        !check_weight(op, "weight", o.weight, input))
         return NULL;
     gn_scope scope = gn_scope_begin();
     bool good = is_probability(op, input);

@@ -14,19 +14,26 @@
 
 #define GN_UNARY(function, expression, own_gradient, meaning)                                      \
     gn_tensor *function(gn_tensor *x) {                                                            \
-        static gn__op op = {.name = &#function[3], .text = expression, .variables = "x",           \
+        static gn__op op = {.name = &#function[3],                                                 \
+                            .text = expression,                                                    \
+                            .variables = "x",                                                      \
                             .gradient = {own_gradient}};                                           \
         return gn__apply(&op, 1, &x, NULL);                                                        \
     }
 #define GN_UNARY_SCALAR(function, expression, own_gradient, meaning)                               \
     gn_tensor *function(gn_tensor *x, double s) {                                                  \
-        static gn__op op = {.name = &#function[3], .text = expression, .variables = "x",           \
-                            .params = "s", .gradient = {own_gradient}};                            \
+        static gn__op op = {.name = &#function[3],                                                 \
+                            .text = expression,                                                    \
+                            .variables = "x",                                                      \
+                            .params = "s",                                                         \
+                            .gradient = {own_gradient}};                                           \
         return gn__apply(&op, 1, &x, &s);                                                          \
     }
 #define GN_BINARY(function, expression, gradient_a, gradient_b, meaning)                           \
     gn_tensor *function(gn_tensor *a, gn_tensor *b) {                                              \
-        static gn__op op = {.name = &#function[3], .text = expression, .variables = "a, b",        \
+        static gn__op op = {.name = &#function[3],                                                 \
+                            .text = expression,                                                    \
+                            .variables = "a, b",                                                   \
                             .gradient = {gradient_a, gradient_b}};                                 \
         return gn__apply(&op, 2, (gn_tensor *[]){a, b}, NULL);                                     \
     }
@@ -54,12 +61,21 @@ gn_tensor *gn_where_scalar_b(gn_tensor *condition, gn_tensor *a, double b) {
 
 /* The op for the bounds that are given, and their values. NULL: none is. */
 static gn__op *clamp_op(gn_optional low, gn_optional high, double *params) {
-    static gn__op both = {.name = "clamp", .text = "min(max(x, low), high)", .variables = "x",
-                          .params = "low, high", .gradient = {"x >= low && x <= high ? g : 0"}};
-    static gn__op below = {.name = "clamp", .text = "max(x, low)", .variables = "x",
-                           .params = "low", .gradient = {"x >= low ? g : 0"}};
-    static gn__op above = {.name = "clamp", .text = "min(x, high)", .variables = "x",
-                           .params = "high", .gradient = {"x <= high ? g : 0"}};
+    static gn__op both = {.name = "clamp",
+                          .text = "min(max(x, low), high)",
+                          .variables = "x",
+                          .params = "low, high",
+                          .gradient = {"x >= low && x <= high ? g : 0"}};
+    static gn__op below = {.name = "clamp",
+                           .text = "max(x, low)",
+                           .variables = "x",
+                           .params = "low",
+                           .gradient = {"x >= low ? g : 0"}};
+    static gn__op above = {.name = "clamp",
+                           .text = "min(x, high)",
+                           .variables = "x",
+                           .params = "high",
+                           .gradient = {"x <= high ? g : 0"}};
     if (low.given && high.given) {
         params[0] = low.value;
         params[1] = high.value;
@@ -112,22 +128,22 @@ gn_tensor *gn_mul_scalar_(gn_tensor *x, double s) {
 }
 
 gn_tensor *gn_relu_(gn_tensor *x) {
-    static gn__op op = {.name = "relu_", .text = "max(x, 0)", .variables = "x",
-                        .gradient = {"y > 0 ? g : 0"}};
+    static gn__op op = {
+        .name = "relu_", .text = "max(x, 0)", .variables = "x", .gradient = {"y > 0 ? g : 0"}};
     return gn__apply_in_place(&op, 1, &x, NULL);
 }
 
 /* ---- Comparison of whole tensors */
 
 bool gn_allclose_with(gn_tensor *a, gn_tensor *b, const gn_close_options *options) {
-    static gn__op op = {.name = "allclose",
-                        .text = "a == b || abs(a - b) <= atol + rtol * abs(b) && !isinf(float(b)) && "
-                                "!isinf(float(a)) || equal_nan != 0 && isnan(float(a)) && isnan(float(b))",
-                        .variables = "a, b",
-                        .params = "rtol, atol, equal_nan"};
+    static gn__op op = {
+        .name = "allclose",
+        .text = "a == b || abs(a - b) <= atol + rtol * abs(b) && !isinf(float(b)) && "
+                "!isinf(float(a)) || equal_nan != 0 && isnan(float(a)) && isnan(float(b))",
+        .variables = "a, b",
+        .params = "rtol, atol, equal_nan"};
     double params[] = {options ? gn_or(options->rtol, 1e-5) : 1e-5,
-                       options ? gn_or(options->atol, 1e-8) : 1e-8,
-                       options && options->equal_nan};
+                       options ? gn_or(options->atol, 1e-8) : 1e-8, options && options->equal_nan};
     gn_scope scope = gn_scope_begin();
     bool was = gn_set_grad_enabled(false);
     gn_tensor *close = gn_all(gn__apply(&op, 2, (gn_tensor *[]){a, b}, params));
@@ -148,7 +164,8 @@ bool gn_equal(gn_tensor *a, gn_tensor *b) {
 /* ---- Expressions of the user's: interned by text and parameter names */
 
 /* Splits "(a, b) -> a * b" into the list of variables and the body. */
-static bool split_signature(const char *expression, char *variables, size_t room, const char **body) {
+static bool split_signature(const char *expression, char *variables, size_t room,
+                            const char **body) {
     const char *arrow = strstr(expression, "->");
     *body = arrow ? arrow + 2 : expression;
     if (!arrow) {
@@ -160,7 +177,8 @@ static bool split_signature(const char *expression, char *variables, size_t room
         open++;
     const char *close = memchr(open, ')', (size_t)(arrow - open));
     if (*open != '(' || !close || (size_t)(close - open) > room) {
-        gn_fail(GN_E_ARGUMENT, "map", "\"%s\": write the inputs as (a, b) -> expression", expression);
+        gn_fail(GN_E_ARGUMENT, "map", "\"%s\": write the inputs as (a, b) -> expression",
+                expression);
         return false;
     }
     snprintf(variables, room, "%.*s", (int)(close - open - 1), open + 1);
@@ -205,7 +223,8 @@ gn_tensor *gn_map_n(const char *expression, int n, gn_tensor *const *inputs,
         return NULL;
     if (!expression)
         return gn__fail_null(GN_E_ARGUMENT, "map", "the expression is NULL");
-    while (options && n_params < (int)GN_LENGTH(options->params) && options->params[n_params].name) {
+    while (options && n_params < (int)GN_LENGTH(options->params) &&
+           options->params[n_params].name) {
         int wrote = snprintf(names + used, sizeof names - used, "%s%s", n_params ? ", " : "",
                              options->params[n_params].name);
         used += (size_t)wrote;

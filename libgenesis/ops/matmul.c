@@ -17,7 +17,8 @@ static gn_tensor_desc describe(const gn_tensor *t, int n_dims, const int64_t *si
     int lead = n_dims - t->n_dims;
     for (int i = 0; i < n_dims; i++) {
         d.size[i] = size[i];
-        d.stride[i] = i < lead || (t->size[i - lead] == 1 && size[i] != 1) ? 0 : t->stride[i - lead];
+        d.stride[i] =
+            i < lead || (t->size[i - lead] == 1 && size[i] != 1) ? 0 : t->stride[i - lead];
     }
     return d;
 }
@@ -97,7 +98,11 @@ static gn_status compose(const gn__product *p, gn_tensor *c) {
     operands[1].stride[n - 2] = p->b->stride[db - 1];
     operands[1].stride[n - 1] = p->b->stride[db - 2];
     operands[2].stride[n - 1] = 0;
-    gn__launch launch = {.op = p->op, .program = program, .n_dims = n, .n_reduced = 1, .size = size,
+    gn__launch launch = {.op = p->op,
+                         .program = program,
+                         .n_dims = n,
+                         .n_reduced = 1,
+                         .size = size,
                          .operands = operands};
     if (gn__launch_run(c->storage->device, &launch))
         return gn_error_status();
@@ -214,8 +219,12 @@ static bool dims_are(const char *op, gn_tensor *a, gn_tensor *b, int n) {
     return false;
 }
 
-gn_tensor *gn_mm(gn_tensor *a, gn_tensor *b) { return dims_are("mm", a, b, 2) ? gn_matmul(a, b) : NULL; }
-gn_tensor *gn_dot(gn_tensor *a, gn_tensor *b) { return dims_are("dot", a, b, 1) ? gn_matmul(a, b) : NULL; }
+gn_tensor *gn_mm(gn_tensor *a, gn_tensor *b) {
+    return dims_are("mm", a, b, 2) ? gn_matmul(a, b) : NULL;
+}
+gn_tensor *gn_dot(gn_tensor *a, gn_tensor *b) {
+    return dims_are("dot", a, b, 1) ? gn_matmul(a, b) : NULL;
+}
 
 gn_tensor *gn_bmm(gn_tensor *a, gn_tensor *b) {
     if (!dims_are("bmm", a, b, 3))

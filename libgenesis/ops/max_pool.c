@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * max_pool.c - max pooling. Its gradient adds g to the place of each maximum; without a planned kernel
- * those places are int64 indices into H W, found by the same reduction as the maxima.
+ * max_pool.c - max pooling. Its gradient adds g to the place of each maximum; without a planned
+ * kernel those places are int64 indices into H W, found by the same reduction as the maxima.
  */
 #include <math.h>
 
@@ -11,8 +11,8 @@ static const char op[] = "max_pool2d";
 
 /* ---- Composed: maxima and their places. NaN wins, then the first of equal ones. */
 
-/* Operands windows, place per dim, [maxima], [indices]; params: the input's sizes. v: dtype, number of
- * spatial dims, whether maxima and indices are wanted. */
+/* Operands windows, place per dim, [maxima], [indices]; params: the input's sizes. v: dtype,
+ * number of spatial dims, whether maxima and indices are wanted. */
 static void build_max(gn__builder *b, const int8_t *v) {
     int x = gn__build_operand(b, GN_READ, v[0]), place[GN_MAX_SPATIAL];
     for (int d = 0; d < v[1]; d++)
@@ -42,7 +42,8 @@ static void build_max(gn__builder *b, const int8_t *v) {
 static gn__kernel max_kernel = {.name = "max_pool", .build = build_max};
 
 /* y and indices may be NULL. */
-static gn_status composed_max(const gn__pool *pool, gn_tensor *x, gn_tensor *y, gn_tensor *indices) {
+static gn_status composed_max(const gn__pool *pool, gn_tensor *x, gn_tensor *y,
+                              gn_tensor *indices) {
     static const int64_t zero[GN_MAX_SPATIAL];
     const int n = (int)pool->attr.n_spatial;
     gn_tensor *frame = gn__pool_framed(pool, x, -INFINITY);
@@ -99,8 +100,10 @@ static gn_status gather_backward(gn__node *node, gn_tensor *const *grads, gn_ten
 
 static gn_status spread_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out);
 
-static const gn__node_class gather_node = {.name = "max_pool2d_gather", .backward = gather_backward};
-static const gn__node_class spread_node = {.name = "max_pool2d_spread", .backward = spread_backward};
+static const gn__node_class gather_node = {.name = "max_pool2d_gather",
+                                           .backward = gather_backward};
+static const gn__node_class spread_node = {.name = "max_pool2d_spread",
+                                           .backward = spread_backward};
 
 static gn_tensor *recorded(const gn__node_class *type, const gn__pool *pool, gn_tensor *result,
                            gn_tensor *input, gn_tensor *indices) {
@@ -207,10 +210,10 @@ static gn_tensor *forward(const gn__pool *pool, gn_tensor *x, bool recording, gn
     gn_tensor *y = x ? gn__image_new(device, x->dtype, x->n_dims, pool->out) : NULL;
     if (y == NULL)
         return NULL;
-    int done = x->count == 0 ? 0
-                             : gn__run_planned(device, op, GN_KERNEL_MAX_POOL_FORWARD, 2,
-                                               (gn_tensor *[]){y, x}, &pool->attr,
-                                               sizeof pool->attr, saved);
+    int done = x->count == 0
+                   ? 0
+                   : gn__run_planned(device, op, GN_KERNEL_MAX_POOL_FORWARD, 2,
+                                     (gn_tensor *[]){y, x}, &pool->attr, sizeof pool->attr, saved);
     if (done == 0) {
         *indices = recording ? indices_new(pool, device) : NULL;
         done = gn__failed() ? gn_error_status() : composed_max(pool, x, y, *indices);

@@ -86,8 +86,8 @@ gn_tensor *gn__rows_new_kept(const gn__rows *space, gn__device *device, int dtyp
     return gn__tensor_new(device, dtype, space->n_dims - space->n_reduced, space->size);
 }
 
-gn_status gn__kernel_run(const char *op, gn__device *device, gn__kernel *kernel, gn__variant variant,
-                         const gn__rows *space, const gn__operand *operands,
+gn_status gn__kernel_run(const char *op, gn__device *device, gn__kernel *kernel,
+                         gn__variant variant, const gn__rows *space, const gn__operand *operands,
                          const gn_scalar *params) {
     const gn_program *program = gn__kernel_program(kernel, variant);
     if (program == NULL)
@@ -166,8 +166,7 @@ static uint32_t alignment_of(const gn_tensor *t) {
 gn_tensor_desc gn__describe(const gn_tensor *t) {
     if (t == NULL)
         return (gn_tensor_desc){.n_dims = -1};
-    gn_tensor_desc desc = {
-        .dtype = t->dtype, .n_dims = t->n_dims, .alignment = alignment_of(t)};
+    gn_tensor_desc desc = {.dtype = t->dtype, .n_dims = t->n_dims, .alignment = alignment_of(t)};
     memcpy(desc.size, t->size, (size_t)t->n_dims * sizeof t->size[0]);
     memcpy(desc.stride, t->stride, (size_t)t->n_dims * sizeof t->stride[0]);
     return desc;
@@ -198,10 +197,10 @@ int gn__run_described(gn__device *device, const char *op, uint32_t kernel, int n
     }
     gn__pointer pointers[MAX_PLAN_TENSORS];
     for (int i = 0; i < n; i++)
-        pointers[i] =
-            tensors[i] ? (gn__pointer){tensors[i]->storage, tensors[i]->offset *
-                                                               gn_dtype_bytes(tensors[i]->dtype)}
-                       : (gn__pointer){NULL, 0};
+        pointers[i] = tensors[i]
+                          ? (gn__pointer){tensors[i]->storage,
+                                          tensors[i]->offset * gn_dtype_bytes(tensors[i]->dtype)}
+                          : (gn__pointer){NULL, 0};
     gn_status status = gn__plan_run(device, op, plan, pointers, n, saved ? *saved : NULL);
     return status == GN_OK ? 1 : status;
 }

@@ -52,12 +52,12 @@ gn__operand gn__rows_reduced(const gn__rows *space, const gn_tensor *t);
 /* An uninitialised row-major tensor over the kept dims. */
 gn_tensor *gn__rows_new_kept(const gn__rows *space, gn__device *device, int dtype);
 
-gn_status gn__kernel_run(const char *op, gn__device *device, gn__kernel *kernel, gn__variant variant,
-                         const gn__rows *space, const gn__operand *operands,
+gn_status gn__kernel_run(const char *op, gn__device *device, gn__kernel *kernel,
+                         gn__variant variant, const gn__rows *space, const gn__operand *operands,
                          const gn_scalar *params);
 
-/* The sum over the reduced dims of a b, plus bias. Operands a, b, [bias], result; variant: the dtype of
- * all, whether there is a bias. */
+/* The sum over the reduced dims of a b, plus bias. Operands a, b, [bias], result; variant: the
+ * dtype of all, whether there is a bias. */
 extern gn__kernel gn__product_kernel;
 
 /* Sums over all dims but one: (.., size[dim], ..) -> (size[dim]). Not recorded. */
@@ -73,8 +73,8 @@ gn_tensor *gn__framed(gn_tensor *t, int n_spatial, const int64_t *size, const in
 
 /* NULL: absent. */
 gn_tensor_desc gn__describe(const gn_tensor *t);
-/* Plans and runs. 1: done; 0: declined, so compose; negative: an error. *saved is made by a forward run
- * that fills it, and handed on by a backward one; `saved` may be NULL. */
+/* Plans and runs. 1: done; 0: declined, so compose; negative: an error. *saved is made by a
+ * forward run that fills it, and handed on by a backward one; `saved` may be NULL. */
 int gn__run_planned(gn__device *device, const char *op, uint32_t kernel, int n,
                     gn_tensor *const *tensors, const void *attributes, size_t attributes_bytes,
                     gn__storage **saved);

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * norm.c - the normalisations as one row program: layer norm reduces the last dims, RMS norm the last
- * one without a mean, batch norm all but the channels. Its gradients, too. What batch norm has beyond
- * this (planned kernels, running statistics) is in batch_norm.c.
+ * norm.c - the normalisations as one row program: layer norm reduces the last dims, RMS norm the
+ * last one without a mean, batch norm all but the channels. Its gradients, too. What batch norm has
+ * beyond this (planned kernels, running statistics) is in batch_norm.c.
  *
  *   h = (x - mean) rstd   mean = sum x / n, var = sum (x - mean)^2 / n, rstd = 1 / sqrt(var + eps)
  *   y = h weight + bias
@@ -31,7 +31,8 @@ static void build_forward(gn__builder *b, const int8_t *v) {
     int mean_out = operand_if(b, GN_WRITE, centred && store ? type : 0),
         rstd_out = operand_if(b, GN_WRITE, store ? type : 0),
         var_out = operand_if(b, GN_WRITE, v[3] & NORM_VARIANCE ? type : 0);
-    int scale = gn__param(b, type, gn__build_param(b)), eps = gn__param(b, type, gn__build_param(b));
+    int scale = gn__param(b, type, gn__build_param(b)),
+        eps = gn__param(b, type, gn__build_param(b));
     int mean = -1, deviation;
     if (centred) {
         mean = gn__emit(b, GN_OP_MUL, gn__reduce_value(b, GN_SUM, gn__load(b, x), 0), scale, 0);
@@ -42,8 +43,7 @@ static void build_forward(gn__builder *b, const int8_t *v) {
     } else {
         deviation = gn__load(b, x);
     }
-    int squares =
-        gn__reduce_value(b, GN_SUM, gn__emit(b, GN_OP_MUL, deviation, deviation, 0), 0);
+    int squares = gn__reduce_value(b, GN_SUM, gn__emit(b, GN_OP_MUL, deviation, deviation, 0), 0);
     int var = gn__emit(b, GN_OP_MUL, squares, scale, 0);
     int rstd = gn__emit(b, GN_OP_RSQRT, gn__emit(b, GN_OP_ADD, var, eps, 0), 0, 0);
     if (rstd_out >= 0)
@@ -95,8 +95,9 @@ static void build_weight(gn__builder *b, const int8_t *v) {
     const bool centred = !(v[3] & NORM_RMS);
     const int type = gn__compute_type(v[0]);
     int x = gn__build_operand(b, GN_READ, v[0]), g = gn__build_operand(b, GN_READ, v[0]),
-        mean = operand_if(b, GN_READ, centred ? type : 0), rstd = gn__build_operand(b, GN_READ, type),
-        dw = operand_if(b, GN_WRITE, v[1]), db = operand_if(b, GN_WRITE, v[2]);
+        mean = operand_if(b, GN_READ, centred ? type : 0),
+        rstd = gn__build_operand(b, GN_READ, type), dw = operand_if(b, GN_WRITE, v[1]),
+        db = operand_if(b, GN_WRITE, v[2]);
     int gradient = gn__load(b, g);
     int h = normalised(b, x, mean >= 0 ? gn__load(b, mean) : -1, gn__load(b, rstd));
     int gh = gn__emit(b, GN_OP_MUL, gradient, h, 0);
@@ -116,7 +117,8 @@ static gn__kernel weight_kernel = {.name = "norm_weight", .build = build_weight}
 
 static int8_t dtype_of(const gn_tensor *t) { return t ? t->dtype : 0; }
 
-/* How weight and bias lie in the space of the statistics: over its reduced dims, or its kept ones. */
+/* How weight and bias lie in the space of the statistics: over its reduced dims, or its kept
+ * ones. */
 static gn__operand weight_operand(const gn__norm *norm, const gn__rows *space, const gn_tensor *t) {
     return norm->reduced == norm->weighted ? gn__rows_reduced(space, t) : gn__rows_kept(space, t);
 }
@@ -175,9 +177,10 @@ gn_tensor *gn__norm_dx(const gn__norm *norm, gn_tensor *x, gn_tensor *g, gn_tens
     operands[n++] = gn__rows_kept(&space, statistics->rstd);
     operands[n++] = gn__rows_full(&space, dx);
     const gn_scalar params[] = {{.f = reciprocal_count(&space)}};
-    gn_status status = gn__kernel_run(
-        norm->op, x->storage->device, &backward_kernel,
-        GN__VARIANT(x->dtype, dtype_of(weight), 0, norm->flags & NORM_RMS), &space, operands, params);
+    gn_status status =
+        gn__kernel_run(norm->op, x->storage->device, &backward_kernel,
+                       GN__VARIANT(x->dtype, dtype_of(weight), 0, norm->flags & NORM_RMS), &space,
+                       operands, params);
     return status == GN_OK ? dx : NULL;
 }
 

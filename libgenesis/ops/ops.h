@@ -19,16 +19,18 @@
  *     return gn__apply(&silu, 1, &x, NULL);
  */
 typedef struct gn__op {
-    const char *name;                          /* in errors and gn_grad_fn */
-    const char *text, *variables, *params;     /* see gn__expr_parse; params NULL: none */
-    const char *gradient[GN__MAX_VARIABLES];   /* own gradients over variables, y and g; NULL: derived */
+    const char *name;                      /* in errors and gn_grad_fn */
+    const char *text, *variables, *params; /* see gn__expr_parse; params NULL: none */
+    const char
+        *gradient[GN__MAX_VARIABLES]; /* own gradients over variables, y and g; NULL: derived */
     _Atomic(gn__expr *) expr;
 } gn__op;
 
 /* The op on its variables, broadcast; params has one number for each of the op's. */
 gn_tensor *gn__apply(gn__op *op, int n, gn_tensor *const *inputs, const double *params);
 /* The same with a result of the given dtype. */
-gn_tensor *gn__apply_as(gn__op *op, int n, gn_tensor *const *inputs, const double *params, int dtype);
+gn_tensor *gn__apply_as(gn__op *op, int n, gn_tensor *const *inputs, const double *params,
+                        int dtype);
 /* In place: inputs[0] takes the result. Returns it. */
 gn_tensor *gn__apply_in_place(gn__op *op, int n, gn_tensor *const *inputs, const double *params);
 /* The expression of an op; NULL with an error. */

@@ -12,7 +12,8 @@ static gn__expr *parse(gn__op *op) {
     static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
     pthread_mutex_lock(&lock);
     gn__expr *e = atomic_load(&op->expr);
-    if (!e && (e = gn__expr_parse(op->name, op->text, op->variables, op->params ? op->params : ""))) {
+    if (!e &&
+        (e = gn__expr_parse(op->name, op->text, op->variables, op->params ? op->params : ""))) {
         int n = gn__expr_n_variables(e);
         for (int k = 0; k < n; k++)
             if (op->gradient[k] && gn__expr_set_gradient(e, k, op->gradient[k]))
@@ -290,7 +291,8 @@ gn_tensor *gn__apply(gn__op *op, int n, gn_tensor *const *inputs, const double *
     return prepare(&a, op, n, inputs, params, -1) ? apply(&a) : NULL;
 }
 
-gn_tensor *gn__apply_as(gn__op *op, int n, gn_tensor *const *inputs, const double *params, int dtype) {
+gn_tensor *gn__apply_as(gn__op *op, int n, gn_tensor *const *inputs, const double *params,
+                        int dtype) {
     application a;
     return prepare(&a, op, n, inputs, params, dtype) ? apply(&a) : NULL;
 }
@@ -323,7 +325,8 @@ static bool fits_in_place(const application *a, const gn_tensor *target) {
 static gn_tensor *apart(gn_tensor *t, const gn_tensor *target) {
     if (t->storage != target->storage)
         return t;
-    bool exact = t->offset == target->offset && t->dtype == target->dtype && gn__same_shape(t, target);
+    bool exact =
+        t->offset == target->offset && t->dtype == target->dtype && gn__same_shape(t, target);
     for (int d = 0; exact && d < t->n_dims; d++)
         exact = t->stride[d] == target->stride[d];
     if (exact)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * pool.c - options, output sizes and windows of pooling. The poolings are in max_pool.c, avg_pool.c.
+ * pool.c - options, output sizes and windows of pooling. The poolings are in max_pool.c,
+ * avg_pool.c.
  */
 #include "pool.h"
 
@@ -45,11 +46,10 @@ static bool check_window(const char *op, const gn_pool_attr *a, int d) {
 
 bool gn__pool_make(const char *op, const gn_tensor *x, int64_t kernel, const gn_pool2d_options *o,
                    gn__pool *out) {
-    *out = (gn__pool){
-        .attr = {.struct_size = sizeof out->attr,
-                 .n_spatial = 2,
-                 .count_include_pad = !o->exclude_pad,
-                 .divisor = o->divisor}};
+    *out = (gn__pool){.attr = {.struct_size = sizeof out->attr,
+                               .n_spatial = 2,
+                               .count_include_pad = !o->exclude_pad,
+                               .divisor = o->divisor}};
     gn_pool_attr *a = &out->attr;
     set_pair(a->kernel, o->kernel_hw, kernel);
     set_pair(a->stride, o->stride_hw, o->stride);

@@ -11,15 +11,28 @@
 
 /* ---- Programs */
 
-typedef enum { SUM, MEAN, PROD, AMAX, AMIN, ALL, ANY, ARGMAX, ARGMIN, MAX, MIN, N_REDUCTIONS } reduction;
+typedef enum {
+    SUM,
+    MEAN,
+    PROD,
+    AMAX,
+    AMIN,
+    ALL,
+    ANY,
+    ARGMAX,
+    ARGMIN,
+    MAX,
+    MIN,
+    N_REDUCTIONS
+} reduction;
 
 static const struct {
     const char *name;
-    int kind;         /* of REDUCE */
-    bool divides;     /* by the number of elements, a parameter */
-    bool as_bool;     /* of x != 0 */
+    int kind;          /* of REDUCE */
+    bool divides;      /* by the number of elements, a parameter */
+    bool as_bool;      /* of x != 0 */
     bool value, index; /* what it stores */
-    bool no_empty;    /* has no result over no elements */
+    bool no_empty;     /* has no result over no elements */
 } table[N_REDUCTIONS] = {
     [SUM] = {.name = "sum", .kind = GN_SUM, .value = true},
     [MEAN] = {.name = "mean", .kind = GN_SUM, .divides = true, .value = true},
@@ -45,7 +58,9 @@ static const gn_program *make_program(reduction r, int from, int to) {
     int value_out = table[r].value ? gn__build_operand(b, GN_WRITE, to) : 0;
     int index_out = table[r].index ? gn__build_operand(b, GN_WRITE, GN_I64) : 0;
     int value = table[r].value ? gn__reduce_value(b, table[r].kind, x, 0) : 0;
-    int arg = table[r].kind == GN_MAX ? GN_ARGMAX : table[r].kind == GN_MIN ? GN_ARGMIN : table[r].kind;
+    int arg = table[r].kind == GN_MAX   ? GN_ARGMAX
+              : table[r].kind == GN_MIN ? GN_ARGMIN
+                                        : table[r].kind;
     int index = table[r].index ? gn__reduce_value(b, arg, x, number) : 0;
     if (table[r].divides)
         value = gn__emit(b, GN_OP_DIV, value, gn__param(b, type, gn__build_param(b)), 0);
@@ -110,7 +125,7 @@ typedef struct reduce_call {
     gn_tensor *x;
     gn_dims dims;
     bool keepdim;
-    int dtype;              /* of the value */
+    int dtype;                /* of the value */
     gn_tensor *value, *index; /* results */
 } reduce_call;
 
@@ -119,13 +134,15 @@ static gn_status run(reduce_call *c) {
     bool reduced[GN_TENSOR_MAX_DIMS];
     gn_shape shape;
     const char *op = table[c->r].name;
-    if (gn__failed() || !gn__given(op, x) || !find_dims(op, x, c->dims, c->keepdim, reduced, &shape))
+    if (gn__failed() || !gn__given(op, x) ||
+        !find_dims(op, x, c->dims, c->keepdim, reduced, &shape))
         return gn_error_status();
     gn__space space = gn__reduction_space(x->n_dims, x->size, reduced);
     int kept = space.n_dims - space.n_reduced;
     int64_t n = gn__count(space.n_reduced, space.size + kept);
     if (n == 0 && table[c->r].no_empty)
-        return gn_fail(GN_E_ARGUMENT, op, "shape %s has no elements to reduce, and no result for that",
+        return gn_fail(GN_E_ARGUMENT, op,
+                       "shape %s has no elements to reduce, and no result for that",
                        gn__shape_of(x));
     const gn_program *program = program_for(c->r, x->dtype, c->dtype);
     gn__device *device = x->storage->device;
@@ -149,8 +166,12 @@ static gn_status run(reduce_call *c) {
     if (c->index)
         operands[k++] = result_operand(&space, c->index, c->keepdim);
     gn_scalar param = {.f = (double)n};
-    gn__launch launch = {.op = op, .program = program, .n_dims = space.n_dims,
-                         .n_reduced = space.n_reduced, .size = space.size, .operands = operands,
+    gn__launch launch = {.op = op,
+                         .program = program,
+                         .n_dims = space.n_dims,
+                         .n_reduced = space.n_reduced,
+                         .size = space.size,
+                         .operands = operands,
                          .params = &param};
     return gn__launch_run(device, &launch);
 }
@@ -221,8 +242,8 @@ static gn_status prod_backward(gn__node *node, gn_tensor *const *grads, gn_tenso
         return gn_error_status();
     gn_tensor *zero = gn_eq_scalar(x, 0);
     gn_tensor *p = gn_prod(gn_where_scalar_a(zero, 1, x), .dims = d->dims, .keepdim = true);
-    gn_tensor *z = gn_cast(gn_sum(zero, .dims = d->dims, .keepdim = true),
-                           (gn_dtype)node->inputs[0].dtype);
+    gn_tensor *z =
+        gn_cast(gn_sum(zero, .dims = d->dims, .keepdim = true), (gn_dtype)node->inputs[0].dtype);
     out[0] = gn__apply(&op, 4, (gn_tensor *[]){x, p, z, with_dims(grads[0], node)}, NULL);
     return gn_error_status();
 }
@@ -256,7 +277,9 @@ static gn_tensor *sum_or_prod(reduction r, const gn__node_class *type, gn_tensor
     return gn__failed() ? NULL : c.value;
 }
 
-gn_tensor *gn_sum_with(gn_tensor *x, const gn_reduce_options *o) { return sum_or_prod(SUM, &sum_node, x, o); }
+gn_tensor *gn_sum_with(gn_tensor *x, const gn_reduce_options *o) {
+    return sum_or_prod(SUM, &sum_node, x, o);
+}
 gn_tensor *gn_prod_with(gn_tensor *x, const gn_reduce_options *o) {
     return sum_or_prod(PROD, &prod_node, x, o);
 }
@@ -267,7 +290,8 @@ gn_tensor *gn_mean_with(gn_tensor *x, const gn_reduce_options *o) {
     o = o ? o : &none;
     int dtype = o->dtype ? o->dtype : x->dtype;
     if (!gn_dtype_is_float(dtype))
-        return gn__fail_null(GN_E_ARGUMENT, "mean", "needs a floating-point dtype, not %s: cast first",
+        return gn__fail_null(GN_E_ARGUMENT, "mean",
+                             "needs a floating-point dtype, not %s: cast first",
                              gn_dtype_name((gn_dtype)dtype));
     reduce_call c = {.r = MEAN, .x = x, .dims = o->dims, .keepdim = o->keepdim, .dtype = dtype};
     if (run(&c))
@@ -295,8 +319,12 @@ static gn_tensor *extreme(reduction r, const gn__node_class *type, gn_tensor *x,
     return c.value;
 }
 
-gn_tensor *gn_amax_with(gn_tensor *x, const gn_reduce_options *o) { return extreme(AMAX, &amax_node, x, o); }
-gn_tensor *gn_amin_with(gn_tensor *x, const gn_reduce_options *o) { return extreme(AMIN, &amin_node, x, o); }
+gn_tensor *gn_amax_with(gn_tensor *x, const gn_reduce_options *o) {
+    return extreme(AMAX, &amax_node, x, o);
+}
+gn_tensor *gn_amin_with(gn_tensor *x, const gn_reduce_options *o) {
+    return extreme(AMIN, &amin_node, x, o);
+}
 
 static gn_tensor *truth(reduction r, gn_tensor *x, const gn_reduce_options *o) {
     o = o ? o : &none;
@@ -327,8 +355,8 @@ static gn_tensor *pick(reduction r, const gn__node_class *type, gn_tensor *x, in
                        bool keepdim, gn_tensor **indices) {
     if (gn__failed() || !gn__given(table[r].name, x))
         return NULL;
-    reduce_call c = {.r = r, .x = x, .dims = {.n = 1, .dim = {dim}}, .keepdim = keepdim,
-                     .dtype = x->dtype};
+    reduce_call c = {
+        .r = r, .x = x, .dims = {.n = 1, .dim = {dim}}, .keepdim = keepdim, .dtype = x->dtype};
     if (run(&c))
         return NULL;
     if (indices)

@@ -33,7 +33,8 @@ static void build_backward(gn__builder *b, const int8_t *v) {
     gn__elements(b);
     if (logarithm) {
         int e = gn__emit(b, GN_OP_EXP, gn__load(b, y), 0, 0);
-        gn__store(b, dx, gn__emit(b, GN_OP_SUB, gn__load(b, g), gn__emit(b, GN_OP_MUL, e, s, 0), 0));
+        gn__store(b, dx,
+                  gn__emit(b, GN_OP_SUB, gn__load(b, g), gn__emit(b, GN_OP_MUL, e, s, 0), 0));
     } else {
         int centred = gn__emit(b, GN_OP_SUB, gn__load(b, g), s, 0);
         gn__store(b, dx, gn__emit(b, GN_OP_MUL, gn__load(b, y), centred, 0));

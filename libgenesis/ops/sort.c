@@ -14,7 +14,8 @@
 /* Operands, read and written: value and place of the first, of the second; first <= second after. */
 static const gn_program *exchange_program(int dtype, bool descending) {
     static _Atomic(const gn_program *) cache[GN_N_DTYPES][2];
-    const gn_program *program = atomic_load_explicit(&cache[dtype][descending], memory_order_acquire);
+    const gn_program *program =
+        atomic_load_explicit(&cache[dtype][descending], memory_order_acquire);
     gn__builder *b = program ? NULL : gn__builder_new(descending ? "sort_descending" : "sort", 0);
     if (!b)
         return program;
@@ -31,9 +32,11 @@ static const gn_program *exchange_program(int dtype, bool descending) {
         second = gn__cast(b, GN_U8, second);
     }
     int small = descending ? second : first, large = descending ? first : second;
-    int before = gn__emit(b, GN_OP_LT, small, large, 0), equal = gn__emit(b, GN_OP_EQ, first, second, 0);
+    int before = gn__emit(b, GN_OP_LT, small, large, 0),
+        equal = gn__emit(b, GN_OP_EQ, first, second, 0);
     if (gn_dtype_is_float(dtype)) { /* NaN is the largest, and equal to itself */
-        int small_nan = gn__emit(b, GN_OP_ISNAN, small, 0, 0), large_nan = gn__emit(b, GN_OP_ISNAN, large, 0, 0);
+        int small_nan = gn__emit(b, GN_OP_ISNAN, small, 0, 0),
+            large_nan = gn__emit(b, GN_OP_ISNAN, large, 0, 0);
         int only = gn__emit(b, GN_OP_AND, large_nan, gn__emit(b, GN_OP_NOT, small_nan, 0, 0), 0);
         before = gn__emit(b, GN_OP_OR, before, only, 0);
         equal = gn__emit(b, GN_OP_OR, equal, gn__emit(b, GN_OP_AND, small_nan, large_nan, 0), 0);
@@ -55,8 +58,8 @@ typedef struct sorting {
 } sorting;
 
 /* Elements low + j and high + direction j, j < count, of each of n_blocks blocks of a size. */
-static gn_status exchange(const sorting *s, int64_t n_blocks, int64_t block, int64_t count, int64_t low,
-                          int64_t high, int direction) {
+static gn_status exchange(const sorting *s, int64_t n_blocks, int64_t block, int64_t count,
+                          int64_t low, int64_t high, int direction) {
     if (n_blocks < 1 || count < 1)
         return gn_error_status();
     const gn_tensor *t[2] = {s->value, s->place};
@@ -74,8 +77,8 @@ static gn_status exchange(const sorting *s, int64_t n_blocks, int64_t block, int
         operands[i].stride[n] = i < 2 ? step : direction * step;
         operands[i + 4] = operands[i];
     }
-    gn__launch launch = {.op = s->op, .program = s->program, .n_dims = n + 1, .size = size,
-                         .operands = operands};
+    gn__launch launch = {
+        .op = s->op, .program = s->program, .n_dims = n + 1, .size = size, .operands = operands};
     return gn__launch_run(s->value->storage->device, &launch);
 }
 
@@ -107,10 +110,14 @@ static gn_status fill_places(gn_tensor *place, int dim) {
         program = gn__builder_finish(b);
         atomic_store_explicit(&cache, program, memory_order_release);
     }
-    gn__operand operands[2] = {gn__operand_index(0), gn__operand_of(place, place->n_dims, place->size)};
+    gn__operand operands[2] = {gn__operand_index(0),
+                               gn__operand_of(place, place->n_dims, place->size)};
     if (place->n_dims)
         operands[0].stride[dim] = 1;
-    gn__launch launch = {.op = "sort", .program = program, .n_dims = place->n_dims, .size = place->size,
+    gn__launch launch = {.op = "sort",
+                         .program = program,
+                         .n_dims = place->n_dims,
+                         .size = place->size,
                          .operands = operands};
     return program ? gn__launch_run(place->storage->device, &launch) : gn_error_status();
 }
@@ -138,14 +145,16 @@ typedef struct along {
 static gn_status sort_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
     gn_shape shape = {.n = node->inputs[0].n_dims};
     memcpy(shape.size, node->inputs[0].size, sizeof shape.size);
-    out[0] = gn__spread(node->name, shape, ((const along *)node->data)->dim, gn__saved_tensor(node, 0),
-                        grads[0]);
+    out[0] = gn__spread(node->name, shape, ((const along *)node->data)->dim,
+                        gn__saved_tensor(node, 0), grads[0]);
     return gn_error_status();
 }
 static const gn__node_class sort_node = {.name = "sort", .backward = sort_backward};
 
-static gn_tensor *recorded(const char *op, gn_tensor *x, int dim, gn_tensor *value, gn_tensor *place) {
-    gn__node *node = gn__recording(1, &x) ? gn__record(&sort_node, value, 1, &x, sizeof(along)) : NULL;
+static gn_tensor *recorded(const char *op, gn_tensor *x, int dim, gn_tensor *value,
+                           gn_tensor *place) {
+    gn__node *node =
+        gn__recording(1, &x) ? gn__record(&sort_node, value, 1, &x, sizeof(along)) : NULL;
     if (node) {
         node->name = op;
         *(along *)node->data = (along){dim};
@@ -189,8 +198,9 @@ gn_tensor *gn_topk(gn_tensor *x, int64_t k, int64_t dim, bool largest, gn_tensor
     if (gn__failed() || !gn__given("topk", x) || !gn__dim("topk", dim, x->n_dims, &d))
         return NULL;
     if (k < 0 || k > (x->n_dims ? x->size[d] : 1))
-        return gn__fail_null(GN_E_ARGUMENT, "topk", "k = %lld is not in 0 .. %lld, the size of dim %d of %s",
-                             (long long)k, (long long)(x->n_dims ? x->size[d] : 1), d, gn__shape_of(x));
+        return gn__fail_null(GN_E_ARGUMENT, "topk",
+                             "k = %lld is not in 0 .. %lld, the size of dim %d of %s", (long long)k,
+                             (long long)(x->n_dims ? x->size[d] : 1), d, gn__shape_of(x));
     gn_scope scope = gn_scope_begin();
     if (sorted("topk", x, d, largest, &all[0], &all[1])) {
         value = gn_retain(first(all[0], d, k));
@@ -248,7 +258,10 @@ static gn_status cumsum_step(gn_tensor *to, gn_tensor *from, int dim, int64_t d)
                                gn__operand_of(to, to->n_dims, to->size)};
     operands[0].offset += shift;
     operands[2].offset += shift;
-    gn__launch launch = {.op = "cumsum", .program = program, .n_dims = to->n_dims, .size = size,
+    gn__launch launch = {.op = "cumsum",
+                         .program = program,
+                         .n_dims = to->n_dims,
+                         .size = size,
                          .operands = operands};
     return gn__launch_run(to->storage->device, &launch);
 }

@@ -37,7 +37,9 @@ gn_tensor *gn_var_with(gn_tensor *x, const gn_reduce_options *o) {
 
 /* sqrt(x) with the gradient 0, not infinity, at 0. */
 static gn_tensor *root(gn_tensor *x) {
-    static gn__op op = {.name = "root", .text = "sqrt(x)", .variables = "x",
+    static gn__op op = {.name = "root",
+                        .text = "sqrt(x)",
+                        .variables = "x",
                         .gradient = {"y == 0 ? 0 : g / (2 * y)"}};
     return gn__apply(&op, 1, &x, NULL);
 }

@@ -85,9 +85,10 @@ static gn_tensor *add_into_places(gn_tensor *g, const places *p) {
         memcpy(window.stride, p->number.stride, sizeof window.stride);
         return gn__copy_data(&window, g) ? NULL : out;
     }
-    gn__operand operands[3] = {gn__operand_of(g, g->n_dims, g->size),
-                               gn__operand_index(p->number.offset),
-                               {.storage = out->storage, .axis_stride = 1, .axis_extent = out->count}};
+    gn__operand operands[3] = {
+        gn__operand_of(g, g->n_dims, g->size),
+        gn__operand_index(p->number.offset),
+        {.storage = out->storage, .axis_stride = 1, .axis_extent = out->count}};
     memcpy(operands[1].stride, p->number.stride, sizeof p->number.stride);
     return gn__launch_scatter(out->storage->device, "view", g->n_dims, g->n_dims, g->size, g->dtype,
                               GN_SCATTER_ADD, true, operands)
@@ -100,8 +101,8 @@ static gn_status places_backward(gn__node *node, gn_tensor *const *grads, gn_ten
     const geometry *g = &((const places *)node->data)->number;
     gn_tensor *row = gn_contiguous(grads[0]);
     if (row)
-        out[0] = gn_as_strided(row, shape_from(g->n_dims, g->size), shape_from(g->n_dims, g->stride),
-                               row->offset + g->offset);
+        out[0] = gn_as_strided(row, shape_from(g->n_dims, g->size),
+                               shape_from(g->n_dims, g->stride), row->offset + g->offset);
     return gn_error_status();
 }
 static const gn__node_class places_node = {.name = "part_backward", .backward = places_backward};
@@ -159,14 +160,14 @@ gn_tensor *gn_as_strided(gn_tensor *t, gn_shape size, gn_shape stride, int64_t o
                              "a tensor that is not contiguous has no gradient here: use "
                              "gn_contiguous first");
     int64_t low = recorded ? t->offset : 0;
-    int64_t high = recorded ? t->offset + t->count
-                            : (int64_t)(t->storage->bytes / gn_dtype_bytes(t->dtype));
+    int64_t high =
+        recorded ? t->offset + t->count : (int64_t)(t->storage->bytes / gn_dtype_bytes(t->dtype));
     if (!lies_within(size, stride, offset, low, high))
-        return gn__fail_null(GN_E_ARGUMENT, "as_strided",
-                             "sizes %s with strides %s from %lld do not lie in elements %lld to %lld",
-                             gn__shape_text((int)size.n, size.size),
-                             gn__shape_text((int)stride.n, stride.size), (long long)offset,
-                             (long long)low, (long long)high - 1);
+        return gn__fail_null(
+            GN_E_ARGUMENT, "as_strided",
+            "sizes %s with strides %s from %lld do not lie in elements %lld to %lld",
+            gn__shape_text((int)size.n, size.size), gn__shape_text((int)stride.n, stride.size),
+            (long long)offset, (long long)low, (long long)high - 1);
     part p = {.actual = {.n_dims = (int)size.n, .offset = offset}};
     memcpy(p.actual.size, size.size, sizeof p.actual.size);
     memcpy(p.actual.stride, stride.size, sizeof p.actual.stride);
@@ -394,8 +395,8 @@ gn_tensor *gn_expand_with(gn_tensor *t, gn_shape shape) {
         g.stride[d] = d < lead || (from == 1 && to != 1) ? 0 : t->stride[d - lead];
     }
     if (!fits)
-        return gn__fail_null(GN_E_ARGUMENT, "expand", "shape %s can't expand to %s", gn__shape_of(t),
-                             gn__shape_text((int)shape.n, shape.size));
+        return gn__fail_null(GN_E_ARGUMENT, "expand", "shape %s can't expand to %s",
+                             gn__shape_of(t), gn__shape_text((int)shape.n, shape.size));
     return view_of(t, &g, &expand_node, 0, NULL);
 }
 
@@ -408,8 +409,9 @@ gn_tensor *gn_select(gn_tensor *t, int64_t dim, int64_t index) {
     if (!ready("select", t) || !gn__dim("select", dim, t->n_dims, &d))
         return NULL;
     if (t->n_dims == 0 || index < -t->size[d] || index >= t->size[d])
-        return gn__fail_null(GN_E_INDEX, "select", "index %lld is out of range for dim %d of shape %s",
-                             (long long)index, d, gn__shape_of(t));
+        return gn__fail_null(GN_E_INDEX, "select",
+                             "index %lld is out of range for dim %d of shape %s", (long long)index,
+                             d, gn__shape_of(t));
     part p = whole(t);
     index += index < 0 ? t->size[d] : 0;
     p.actual.offset += index * p.actual.stride[d];

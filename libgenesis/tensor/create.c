@@ -89,12 +89,17 @@ gn_tensor *gn_arange(double start, double end, double step, const gn_tensor_opti
     gn__builder *b = t ? gn__builder_new("arange", GN_PROGRAM_NO_CONTRACT) : NULL;
     if (!b)
         return NULL;
-    int type = gn__compute_type(t->dtype) == GN_F64 ? GN_F64 : gn_dtype_is_float(t->dtype) ? GN_F32 : GN_I64;
-    int index = gn__build_operand(b, GN_INDEX, GN_I64), out = gn__build_operand(b, GN_WRITE, t->dtype);
+    int type = gn__compute_type(t->dtype) == GN_F64 ? GN_F64
+               : gn_dtype_is_float(t->dtype)        ? GN_F32
+                                                    : GN_I64;
+    int index = gn__build_operand(b, GN_INDEX, GN_I64),
+        out = gn__build_operand(b, GN_WRITE, t->dtype);
     int first = gn__build_param(b), by = gn__build_param(b);
-    int product = gn__emit(b, GN_OP_MUL, gn__cast(b, type, gn__load(b, index)), gn__param(b, type, by), 0);
-    gn__store(b, out, gn__cast(b, gn__compute_type(t->dtype),
-                               gn__emit(b, GN_OP_ADD, gn__param(b, type, first), product, 0)));
+    int product =
+        gn__emit(b, GN_OP_MUL, gn__cast(b, type, gn__load(b, index)), gn__param(b, type, by), 0);
+    gn__store(b, out,
+              gn__cast(b, gn__compute_type(t->dtype),
+                       gn__emit(b, GN_OP_ADD, gn__param(b, type, first), product, 0)));
     const gn_program *program = gn__builder_finish(b);
     gn_scalar params[2] = {{.f = start}, {.f = step}};
     if (type == GN_I64) {
@@ -103,8 +108,12 @@ gn_tensor *gn_arange(double start, double end, double step, const gn_tensor_opti
     }
     gn__operand operands[2] = {gn__operand_index(0), gn__operand_of(t, 1, t->size)};
     operands[0].stride[0] = 1;
-    gn__launch launch = {.op = "arange", .program = program, .n_dims = 1, .size = t->size,
-                         .operands = operands, .params = params};
+    gn__launch launch = {.op = "arange",
+                         .program = program,
+                         .n_dims = 1,
+                         .size = t->size,
+                         .operands = operands,
+                         .params = params};
     return program && gn__launch_run(t->storage->device, &launch) == GN_OK ? t : NULL;
 }
 
@@ -114,14 +123,15 @@ gn_tensor *gn_eye(int64_t n, int64_t m, const gn_tensor_options *options) {
     gn__builder *b = t ? gn__builder_new("eye", 0) : NULL;
     if (!b)
         return NULL;
-    int index = gn__build_operand(b, GN_INDEX, GN_I64), out = gn__build_operand(b, GN_WRITE, t->dtype);
+    int index = gn__build_operand(b, GN_INDEX, GN_I64),
+        out = gn__build_operand(b, GN_WRITE, t->dtype);
     gn__store(b, out, gn__emit(b, GN_OP_EQ, gn__load(b, index), gn__const_i(b, GN_I64, 0), 0));
     const gn_program *program = gn__builder_finish(b);
     gn__operand operands[2] = {gn__operand_index(0), gn__operand_of(t, 2, t->size)};
     operands[0].stride[0] = 1;
     operands[0].stride[1] = -1;
-    gn__launch launch = {.op = "eye", .program = program, .n_dims = 2, .size = t->size,
-                         .operands = operands};
+    gn__launch launch = {
+        .op = "eye", .program = program, .n_dims = 2, .size = t->size, .operands = operands};
     return program && gn__launch_run(t->storage->device, &launch) == GN_OK ? t : NULL;
 }
 

@@ -118,7 +118,8 @@ static gn_status copy_across(gn_tensor *target, gn_tensor *source) {
     uint64_t bytes = row ? (uint64_t)row->count * gn_dtype_bytes(row->dtype) : 0;
     void *host = bytes ? gn__alloc(bytes) : NULL;
     if (host) {
-        gn_tensor *there = gn__tensor_new(target->storage->device, row->dtype, row->n_dims, row->size);
+        gn_tensor *there =
+            gn__tensor_new(target->storage->device, row->dtype, row->n_dims, row->size);
         uint64_t start = (uint64_t)row->offset * gn_dtype_bytes(row->dtype);
         if (there && !gn__download(host, row->storage, start, bytes) &&
             !gn__upload(there->storage, 0, host, bytes))
@@ -173,9 +174,8 @@ gn_status gn__copy_in_data(gn_tensor *t, const void *data, int dtype, int64_t co
     void *converted = NULL;
     if (t->dtype != dtype && (converted = gn__alloc_array((size_t)count, bytes)))
         gn__convert(converted, t->dtype, data, dtype, count);
-    gn_tensor *row = gn__is_row_major(t)
-                         ? t
-                         : gn__tensor_new(t->storage->device, t->dtype, t->n_dims, t->size);
+    gn_tensor *row =
+        gn__is_row_major(t) ? t : gn__tensor_new(t->storage->device, t->dtype, t->n_dims, t->size);
     if (row && !gn__failed() &&
         !gn__upload(row->storage, (uint64_t)row->offset * bytes, converted ? converted : data,
                     (uint64_t)count * bytes) &&

@@ -34,7 +34,7 @@ static uint16_t f16_store(double value) {
     int exponent;
     frexp(size, &exponent); /* size < 2^exponent */
     if (size < 0x1p-14)
-        exponent = -13; /* zero and subnormal: units of 2^-24 */
+        exponent = -13;                              /* subnormal: units of 2^-24 */
     double units = rint(ldexp(size, 11 - exponent)); /* 0 .. 2048 */
     if (size < 0x1p-14)
         return sign | (uint16_t)units; /* 1024 carries into the exponent, as it should */
@@ -73,9 +73,7 @@ gn_scalar gn__host_load(const void *element, int dtype) {
     gn_scalar value = {0};
     uint16_t half;
     switch (dtype) {
-    case GN_BOOL:
-        value.i = *(const unsigned char *)element != 0;
-        break;
+    case GN_BOOL: value.i = *(const unsigned char *)element != 0; break;
     case GN_F16:
         memcpy(&half, element, sizeof half);
         value.f = f16_load(half);
@@ -100,9 +98,7 @@ gn_scalar gn__host_load(const void *element, int dtype) {
 void gn__host_store(void *element, int dtype, gn_scalar value) {
     uint16_t half;
     switch (dtype) {
-    case GN_BOOL:
-        *(unsigned char *)element = value.i != 0;
-        break;
+    case GN_BOOL: *(unsigned char *)element = value.i != 0; break;
     case GN_F16:
         half = f16_store((double)(float)value.f);
         memcpy(element, &half, sizeof half);

@@ -153,12 +153,13 @@ static int build_normal(const random_build *r) {
                             gn__const_i(b, GN_I64, 8), 0);
         if (i == 0) /* 1 - u, in (0, 1] */
             bits = gn__emit(b, GN_OP_SUB, gn__const_i(b, GN_I64, 1 << 24), bits, 0);
-        part[i] = gn__emit(b, GN_OP_MUL, gn__cast(b, r->type, bits),
-                           gn__const_f(b, r->type, 0x1p-24), 0);
+        part[i] =
+            gn__emit(b, GN_OP_MUL, gn__cast(b, r->type, bits), gn__const_f(b, r->type, 0x1p-24), 0);
     }
     int radius = gn__emit(b, GN_OP_SQRT,
                           gn__emit(b, GN_OP_MUL, gn__const_f(b, r->type, -2),
-                                   gn__emit(b, GN_OP_LOG, part[0], 0, 0), 0), 0, 0);
+                                   gn__emit(b, GN_OP_LOG, part[0], 0, 0), 0),
+                          0, 0);
     int angle = gn__emit(b, GN_OP_MUL, gn__const_f(b, r->type, 6.283185307179586), part[1], 0);
     int z = gn__emit(b, GN_OP_MUL, radius, gn__emit(b, GN_OP_COS, angle, 0, 0), 0);
     return gn__emit(b, GN_OP_ADD, gn__emit(b, GN_OP_MUL, z, r->second_param, 0), r->first_param, 0);
@@ -168,7 +169,8 @@ static int build_normal(const random_build *r) {
  * b = range */
 static int build_randint_small(const random_build *r) {
     gn__builder *b = r->b;
-    int product = gn__emit(b, GN_OP_MUL, gn__cast(b, GN_I64, word(r, r->index)), r->second_param, 0);
+    int product =
+        gn__emit(b, GN_OP_MUL, gn__cast(b, GN_I64, word(r, r->index)), r->second_param, 0);
     int value = gn__emit(b, GN_OP_SHR, product, gn__const_i(b, GN_I64, 32), 0);
     return gn__emit(b, GN_OP_ADD, value, r->first_param, 0);
 }
@@ -200,7 +202,9 @@ static const struct {
     [UNIFORM] = {.name = "uniform", .build = build_uniform},
     [NORMAL] = {.name = "normal", .build = build_normal, .two_words = true},
     [RANDINT_SMALL] = {.name = "randint", .build = build_randint_small, .integers = true},
-    [RANDINT_LARGE] = {.name = "randint", .build = build_randint_large, .integers = true,
+    [RANDINT_LARGE] = {.name = "randint",
+                       .build = build_randint_large,
+                       .integers = true,
                        .two_words = true},
     [BERNOULLI] = {.name = "bernoulli", .build = build_bernoulli},
 };
@@ -258,8 +262,12 @@ static gn_tensor *random_fill(gn_tensor *t, random_kind kind, gn_scalar a, gn_sc
     for (int i = 0; i < words; i++)
         operands[n++] = gn__operand_numbers(t->n_dims, t->size, i, words);
     operands[n] = gn__operand_of(t, t->n_dims, t->size);
-    gn__launch launch = {.op = kinds[kind].name, .program = program, .n_dims = t->n_dims,
-                         .size = t->size, .operands = operands, .params = params};
+    gn__launch launch = {.op = kinds[kind].name,
+                         .program = program,
+                         .n_dims = t->n_dims,
+                         .size = t->size,
+                         .operands = operands,
+                         .params = params};
     return gn__launch_run(t->storage->device, &launch) ? NULL : t;
 }
 
@@ -299,8 +307,12 @@ gn_tensor *gn_randn_with(gn_shape shape, const gn_tensor_options *options) {
     return gn__normal_data(t, 0, 1, generator_of(options));
 }
 
-gn_tensor *gn_rand_like(const gn_tensor *t) { return gn__uniform_data(gn_empty_like(t), 0, 1, NULL); }
-gn_tensor *gn_randn_like(const gn_tensor *t) { return gn__normal_data(gn_empty_like(t), 0, 1, NULL); }
+gn_tensor *gn_rand_like(const gn_tensor *t) {
+    return gn__uniform_data(gn_empty_like(t), 0, 1, NULL);
+}
+gn_tensor *gn_randn_like(const gn_tensor *t) {
+    return gn__normal_data(gn_empty_like(t), 0, 1, NULL);
+}
 
 gn_tensor *gn_randint(int64_t low, int64_t high, gn_shape shape, const gn_tensor_options *options) {
     if (gn__failed())

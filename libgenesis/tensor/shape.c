@@ -95,7 +95,8 @@ bool gn__is_channels_last(const gn_tensor *t) {
     return true;
 }
 
-gn_tensor *gn__tensor_channels_last(gn__device *device, int dtype, int n_dims, const int64_t *size) {
+gn_tensor *gn__tensor_channels_last(gn__device *device, int dtype, int n_dims,
+                                    const int64_t *size) {
     gn_tensor *t = gn__tensor_new(device, dtype, n_dims, size);
     if (t && n_dims >= 3 && t->count) {
         channels_last_strides(n_dims, size, t->stride);
@@ -175,8 +176,8 @@ gn__device *gn__common_device(const char *op, int n, gn_tensor *const *t) {
             joins = other_joins;
         } else if (!other_joins) {
             return gn__fail_null(GN_E_ARGUMENT, op,
-                                 "tensors are on %s and on %s: move one with gn_to_device", device->name,
-                                 other->name);
+                                 "tensors are on %s and on %s: move one with gn_to_device",
+                                 device->name, other->name);
         }
     }
     return device;

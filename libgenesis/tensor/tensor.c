@@ -30,7 +30,8 @@ static bool shape_fits(const char *op, int n_dims, const int64_t *size, int dtyp
     }
     for (int d = 0; d < n_dims; d++)
         if (size[d] < 0) {
-            gn_fail(GN_E_ARGUMENT, op, "shape %s has a negative size", gn__shape_text(n_dims, size));
+            gn_fail(GN_E_ARGUMENT, op, "shape %s has a negative size",
+                    gn__shape_text(n_dims, size));
             return false;
         }
     *count = gn__count(n_dims, size);
@@ -115,7 +116,8 @@ gn_tensor *gn_tensor_wrap(void *data, gn_dtype dtype, gn_shape shape, void (*fre
         return NULL;
     uint64_t bytes = (uint64_t)count * gn_dtype_bytes(dtype);
     gn__device *device = gn__device_get("cpu");
-    gn__storage *storage = device ? gn__storage_wrap(device, data, bytes, free_data, context) : NULL;
+    gn__storage *storage =
+        device ? gn__storage_wrap(device, data, bytes, free_data, context) : NULL;
     gn_tensor *t = storage ? tensor_over(storage, dtype, (int)shape.n, shape.size) : NULL;
     if (t) {
         t->count = count;
@@ -191,12 +193,10 @@ bool gn_same_shape(const gn_tensor *a, const gn_tensor *b) {
 const char *gn_dtype_name(gn_dtype dtype) {
     switch (dtype) {
 #define X(name, value, text, bytes)                                                                \
-    case name:                                                                                     \
-        return text;
+    case name: return text;
         GN_DTYPES(X)
 #undef X
-    case GN_N_DTYPES:
-        break;
+    case GN_N_DTYPES: break;
     }
     return "no dtype";
 }

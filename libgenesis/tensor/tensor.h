@@ -25,19 +25,19 @@ struct gn__hooks;
 struct gn_tensor {
     gn__object object;
     gn__storage *storage;
-    int64_t offset;               /* elements */
+    int64_t offset; /* elements */
     int64_t count;
     int64_t size[GN_TENSOR_MAX_DIMS];
     int64_t stride[GN_TENSOR_MAX_DIMS];
     int8_t dtype, n_dims;
-    bool requires_grad;           /* leaf that wants a gradient, or has a node */
+    bool requires_grad; /* leaf that wants a gradient, or has a node */
     bool hidden_layout;
     bool retains_grad;
-    uint32_t output;              /* which output of node it is */
-    struct gn__node *node;        /* the operation that made it; NULL for leaves */
+    uint32_t output;       /* which output of node it is */
+    struct gn__node *node; /* the operation that made it; NULL for leaves */
     gn_tensor *grad;
-    gn_tensor *base;              /* of a view: the tensor that owns the data; NULL otherwise */
-    uint32_t base_epoch;          /* see autograd/history.c */
+    gn_tensor *base;     /* of a view: the tensor that owns the data; NULL otherwise */
+    uint32_t base_epoch; /* see autograd/history.c */
     struct gn__hooks *hooks;
 };
 
@@ -63,7 +63,7 @@ gn_status gn__settle(gn_tensor *t);
 
 /* ---- Shapes and strides */
 
-int64_t gn__count(int n_dims, const int64_t *size);            /* -1: overflow */
+int64_t gn__count(int n_dims, const int64_t *size); /* -1: overflow */
 void gn__row_major(int n_dims, const int64_t *size, int64_t *stride);
 bool gn__is_row_major(const gn_tensor *t);
 /* Without gaps or overlaps, in some order of dims. */
@@ -74,7 +74,9 @@ bool gn__overlaps(int n_dims, const int64_t *size, const int64_t *stride);
 /* Strides in the channels-last order, size-1 dims ignored. */
 bool gn__is_channels_last(const gn_tensor *t);
 bool gn__same_shape(const gn_tensor *a, const gn_tensor *b);
-static inline const char *gn__shape_of(const gn_tensor *t) { return gn__shape_text(t->n_dims, t->size); }
+static inline const char *gn__shape_of(const gn_tensor *t) {
+    return gn__shape_text(t->n_dims, t->size);
+}
 
 /* A dim given by the user as 0 .. n-1; false with an error GN_E_ARGUMENT that names the op. A 0-dim
  * tensor takes 0 and -1. */

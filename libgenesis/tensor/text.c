@@ -64,7 +64,8 @@ static bool shown(const writer *w, int dim, int64_t i) {
 }
 
 /* Calls visit for every element that is shown. */
-static void each_shown(writer *w, int dim, int64_t first, void (*visit)(writer *w, gn_scalar value)) {
+static void each_shown(writer *w, int dim, int64_t first,
+                       void (*visit)(writer *w, gn_scalar value)) {
     const gn_tensor *t = w->t;
     if (dim == t->n_dims) {
         visit(w, gn__host_load(w->data + first * gn_dtype_bytes(t->dtype), t->dtype));
@@ -112,11 +113,23 @@ static void write_dim(writer *w, int dim, int64_t first) {
         else if (i)
             write_text(w, ",\n%*s", 8 + dim, "");
         if (skipped)
-            write_text(w, "...,%s%*s", dim == t->n_dims - 1 ? " " : "\n", dim == t->n_dims - 1 ? 0 : 8 + dim, "");
+            write_text(w, "...,%s%*s", dim == t->n_dims - 1 ? " " : "\n",
+                       dim == t->n_dims - 1 ? 0 : 8 + dim, "");
         skipped = false;
         write_dim(w, dim + 1, first * t->size[dim] + i);
     }
     write_text(w, "]");
+}
+
+static void write_elements(writer *w) {
+    if (w->t->count == 0) {
+        write_text(w, "[]");
+        return;
+    }
+    each_shown(w, 0, 0, note_range);
+    w->integral &= !w->scientific;
+    each_shown(w, 0, 0, note_width);
+    write_dim(w, 0, 0);
 }
 
 char *gn_tensor_text(const gn_tensor *t) {
@@ -126,16 +139,8 @@ char *gn_tensor_text(const gn_tensor *t) {
     char *data = gn__alloc_array((size_t)t->count + 1, bytes);
     writer w = {.t = t, .data = data, .abridged = t->count > FULL_UP_TO, .integral = true};
     if (data && !gn_copy_out(t, data, (gn_dtype)t->dtype, t->count)) {
-        if (t->count)
-            each_shown(&w, 0, 0, note_range);
-        w.integral &= !w.scientific;
-        if (t->count)
-            each_shown(&w, 0, 0, note_width);
         write_text(&w, "tensor(");
-        if (t->count)
-            write_dim(&w, 0, 0);
-        else
-            write_text(&w, "[]");
+        write_elements(&w);
         write_text(&w, ", %s", gn_dtype_name((gn_dtype)t->dtype));
         write_text(&w, ", %s, %s)", gn__shape_of(t), t->storage->device->name);
     }

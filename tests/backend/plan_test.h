@@ -37,7 +37,7 @@ void tensor_expect(struct tensor *t, const int64_t *at, double value, double tol
 
 /*
  * Plans and runs the kernel, twice. False if the plan declines: that is printed, and a failure if
- * `required` and the plugin is cpu. `saved`: a buffer for the forward pass to make, or that it made.
+ * `required` and the plugin is cpu. `saved`: a buffer that the forward pass makes.
  */
 bool run_plan(uint32_t kernel, int n_tensors, struct tensor *tensors, const void *attributes,
               struct buffer **saved, bool required);

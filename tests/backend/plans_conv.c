@@ -199,7 +199,7 @@ static void expect_bias_gradient(const struct conv_run *r, const struct tensor *
                       (double)count * UNIT * magnitudes[o] + stored_error(r) * fabs(values[o]));
 }
 
-/* ---- The tests --------------------------------------------------------------------------------------- */
+/* ---- The tests ----------------------------------------------------------------------------- */
 
 static struct tensor bias_of(const struct conv_run *r, bool is_output) {
     if (r->c->no_bias)

@@ -170,7 +170,7 @@ START_TEST(test_matmul) {
 }
 END_TEST
 
-/* ---- Several threads run one plan -------------------------------------------------------------------- */
+/* ---- Several threads run one plan ---------------------------------------------------------- */
 
 enum { THREADS = 4, RUNS = 200, SIDE = 48 };
 

@@ -72,7 +72,7 @@ static struct tensor channels(const struct norm_case *c, bool is_output) {
                      : input_of(GN_F32, 1, &c->size[1], NCHW);
 }
 
-/* ---- Forward ----------------------------------------------------------------------------------------- */
+/* ---- Forward ------------------------------------------------------------------------------- */
 
 enum { Y, X, W, B, MEAN, VAR, FORWARD_TENSORS };
 
@@ -100,7 +100,7 @@ static void expect_forward(const struct norm_case *c, struct tensor *t) {
     }
 }
 
-/* ---- Backward ---------------------------------------------------------------------------------------- */
+/* ---- Backward ------------------------------------------------------------------------------ */
 
 enum { DX, DW, DB, DY, X_, W_, MEAN_, VAR_, BACKWARD_TENSORS };
 
@@ -141,7 +141,7 @@ static void set_moments(const struct norm_case *c, struct tensor *t) {
     }
 }
 
-/* ---- The tests --------------------------------------------------------------------------------------- */
+/* ---- The tests ----------------------------------------------------------------------------- */
 
 static void run_norm(const struct norm_case *c, int layout) {
     const gn_norm_attr attr = {.struct_size = sizeof attr, .eps = eps};

@@ -118,7 +118,7 @@ static int winner_of(const struct window *w, const struct tensor *x) {
     return best;
 }
 
-/* ---- Maximum ----------------------------------------------------------------------------------------- */
+/* ---- Maximum ------------------------------------------------------------------------------- */
 
 /* Few different values, so that there are ties; and some that are no numbers. */
 static void make_ties(const struct pool_run *r, struct tensor *x) {
@@ -176,7 +176,7 @@ START_TEST(test_max) {
 }
 END_TEST
 
-/* ---- Average ----------------------------------------------------------------------------------------- */
+/* ---- Average ------------------------------------------------------------------------------- */
 
 static void run_average(const struct pool_case *c, int layout) {
     const struct pool_run r = prepare(c);

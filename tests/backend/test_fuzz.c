@@ -71,8 +71,8 @@ static void open_plugin(const char *variable, plugin *p) {
                               .minor_max = GN_ABI_MINOR};
     const gn_backend *table;
     ck_assert_int_eq(entry(&host, &request, &table), GN_OK);
-    memcpy(&p->table, table, table->struct_size < sizeof p->table ? table->struct_size
-                                                                  : sizeof p->table);
+    memcpy(&p->table, table,
+           table->struct_size < sizeof p->table ? table->struct_size : sizeof p->table);
     ck_assert_int_eq(p->table.open(0, &p->device), GN_OK);
 }
 
@@ -126,9 +126,11 @@ typedef struct maker {
 
 static int emit(maker *m, int op, int type, int a, int b, int c) {
     ck_assert_uint_lt(m->program.n_insns, MAX_INSNS);
-    m->insns[m->program.n_insns] =
-        (gn_insn){.op = (uint16_t)op, .type = (uint16_t)type, .a = (uint16_t)a, .b = (uint16_t)b,
-                  .c = (uint16_t)c};
+    m->insns[m->program.n_insns] = (gn_insn){.op = (uint16_t)op,
+                                             .type = (uint16_t)type,
+                                             .a = (uint16_t)a,
+                                             .b = (uint16_t)b,
+                                             .c = (uint16_t)c};
     return (int)m->program.n_insns++;
 }
 
@@ -146,8 +148,9 @@ static int add_constant(maker *m, int type, gn_scalar value) {
 }
 
 static int integer(maker *m, int type, int64_t value) {
-    return add_constant(m, type, gn_dtype_is_float(type) ? (gn_scalar){.f = (double)value}
-                                                         : (gn_scalar){.i = value});
+    return add_constant(m, type,
+                        gn_dtype_is_float(type) ? (gn_scalar){.f = (double)value}
+                                                : (gn_scalar){.i = value});
 }
 
 static gn_scalar any_scalar(int type) {
@@ -209,14 +212,14 @@ static int random_word(maker *m, int depth) {
 }
 
 static int compute(maker *m, int type, int depth) {
-    static const int float_ops[] = {GN_OP_ADD, GN_OP_SUB, GN_OP_MUL, GN_OP_DIV, GN_OP_FLOORDIV,
-                                    GN_OP_FMOD, GN_OP_MIN, GN_OP_MAX, GN_OP_NEG, GN_OP_ABS,
-                                    GN_OP_SIGN, GN_OP_FLOOR, GN_OP_CEIL, GN_OP_TRUNC, GN_OP_RINT,
-                                    GN_OP_ADD, GN_OP_MUL};
-    static const int int_ops[] = {GN_OP_ADD, GN_OP_SUB, GN_OP_MUL, GN_OP_DIV, GN_OP_FLOORDIV,
-                                  GN_OP_FMOD, GN_OP_REMAINDER, GN_OP_POW, GN_OP_MIN, GN_OP_MAX,
-                                  GN_OP_NEG, GN_OP_ABS, GN_OP_SIGN, GN_OP_AND, GN_OP_OR,
-                                  GN_OP_XOR, GN_OP_NOT, GN_OP_SHL, GN_OP_SHR};
+    static const int float_ops[] = {
+        GN_OP_ADD,  GN_OP_SUB,   GN_OP_MUL,  GN_OP_DIV, GN_OP_FLOORDIV, GN_OP_FMOD,
+        GN_OP_MIN,  GN_OP_MAX,   GN_OP_NEG,  GN_OP_ABS, GN_OP_SIGN,     GN_OP_FLOOR,
+        GN_OP_CEIL, GN_OP_TRUNC, GN_OP_RINT, GN_OP_ADD, GN_OP_MUL};
+    static const int int_ops[] = {
+        GN_OP_ADD, GN_OP_SUB, GN_OP_MUL, GN_OP_DIV, GN_OP_FLOORDIV, GN_OP_FMOD, GN_OP_REMAINDER,
+        GN_OP_POW, GN_OP_MIN, GN_OP_MAX, GN_OP_NEG, GN_OP_ABS,      GN_OP_SIGN, GN_OP_AND,
+        GN_OP_OR,  GN_OP_XOR, GN_OP_NOT, GN_OP_SHL, GN_OP_SHR};
     static const int bool_ops[] = {GN_OP_ADD, GN_OP_MUL, GN_OP_AND, GN_OP_OR, GN_OP_XOR, GN_OP_NOT};
     static const int compare_ops[] = {GN_OP_EQ, GN_OP_NE, GN_OP_LT, GN_OP_LE};
     if (chance(15)) {
@@ -406,26 +409,27 @@ static int64_t place(const space *s, gn_operand *o) {
     }
     const int64_t before = chance(30) ? between(1, 9) : 0;
     o->offset = before - low;
-    return before + high - low + 1 + (o->axis_extent > 0 ? (o->axis_extent - 1) * o->axis_stride : 0);
+    return before + high - low + 1 +
+           (o->axis_extent > 0 ? (o->axis_extent - 1) * o->axis_stride : 0);
 }
 
 static void put_any(char *at, int dtype) {
-    const double f = chance(3)   ? (chance(40) ? NAN : chance(50) ? INFINITY : -INFINITY)
+    const double f = chance(3)   ? (chance(40)   ? NAN
+                                    : chance(50) ? INFINITY
+                                                 : -INFINITY)
                      : chance(3) ? -0.0
                                  : (double)between(-64, 64) / 8;
     const float single = (float)f;
-    const int64_t i = dtype == GN_BOOL ? between(0, 1) : chance(5) ? (int64_t)bits() : between(-9, 9);
+    const int64_t i = dtype == GN_BOOL ? between(0, 1)
+                      : chance(5)      ? (int64_t)bits()
+                                       : between(-9, 9);
     const uint64_t words[2] = {bits(), bits()};
     /* Halves: any of small exponent, now and then any at all. */
     const uint16_t half = dtype == GN_F16 ? (uint16_t)((words[0] & 0x83ff) | 0x3c00)
                                           : (uint16_t)((words[0] & 0x80ff) | 0x3f00);
     switch (dtype) {
-    case GN_F32:
-        memcpy(at, &single, sizeof single);
-        break;
-    case GN_F64:
-        memcpy(at, &f, sizeof f);
-        break;
+    case GN_F32: memcpy(at, &single, sizeof single); break;
+    case GN_F64: memcpy(at, &f, sizeof f); break;
     case GN_F16:
     case GN_BF16:
         memcpy(at, chance(5) ? (const void *)&words[1] : (const void *)&half, sizeof half);
@@ -580,15 +584,9 @@ static double float_at(const char *at, int dtype) {
     double d;
     uint16_t half;
     switch (dtype) {
-    case GN_F32:
-        memcpy(&f, at, sizeof f);
-        return f;
-    case GN_F64:
-        memcpy(&d, at, sizeof d);
-        return d;
-    default:
-        memcpy(&half, at, sizeof half);
-        return half_value(dtype, half);
+    case GN_F32: memcpy(&f, at, sizeof f); return f;
+    case GN_F64: memcpy(&d, at, sizeof d); return d;
+    default: memcpy(&half, at, sizeof half); return half_value(dtype, half);
     }
 }
 
@@ -693,8 +691,8 @@ static void fuzz_map(uint64_t seed) {
     make_operands(&m, &s, o, b);
     simplify(&s, o, m.program.n_operands);
     for (int which = 0; which < 2; which++)
-        ck_assert_int_eq(
-            run(which, which ? reference.table.map : tested.table.map, &m, &s, o, b), GN_OK);
+        ck_assert_int_eq(run(which, which ? reference.table.map : tested.table.map, &m, &s, o, b),
+                         GN_OK);
     for (uint32_t k = 0; k < m.program.n_operands; k++)
         if (m.operands[k].role == GN_WRITE)
             compare(seed, &m, &s, o, (int)k, &b[k], &b[k]);

@@ -11,7 +11,7 @@
 
 const char *const layout_names[N_LAYOUTS] = {"nchw", "nhwc", "scattered"};
 
-/* ---- Tensors ----------------------------------------------------------------------------------------- */
+/* ---- Tensors ------------------------------------------------------------------------------- */
 
 static struct kept {
     double *tolerance;
@@ -126,7 +126,7 @@ void check_tensor(struct tensor *t) {
     free(got.data);
 }
 
-/* ---- Plans ------------------------------------------------------------------------------------------- */
+/* ---- Plans --------------------------------------------------------------------------------- */
 
 static gn_pointer pointer_to(struct buffer *b, int64_t element) {
     if (!b)
@@ -188,7 +188,7 @@ bool run_plan(uint32_t kernel, int n_tensors, struct tensor *tensors, const void
     return true;
 }
 
-/* ---- The program ------------------------------------------------------------------------------------- */
+/* ---- The program --------------------------------------------------------------------------- */
 
 /* AddressSanitizer, where it is built in, should answer a huge allocation as malloc does. */
 __attribute__((visibility("default"))) const char *__asan_default_options(void);

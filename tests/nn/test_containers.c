@@ -33,7 +33,8 @@ START_TEST(test_memory) {
     ck_assert_ptr_nonnull(gn_forward(model, x));
     gn_memory_stats_get(gn_default_device(), &after);
     gn_set_grad_enabled(was);
-    ck_assert_uint_le(after.allocated_peak - before.allocated, LAYERS / 2 * SIDE * SIDE * sizeof(float));
+    ck_assert_uint_le(after.allocated_peak - before.allocated,
+                      LAYERS / 2 * SIDE * SIDE * sizeof(float));
 }
 END_TEST
 
@@ -56,7 +57,8 @@ START_TEST(test_module_dict) {
     gn_module *dict = gn_nn_module_dict();
     ck_assert_int_eq(gn_add_module(dict, "fc1", gn_nn_linear(10, 20)), GN_OK);
     ck_assert_int_eq(gn_add_module(dict, "fc2", gn_nn_linear(20, 10)), GN_OK);
-    gn_tensor *y = gn_forward(gn_key(dict, "fc2"), gn_forward(gn_key(dict, "fc1"), gn_randn(32, 10)));
+    gn_tensor *y =
+        gn_forward(gn_key(dict, "fc2"), gn_forward(gn_key(dict, "fc1"), gn_randn(32, 10)));
     ck_assert_int_eq(gn_size(y, 1), 10);
     ck_assert_str_eq(gn_dict_name(gn_state_dict(dict), 2), "fc2.weight");
     ck_assert_int_eq(gn_add_module(dict, "fc1", gn_nn_relu()), GN_E_ARGUMENT);
@@ -74,7 +76,7 @@ START_TEST(test_failed_member) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_sequential, test_memory, test_module_list, test_module_dict,
-                            test_failed_member, NULL};
+    const TTest *tests[] = {test_sequential,  test_memory,        test_module_list,
+                            test_module_dict, test_failed_member, NULL};
     return suite_run("containers", tests);
 }

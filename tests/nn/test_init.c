@@ -36,7 +36,8 @@ END_TEST
 
 START_TEST(test_init_weights) {
     gn_manual_seed(2);
-    gn_module *model = gn_nn_sequential(gn_nn_conv2d(5, 20, 3), gn_nn_batch_norm2d(20), gn_nn_linear(60, 40));
+    gn_module *model =
+        gn_nn_sequential(gn_nn_conv2d(5, 20, 3), gn_nn_batch_norm2d(20), gn_nn_linear(60, 40));
     const struct {
         const char *type;
         double conv, linear;

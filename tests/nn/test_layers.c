@@ -4,7 +4,9 @@
 
 #include "tests/ops/nn_case.h"
 
-static gn_tensor *parameter(gn_module *m, const char *name) { return gn_dict_get(gn_parameters(m), name); }
+static gn_tensor *parameter(gn_module *m, const char *name) {
+    return gn_dict_get(gn_parameters(m), name);
+}
 
 START_TEST(test_linear_and_conv) {
     gn_module *linear = gn_nn_linear(4, 3), *plain = gn_nn_linear(4, 3, .no_bias = true);
@@ -13,13 +15,13 @@ START_TEST(test_linear_and_conv) {
                     gn_linear(x, parameter(linear, "weight"), parameter(linear, "bias")));
     ck_assert_ptr_null(parameter(plain, "bias"));
     ck_assert_ptr_nonnull(gn_forward(plain, gn_randn(4)));
-    gn_module *conv = gn_nn_conv2d(4, 6, 3, .stride = 2, .padding_hw = {1, 0}, .groups = 2,
-                                   .kernel_hw = {3, 2});
+    gn_module *conv =
+        gn_nn_conv2d(4, 6, 3, .stride = 2, .padding_hw = {1, 0}, .groups = 2, .kernel_hw = {3, 2});
     ck_assert_int_eq(gn_size(parameter(conv, "weight"), 1), 2);
     ck_assert_int_eq(gn_size(parameter(conv, "weight"), 3), 2);
     nn_expect_close("Conv2d", gn_forward(conv, image),
-                    gn_conv2d(image, parameter(conv, "weight"), parameter(conv, "bias"), .stride = 2,
-                              .padding_hw = {1, 0}, .groups = 2));
+                    gn_conv2d(image, parameter(conv, "weight"), parameter(conv, "bias"),
+                              .stride = 2, .padding_hw = {1, 0}, .groups = 2));
     ck_assert_ptr_null(gn_nn_conv2d(3, 6, 3, .groups = 2));
     nn_expect_error(GN_E_ARGUMENT, "Conv2d");
 }
@@ -41,7 +43,8 @@ START_TEST(test_activations) {
         {gn_nn_identity(), x},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
-        nn_expect_close(pairs[i].module->type->name, gn_forward(pairs[i].module, x), pairs[i].expected);
+        nn_expect_close(pairs[i].module->type->name, gn_forward(pairs[i].module, x),
+                        pairs[i].expected);
     gn_tensor *flat = gn_forward(gn_nn_flatten(), gn_zeros(2, 3, 4));
     ck_assert(gn_dim(flat) == 2 && gn_size(flat, 1) == 12);
 }
@@ -134,18 +137,21 @@ END_TEST
 START_TEST(test_embedding) {
     gn_module *m = gn_nn_embedding(10, 3);
     gn_tensor *indices = gn_tensor_of(((int64_t[]){1, 2, 3, 1}), 4);
-    nn_expect_close("Embedding", gn_forward(m, indices), gn_embedding(indices, parameter(m, "weight")));
+    nn_expect_close("Embedding", gn_forward(m, indices),
+                    gn_embedding(indices, parameter(m, "weight")));
 }
 END_TEST
 
 START_TEST(test_losses) {
-    gn_tensor *x = gn_rand(4, 3), *t = gn_rand(4, 3), *y = gn_tensor_of(((int64_t[]){0, 1, 2, 1}), 4);
+    gn_tensor *x = gn_rand(4, 3), *t = gn_rand(4, 3),
+              *y = gn_tensor_of(((int64_t[]){0, 1, 2, 1}), 4);
     gn_tensor *weight = gn_tensor_of(((float[]){1, 2, 3}), 3);
     nn_expect_close("MSELoss", gn_loss(gn_nn_mse_loss(), x, t), gn_mse_loss(x, t));
     nn_expect_close("L1Loss", gn_loss(gn_nn_l1_loss(.reduction = GN_REDUCE_SUM), x, t),
                     gn_l1_loss(x, t, .reduction = GN_REDUCE_SUM));
     nn_expect_close("BCELoss", gn_loss(gn_nn_bce_loss(), x, t), gn_bce_loss(x, t));
-    nn_expect_close("BCEWithLogitsLoss", gn_loss(gn_nn_bce_with_logits_loss(.pos_weight = weight), x, t),
+    nn_expect_close("BCEWithLogitsLoss",
+                    gn_loss(gn_nn_bce_with_logits_loss(.pos_weight = weight), x, t),
                     gn_bce_with_logits(x, t, .pos_weight = weight));
     gn_module *cross = gn_nn_cross_entropy_loss(.weight = weight, .ignore_index = gn_some(1));
     nn_expect_close("CrossEntropyLoss", gn_loss(cross, x, y),
@@ -157,8 +163,8 @@ START_TEST(test_losses) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_linear_and_conv, test_activations, test_inplace, test_batch_norm,
-                            test_norms,           test_dropout,     test_pools,   test_embedding,
-                            test_losses,          NULL};
+    const TTest *tests[] = {
+        test_linear_and_conv, test_activations, test_inplace,   test_batch_norm, test_norms,
+        test_dropout,         test_pools,       test_embedding, test_losses,     NULL};
     return suite_run("layers", tests);
 }

@@ -91,7 +91,8 @@ START_TEST(test_parameters) {
     ck_assert_int_eq(gn_num_parameters(model), 15 + 6 + 8);
     gn_module *shared = gn_nn_linear(2, 2), *twice = gn_nn_sequential(shared, gn_nn_relu(), shared);
     expect_names(gn_parameters(twice), (const char *[]){"0.weight", "0.bias", NULL});
-    expect_names(gn_state_dict(twice), (const char *[]){"0.weight", "0.bias", "2.weight", "2.bias", NULL});
+    expect_names(gn_state_dict(twice),
+                 (const char *[]){"0.weight", "0.bias", "2.weight", "2.bias", NULL});
 }
 END_TEST
 
@@ -121,7 +122,8 @@ START_TEST(test_modes) {
     gn_module *model = model_new();
     ck_assert(gn_at(model, 1)->training);
     ck_assert_ptr_eq(gn_eval(model), model);
-    ck_assert(!model->training && !gn_at(model, 1)->training && !((custom_layer *)gn_at(model, 2))->act->training);
+    ck_assert(!model->training && !gn_at(model, 1)->training &&
+              !((custom_layer *)gn_at(model, 2))->act->training);
     gn_train(model, true);
     ck_assert(gn_at(model, 2)->training);
 }
@@ -163,9 +165,9 @@ END_TEST
 START_TEST(test_state_dict) {
     gn_module *a = model_new(), *b = model_new();
     gn_dict *state = gn_state_dict(a);
-    expect_names(state, (const char *[]){"0.weight", "0.bias", "1.weight", "1.bias", "1.running_mean",
-                                         "1.running_var", "1.num_batches_tracked", "2.weight", "2.bias",
-                                         NULL});
+    expect_names(state, (const char *[]){"0.weight", "0.bias", "1.weight", "1.bias",
+                                         "1.running_mean", "1.running_var", "1.num_batches_tracked",
+                                         "2.weight", "2.bias", NULL});
     ck_assert(!gn_requires_grad(gn_dict_get(state, "0.weight")));
     gn_tensor *weight = gn_dict_get(gn_parameters(b), "0.weight");
     ck_assert_int_eq(gn_load_state_dict(b, state), GN_OK);
@@ -174,8 +176,10 @@ START_TEST(test_state_dict) {
     gn_tensor *x = gn_randn(5, 4);
     nn_expect_close("loaded", gn_forward(b, x), gn_forward(a, x));
     gn_fill_(gn_dict_get(state, "0.bias"), 3); /* shares the data of a, not that of b */
-    ck_assert_double_eq(gn_item(gn_select(gn_detach(gn_dict_get(gn_parameters(a), "0.bias")), 0, 1)), 3);
-    ck_assert_double_ne(gn_item(gn_select(gn_detach(gn_dict_get(gn_parameters(b), "0.bias")), 0, 1)), 3);
+    ck_assert_double_eq(
+        gn_item(gn_select(gn_detach(gn_dict_get(gn_parameters(a), "0.bias")), 0, 1)), 3);
+    ck_assert_double_ne(
+        gn_item(gn_select(gn_detach(gn_dict_get(gn_parameters(b), "0.bias")), 0, 1)), 3);
 }
 END_TEST
 
@@ -187,10 +191,11 @@ START_TEST(test_load_errors) {
     gn_dict_set(wrong, "0.bias", gn_zeros(4));
     gn_dict_set(wrong, "9.weight", gn_zeros(1));
     ck_assert_int_eq(gn_load_state_dict(m, wrong), GN_E_ARGUMENT);
-    ck_assert_str_eq(gn_error(),
-                     "load_state_dict: missing: 1.weight, 1.bias, 1.running_mean, 1.running_var, "
-                     "1.num_batches_tracked, 2.weight, 2.bias; unexpected: 9.weight; misshaped: 0.bias "
-                     "(4) instead of (3)");
+    ck_assert_str_eq(
+        gn_error(),
+        "load_state_dict: missing: 1.weight, 1.bias, 1.running_mean, 1.running_var, "
+        "1.num_batches_tracked, 2.weight, 2.bias; unexpected: 9.weight; misshaped: 0.bias "
+        "(4) instead of (3)");
     gn_error_clear();
     ck_assert(gn_equal(before, gn_detach(gn_dict_get(gn_parameters(m), "0.weight"))));
     ck_assert_int_eq(gn_load_state_dict(m, wrong, .not_strict = true), GN_E_ARGUMENT);
@@ -213,7 +218,8 @@ START_TEST(test_cast) {
     ck_assert_int_eq(gn_dtype_of(gn_grad(weight)), GN_F64);
     ck_assert_int_eq(gn_dtype_of(gn_dict_get(gn_buffers(m), "1.num_batches_tracked")), GN_I64);
     ck_assert(gn_requires_grad(weight) && gn_is_leaf(weight));
-    ck_assert_int_eq(gn_dtype_of(gn_forward(m, gn_randn_with(GN_SHAPE(5, 4), GN_AS(.dtype = GN_F64)))), GN_F64);
+    ck_assert_int_eq(
+        gn_dtype_of(gn_forward(m, gn_randn_with(GN_SHAPE(5, 4), GN_AS(.dtype = GN_F64)))), GN_F64);
     ck_assert_ptr_eq(gn_to(m, gn_default_device()), m);
     ck_assert_ptr_null(gn_module_cast(m, GN_I64));
     nn_expect_error(GN_E_ARGUMENT, "int64 is no floating-point dtype");
@@ -242,22 +248,25 @@ END_TEST
 START_TEST(test_text) {
     gn_module *m = gn_nn_sequential(
         gn_nn_conv2d(3, 8, 3, .stride = 2, .padding = 1, .no_bias = true), gn_nn_batch_norm2d(8),
-        gn_nn_relu(.inplace = true), gn_nn_max_pool2d(2), gn_nn_adaptive_avg_pool2d(1, 1), gn_nn_flatten(),
-        gn_nn_sequential(gn_nn_dropout(0.2), gn_nn_linear(8, 10)), gn_nn_layer_norm(GN_SHAPE(10)));
+        gn_nn_relu(.inplace = true), gn_nn_max_pool2d(2), gn_nn_adaptive_avg_pool2d(1, 1),
+        gn_nn_flatten(), gn_nn_sequential(gn_nn_dropout(0.2), gn_nn_linear(8, 10)),
+        gn_nn_layer_norm(GN_SHAPE(10)));
     char *text = gn_module_text(m);
-    ck_assert_str_eq(text, "Sequential(\n"
-                           "  (0): Conv2d(3, 8, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), bias=False)\n"
-                           "  (1): BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)\n"
-                           "  (2): ReLU(inplace=True)\n"
-                           "  (3): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)\n"
-                           "  (4): AdaptiveAvgPool2d(output_size=(1, 1))\n"
-                           "  (5): Flatten(start_dim=1, end_dim=-1)\n"
-                           "  (6): Sequential(\n"
-                           "    (0): Dropout(p=0.2, inplace=False)\n"
-                           "    (1): Linear(in_features=8, out_features=10, bias=True)\n"
-                           "  )\n"
-                           "  (7): LayerNorm((10,), eps=1e-05, elementwise_affine=True)\n"
-                           ")");
+    ck_assert_str_eq(
+        text,
+        "Sequential(\n"
+        "  (0): Conv2d(3, 8, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), bias=False)\n"
+        "  (1): BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)\n"
+        "  (2): ReLU(inplace=True)\n"
+        "  (3): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)\n"
+        "  (4): AdaptiveAvgPool2d(output_size=(1, 1))\n"
+        "  (5): Flatten(start_dim=1, end_dim=-1)\n"
+        "  (6): Sequential(\n"
+        "    (0): Dropout(p=0.2, inplace=False)\n"
+        "    (1): Linear(in_features=8, out_features=10, bias=True)\n"
+        "  )\n"
+        "  (7): LayerNorm((10,), eps=1e-05, elementwise_affine=True)\n"
+        ")");
     free(text);
 }
 END_TEST

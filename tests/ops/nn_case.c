@@ -44,7 +44,8 @@ void nn_expect_close(const char *what, gn_tensor *a, gn_tensor *b) {
     for (int64_t i = 0; i < n; i++) {
         bool same = va[i] == vb[i] || (isnan(va[i]) && isnan(vb[i])) ||
                     fabs(va[i] - vb[i]) <= rtol * (1 + fabs(vb[i]));
-        ck_assert_msg(same, "%s: element %lld is %.9g instead of %.9g", what, (long long)i, va[i], vb[i]);
+        ck_assert_msg(same, "%s: element %lld is %.9g instead of %.9g", what, (long long)i, va[i],
+                      vb[i]);
     }
     free(va);
     free(vb);
@@ -65,11 +66,13 @@ void nn_check(gn_dict *fixture, const nn_case *one, const char *const *names) {
             gn_requires_grad_(inputs[i], true);
     }
     if (supported) {
-        gn_tensor *result = one->function(inputs, one->options), *g = part(fixture, one->name, "g", "", "");
+        gn_tensor *result = one->function(inputs, one->options),
+                  *g = part(fixture, one->name, "g", "", "");
         snprintf(what, sizeof what, "%s, result", one->name);
         nn_expect_close(what, result, y);
         if (g)
-            ck_assert_msg(gn_backward(result, .gradient = g) == GN_OK, "%s: %s", one->name, gn_error());
+            ck_assert_msg(gn_backward(result, .gradient = g) == GN_OK, "%s: %s", one->name,
+                          gn_error());
         for (int i = 0; names[i]; i++) {
             gn_tensor *gradient = part(fixture, one->name, "d", names[i], "");
             gn_tensor *after = part(fixture, one->name, "", names[i], "_after");
@@ -88,8 +91,8 @@ void nn_check_all(gn_dict *fixture, const nn_case *cases, const char *const *inp
         nn_check(fixture, cases, inputs);
 }
 
-void nn_gradcheck(const char *name, gn_differentiable *fn, void *context, int n, const gn_shape *shapes,
-                  double low, double high) {
+void nn_gradcheck(const char *name, gn_differentiable *fn, void *context, int n,
+                  const gn_shape *shapes, double low, double high) {
     if (!nn_has_dtype(GN_F64))
         return;
     gn_scope scope = gn_scope_begin();
@@ -101,8 +104,8 @@ void nn_gradcheck(const char *name, gn_differentiable *fn, void *context, int n,
     }
     ck_assert_msg(gn_gradcheck(fn, context, n, inputs, NULL) == GN_OK, "%s: %s", name, gn_error());
     const gn_gradcheck_options second = {.struct_size = sizeof second, .second_order = true};
-    ck_assert_msg(gn_gradcheck(fn, context, n, inputs, &second) == GN_OK, "%s, second order: %s", name,
-                  gn_error());
+    ck_assert_msg(gn_gradcheck(fn, context, n, inputs, &second) == GN_OK, "%s, second order: %s",
+                  name, gn_error());
     ck_assert_int_eq(gn_scope_end(scope), GN_OK);
 }
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * nn_case.h - checks functions against PyTorch's results, which tests/fixtures/make_nn.py stores, and
- * their gradients by finite differences.
+ * nn_case.h - checks functions against PyTorch's results, which tests/fixtures/make_nn.py stores,
+ * and their gradients by finite differences.
  */
 #ifndef GENESIS_TESTS_OPS_NN_CASE_H
 #define GENESIS_TESTS_OPS_NN_CASE_H
@@ -21,7 +21,7 @@ typedef struct nn_case {
 
 enum { NN_MAX_INPUTS = 5 };
 
-/* The fixture tests/fixtures/NAME.safetensors on the default device; the test fails if there is none. */
+/* The fixture NAME.safetensors on the default device; the test fails if there is none. */
 gn_dict *nn_fixture(const char *name);
 
 /* Runs a case: the result must be NAME.y, the gradients of the inputs NAME.d<input> after a walk
@@ -36,8 +36,8 @@ void nn_expect_close(const char *what, gn_tensor *a, gn_tensor *b);
 
 /* gn_gradcheck, also of second order, on random float64 inputs of these shapes; skipped where the
  * device has no float64. low and high bound the values. */
-void nn_gradcheck(const char *name, gn_differentiable *fn, void *context, int n, const gn_shape *shapes,
-                  double low, double high);
+void nn_gradcheck(const char *name, gn_differentiable *fn, void *context, int n,
+                  const gn_shape *shapes, double low, double high);
 
 /* Whether the default device has the dtype. */
 bool nn_has_dtype(int dtype);

@@ -30,7 +30,8 @@ START_TEST(test_gradcheck) {
 END_TEST
 
 START_TEST(test_errors) {
-    ck_assert_ptr_null(gn_scaled_dot_product_attention(gn_zeros(3, 4), gn_zeros(5, 3), gn_zeros(5, 2)));
+    ck_assert_ptr_null(
+        gn_scaled_dot_product_attention(gn_zeros(3, 4), gn_zeros(5, 3), gn_zeros(5, 2)));
     nn_expect_error(GN_E_ARGUMENT, "q (3, 4), k (5, 3) and v (5, 2) do not fit");
     ck_assert_ptr_null(gn_scaled_dot_product_attention(gn_zeros(4), gn_zeros(4), gn_zeros(4)));
     nn_expect_error(GN_E_ARGUMENT, "scaled_dot_product_attention");

@@ -8,7 +8,8 @@ static gn_tensor *conv(gn_tensor *const *in, const void *options) {
     return gn_conv2d_with(in[0], in[1], in[2], options);
 }
 
-#define OPTIONS(...) (&(const gn_conv2d_options){.struct_size = sizeof(gn_conv2d_options), __VA_ARGS__})
+#define OPTIONS(...)                                                                               \
+    (&(const gn_conv2d_options){.struct_size = sizeof(gn_conv2d_options), __VA_ARGS__})
 
 START_TEST(test_values_and_gradients) {
     const nn_case cases[] = {
@@ -74,15 +75,16 @@ static gn_tensor *checked(gn_tensor *const *in, void *context) {
 
 START_TEST(test_gradcheck) {
     const gn_shape shapes[] = {GN_SHAPE(1, 2, 4, 3), GN_SHAPE(2, 1, 2, 2), GN_SHAPE(2)};
-    nn_gradcheck("conv2d", checked, (void *)OPTIONS(.groups = 2, .padding = 1, .stride = 2), 3, shapes,
-                 -1, 1);
+    nn_gradcheck("conv2d", checked, (void *)OPTIONS(.groups = 2, .padding = 1, .stride = 2), 3,
+                 shapes, -1, 1);
 }
 END_TEST
 
 START_TEST(test_errors) {
     ck_assert_ptr_null(gn_conv2d(gn_zeros(2, 3, 5, 5), gn_zeros(4, 2, 3, 3), NULL));
-    nn_expect_error(GN_E_ARGUMENT, "conv2d: input (2, 3, 5, 5) does not fit weight (4, 2, 3, 3) with "
-                                   "groups 1: it must have 2 channels");
+    nn_expect_error(GN_E_ARGUMENT,
+                    "conv2d: input (2, 3, 5, 5) does not fit weight (4, 2, 3, 3) with "
+                    "groups 1: it must have 2 channels");
     ck_assert_ptr_null(gn_conv2d(gn_zeros(3, 5, 5), gn_zeros(4, 3, 3, 3), NULL));
     nn_expect_error(GN_E_ARGUMENT, "(N, C, H, W)");
     ck_assert_ptr_null(gn_conv2d(gn_zeros(1, 3, 2, 2), gn_zeros(4, 3, 3, 3), NULL));

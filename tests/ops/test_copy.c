@@ -25,8 +25,8 @@ static gn_tensor *run_copy_view(test_case *c) {
 }
 
 static const case_op ops[] = {
-    {"cast", run_cast},     {"clone", run_clone}, {"contiguous", run_contiguous},
-    {"copy_", run_copy_},   {"detach", run_detach}, {"fill_", run_fill_},
+    {"cast", run_cast},           {"clone", run_clone},         {"contiguous", run_contiguous},
+    {"copy_", run_copy_},         {"detach", run_detach},       {"fill_", run_fill_},
     {"fill_view", run_fill_view}, {"copy_view", run_copy_view},
 };
 
@@ -63,7 +63,8 @@ START_TEST(test_devices) {
         gn_tensor *a = gn_zeros_with(GN_SHAPE(2), GN_AS(.device = "cpu"));
         gn_tensor *b = gn_zeros_with(GN_SHAPE(2), GN_AS(.device = "ref"));
         ck_assert_ptr_null(gn_add(a, b));
-        expect_error(GN_E_ARGUMENT, "add: tensors are on cpu and on ref: move one with gn_to_device");
+        expect_error(GN_E_ARGUMENT,
+                     "add: tensors are on cpu and on ref: move one with gn_to_device");
         ck_assert_ptr_nonnull(gn_copy_(a, b));
     }
 }
@@ -76,8 +77,9 @@ START_TEST(test_errors) {
     ck_assert_ptr_null(gn_copy_(x, gn_zeros(2, 2, 3)));
     expect_error(GN_E_ARGUMENT, "copy_: source (2, 2, 3) does not broadcast to (2, 3)");
     ck_assert_ptr_null(gn_copy_(gn_expand(gn_zeros(1, 3), 2, 3), x));
-    expect_error(GN_E_ARGUMENT, "copy_: elements of an expanded tensor share memory: gn_clone it before "
-                                "changing it in place");
+    expect_error(GN_E_ARGUMENT,
+                 "copy_: elements of an expanded tensor share memory: gn_clone it before "
+                 "changing it in place");
     ck_assert_int_eq(gn_copy_in(x, (float[]){1}, GN_F32, 1), GN_E_ARGUMENT);
     expect_error(GN_E_ARGUMENT, "copy_in: 1 elements given, but shape (2, 3) has 6");
 }

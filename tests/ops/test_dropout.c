@@ -77,7 +77,8 @@ START_TEST(test_in_place) {
     ck_assert_int_eq(gn_backward(gn_sum(y)), GN_OK);
     nn_expect_close("gradient", gn_grad(x), gn_detach(y));
     gn_manual_seed(5);
-    nn_expect_close("out of place", gn_dropout(gn_full(GN_SHAPE(10, 10), 2, NULL), 0.5, true), gn_detach(y));
+    nn_expect_close("out of place", gn_dropout(gn_full(GN_SHAPE(10, 10), 2, NULL), 0.5, true),
+                    gn_detach(y));
     ck_assert_ptr_null(gn__dropout_(x, 0.5));
     ck_assert_int_ne(gn_error_status(), GN_OK);
     gn_error_clear();
@@ -87,7 +88,8 @@ END_TEST
 static gn_tensor *checked(gn_tensor *const *in, void *context) {
     (void)context;
     gn_manual_seed(9);
-    return gn_square(gn_dropout(in[0], 0.5, true)); /* a linear function has no second derivatives */
+    return gn_square(
+        gn_dropout(in[0], 0.5, true)); /* a linear function has no second derivatives */
 }
 
 START_TEST(test_gradcheck) {

@@ -10,8 +10,10 @@ static gn_tensor *embedding(gn_tensor *const *in, const void *options) {
 }
 
 START_TEST(test_values_and_gradients) {
-    static const nn_case cases[] = {
-        {"plain", embedding, NULL}, {"scalar", embedding, NULL}, {"int32", embedding, NULL}, {NULL, NULL, NULL}};
+    static const nn_case cases[] = {{"plain", embedding, NULL},
+                                    {"scalar", embedding, NULL},
+                                    {"int32", embedding, NULL},
+                                    {NULL, NULL, NULL}};
     nn_check_all(nn_fixture("embedding"), cases, names);
 }
 END_TEST
@@ -30,7 +32,8 @@ START_TEST(test_strided) {
     gn_tensor *weight = gn_randn(4, 5), *at = gn_tensor_of(((int64_t[]){0, 1, 2, 3}), 2, 2);
     nn_expect_close("transposed", gn_embedding(gn_t(at), gn_t(weight)),
                     gn_embedding(gn_contiguous(gn_t(at)), gn_contiguous(gn_t(weight))));
-    ck_assert_int_eq(gn_numel(gn_embedding(gn_zeros_with(GN_SHAPE(0), GN_AS(.dtype = GN_I64)), weight)), 0);
+    ck_assert_int_eq(
+        gn_numel(gn_embedding(gn_zeros_with(GN_SHAPE(0), GN_AS(.dtype = GN_I64)), weight)), 0);
 }
 END_TEST
 
@@ -50,6 +53,7 @@ START_TEST(test_errors) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_values_and_gradients, test_gradcheck, test_strided, test_errors, NULL};
+    const TTest *tests[] = {test_values_and_gradients, test_gradcheck, test_strided, test_errors,
+                            NULL};
     return suite_run("embedding", tests);
 }

@@ -6,18 +6,22 @@
 static int64_t arg(const test_case *c, int i) { return (int64_t)c->args[i]; }
 
 static gn_tensor *run_gather(test_case *c) { return gn_gather(c->in[0], arg(c, 0), c->in[1]); }
-static gn_tensor *run_scatter(test_case *c) { return gn_scatter(c->in[0], arg(c, 0), c->in[1], c->in[2]); }
+static gn_tensor *run_scatter(test_case *c) {
+    return gn_scatter(c->in[0], arg(c, 0), c->in[1], c->in[2]);
+}
 static gn_tensor *run_scatter_add(test_case *c) {
     return gn_scatter_add(c->in[0], arg(c, 0), c->in[1], c->in[2]);
 }
-static gn_tensor *run_index_select(test_case *c) { return gn_index_select(c->in[0], arg(c, 0), c->in[1]); }
-static gn_tensor *run_masked_fill(test_case *c) { return gn_masked_fill(c->in[0], c->in[1], c->args[0]); }
+static gn_tensor *run_index_select(test_case *c) {
+    return gn_index_select(c->in[0], arg(c, 0), c->in[1]);
+}
+static gn_tensor *run_masked_fill(test_case *c) {
+    return gn_masked_fill(c->in[0], c->in[1], c->args[0]);
+}
 
 static const case_op ops[] = {
-    {"gather", run_gather},
-    {"scatter", run_scatter},
-    {"scatter_add", run_scatter_add},
-    {"index_select", run_index_select},
+    {"gather", run_gather},           {"scatter", run_scatter},
+    {"scatter_add", run_scatter_add}, {"index_select", run_index_select},
     {"masked_fill", run_masked_fill},
 };
 
@@ -28,8 +32,8 @@ END_TEST
 START_TEST(test_scatter) {
     gn_tensor *x = gn_zeros_with(GN_SHAPE(2, 3), GN_AS(.requires_grad = true));
     gn_tensor *index = gn_tensor_of(((int64_t[]){1, 0, 1, 0}), 4, 1);
-    gn_tensor *source = gn_requires_grad_(
-        gn_view(gn_arange(1, 11, 1, GN_AS(.dtype = GN_F32)), 5, 2), true);
+    gn_tensor *source =
+        gn_requires_grad_(gn_view(gn_arange(1, 11, 1, GN_AS(.dtype = GN_F32)), 5, 2), true);
     gn_tensor *y = gn_scatter(x, 0, index, source);
     EXPECT_VALUES(y, 0, 7, 0, 0, 5, 0, 0);
     gn_backward(gn_sum(y));
@@ -52,11 +56,13 @@ START_TEST(test_errors) {
     ck_assert_ptr_null(gn_gather(x, 0, gn_ones(2, 1)));
     expect_error(GN_E_ARGUMENT, "gather: indices must be integers, not float32");
     ck_assert_ptr_null(gn_gather(gn_zeros(1, 1), 0, gn_tensor_of(((int64_t[]){0, 0}), 1, 2)));
-    expect_error(GN_E_ARGUMENT,
-                 "gather: index (1, 2) must have as many dims as (1, 1), and be no larger but in dim 0");
+    expect_error(
+        GN_E_ARGUMENT,
+        "gather: index (1, 2) must have as many dims as (1, 1), and be no larger but in dim 0");
     ck_assert_ptr_null(gn_scatter(x, 0, bad, gn_ones(1, 1)));
-    expect_error(GN_E_ARGUMENT, "scatter: index (2, 1) must have as many dims as (2, 3) and source (1, 1), and "
-                                "be no larger than the first but in dim 0, and than the second");
+    expect_error(GN_E_ARGUMENT,
+                 "scatter: index (2, 1) must have as many dims as (2, 3) and source (1, 1), and "
+                 "be no larger than the first but in dim 0, and than the second");
     ck_assert_ptr_null(gn_scatter(x, 0, bad, gn_ones_with(GN_SHAPE(2, 1), GN_AS(.dtype = GN_I64))));
     expect_error(GN_E_ARGUMENT, "scatter: int64 source for a float32 tensor: gn_cast it first");
     ck_assert_ptr_null(gn_masked_fill(x, x, 0));
@@ -78,8 +84,9 @@ START_TEST(test_second_order) {
     if (!has_dtype(GN_F64))
         return;
     double values[] = {0.3, -0.7, 1.1, 0.2, 0.9, 1.3, 0.4};
-    gn_tensor *in[] = {gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true)),
-                       gn_tensor_from(values + 1, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
+    gn_tensor *in[] = {
+        gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true)),
+        gn_tensor_from(values + 1, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
     gn_gradcheck_options o = {.struct_size = sizeof o, .second_order = true};
     gn_gradcheck(moved, NULL, 2, in, &o);
     ck_assert_str_eq(gn_error(), "");

@@ -10,8 +10,9 @@ static gn_index_list items_of(const test_case *c, int first) {
     for (int64_t i = 0; i < list.n; i++) {
         const double *a = &c->args[1 + 4 * i];
         gn_index_item *item = &list.item[i];
-        item->kind = (gn_index_kind)((const int[]){GN_INDEX_ALL, GN_INDEX_AT, GN_INDEX_RANGE, GN_INDEX_NEW,
-                                                   GN_INDEX_REST, GN_INDEX_TENSOR}[(int)a[0]]);
+        item->kind =
+            (gn_index_kind)((const int[]){GN_INDEX_ALL, GN_INDEX_AT, GN_INDEX_RANGE, GN_INDEX_NEW,
+                                          GN_INDEX_REST, GN_INDEX_TENSOR}[(int)a[0]]);
         item->start = (int64_t)a[1];
         item->end = (int64_t)a[2];
         item->step = a[3] != 0 ? (int64_t)a[3] : 1;
@@ -71,22 +72,26 @@ START_TEST(test_errors) {
     expect_error(GN_E_ARGUMENT, "index: GN_REST is given 2 times: once is possible");
     ck_assert_ptr_null(gn_index(x, GN_BY(x)));
     expect_error(GN_E_ARGUMENT, "index: indices must be integers, not float32");
-    ck_assert_ptr_null(gn_index(x, GN_BY(gn_eq(bad, bad)), GN_BY(gn_tensor_of(((int64_t[]){0, 1, 2}), 3))));
-    expect_error(GN_E_ARGUMENT, "index: shapes (2) and (3) do not broadcast: aligned at the right, sizes must "
-                                "be equal or 1");
+    ck_assert_ptr_null(
+        gn_index(x, GN_BY(gn_eq(bad, bad)), GN_BY(gn_tensor_of(((int64_t[]){0, 1, 2}), 3))));
+    expect_error(GN_E_ARGUMENT,
+                 "index: shapes (2) and (3) do not broadcast: aligned at the right, sizes must "
+                 "be equal or 1");
     ck_assert_ptr_null(gn_index(x, GN_ALL, GN_BY(gn_eq(bad, bad))));
     expect_error(GN_E_INDEX, "index: mask (2) does not fit dims 1 to 1 of shape (2, 3)");
     gn_index(x, GN_BY(bad));
     expect_index_error("index");
     gn_index_put(x, x, GN_BY(gn_add_scalar(gn_neg(bad), 1)), GN_BY(bad));
     gn_synchronize(gn_default_device());
-    ck_assert_int_eq(gn_error_status(), GN_E_ARGUMENT); /* the value does not fit, whatever the index */
+    ck_assert_int_eq(gn_error_status(),
+                     GN_E_ARGUMENT); /* the value does not fit, whatever the index */
     gn_error_clear();
     gn_index_put(x, gn_ones(1), GN_ALL, GN_BY(gn_neg(bad)));
     expect_index_error("index_put");
     ck_assert_ptr_null(gn_index_put(x, gn_ones(4), GN_AT(0)));
-    expect_error(GN_E_ARGUMENT, "copy_: shapes (3) and (4) do not broadcast: aligned at the right, sizes must "
-                                "be equal or 1");
+    expect_error(GN_E_ARGUMENT,
+                 "copy_: shapes (3) and (4) do not broadcast: aligned at the right, sizes must "
+                 "be equal or 1");
     gn_requires_grad_(x, true);
     ck_assert_ptr_null(gn_index_put(x, gn_ones(3), GN_AT(0)));
     expect_error(GN_E_STATE, "copy_: in place on a view of a leaf that requires a gradient");
@@ -95,7 +100,8 @@ END_TEST
 
 static gn_tensor *indexed(gn_tensor *const *in, void *context) {
     (void)context;
-    gn_tensor *rows = gn_tensor_of(((int64_t[]){1, 0, 1}), 3), *columns = gn_tensor_of(((int64_t[]){2}), 1);
+    gn_tensor *rows = gn_tensor_of(((int64_t[]){1, 0, 1}), 3),
+              *columns = gn_tensor_of(((int64_t[]){2}), 1);
     gn_tensor *y = gn_square(in[0]);
     gn_index_put(y, gn_index(in[0], GN_AT(1), GN_FROM(2)), GN_BY(rows), GN_BY(columns));
     gn_index_add(y, gn_index(in[0], GN_AT(0)), GN_BY(rows));
@@ -106,7 +112,8 @@ START_TEST(test_second_order) {
     if (!has_dtype(GN_F64))
         return;
     double values[] = {0.3, -0.7, 1.1, 0.2, 0.9, 1.3};
-    gn_tensor *in[] = {gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
+    gn_tensor *in[] = {
+        gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
     gn_gradcheck_options o = {.struct_size = sizeof o, .second_order = true};
     gn_gradcheck(indexed, NULL, 1, in, &o);
     ck_assert_str_eq(gn_error(), "");

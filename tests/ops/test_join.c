@@ -52,12 +52,18 @@ static gn_tensor *run_tril(test_case *c) { return gn_tril(c->in[0], arg(c, 0)); 
 static gn_tensor *run_one_hot(test_case *c) { return gn_one_hot(c->in[0], arg(c, 0)); }
 
 static const case_op ops[] = {
-    {"cat", run_cat},         {"stack", run_stack},
-    {"split", run_split},     {"chunk", run_chunk},
-    {"unbind", run_unbind},   {"last_chunk", run_last_chunk},
-    {"last_unbind", run_last_unbind}, {"repeat_interleave", run_repeat_interleave},
-    {"flip", run_flip},       {"pad", run_pad},
-    {"triu", run_triu},       {"tril", run_tril},
+    {"cat", run_cat},
+    {"stack", run_stack},
+    {"split", run_split},
+    {"chunk", run_chunk},
+    {"unbind", run_unbind},
+    {"last_chunk", run_last_chunk},
+    {"last_unbind", run_last_unbind},
+    {"repeat_interleave", run_repeat_interleave},
+    {"flip", run_flip},
+    {"pad", run_pad},
+    {"triu", run_triu},
+    {"tril", run_tril},
     {"one_hot", run_one_hot},
 };
 
@@ -65,7 +71,8 @@ START_TEST(test_cases) { cases_run("ops_join.txt", ops, sizeof ops / sizeof *ops
 END_TEST
 
 START_TEST(test_split_views) {
-    gn_tensor *x = gn_mul_scalar(gn_ones_with(GN_SHAPE(5), GN_AS(.requires_grad = true)), 1), *parts[3];
+    gn_tensor *x = gn_mul_scalar(gn_ones_with(GN_SHAPE(5), GN_AS(.requires_grad = true)), 1),
+              *parts[3];
     ck_assert_int_eq(gn_split(x, 2, 0, parts, 3), 3);
     ck_assert_int_eq(gn_size(parts[2], 0), 1);
     gn_mul_scalar_(parts[1], 3); /* a view: x changes, and so do the histories of the others */
@@ -79,7 +86,8 @@ END_TEST
 START_TEST(test_errors) {
     gn_tensor *x = gn_zeros(2, 3), *y = gn_zeros(3, 2), *parts[2], *both[] = {x, y};
     ck_assert_ptr_null(gn_cat(both, 2, 0));
-    expect_error(GN_E_ARGUMENT, "cat: shapes (2, 3) and (3, 2) (number 1) differ in more than dim 0");
+    expect_error(GN_E_ARGUMENT,
+                 "cat: shapes (2, 3) and (3, 2) (number 1) differ in more than dim 0");
     ck_assert_ptr_null(gn_cat(both, 0, 0));
     expect_error(GN_E_ARGUMENT, "cat: 0 tensors: there must be at least one");
     both[0] = gn_zeros();
@@ -93,8 +101,9 @@ START_TEST(test_errors) {
     ck_assert_int_eq(gn_split(x, 0, 1, parts, 2), GN_E_ARGUMENT);
     expect_error(GN_E_ARGUMENT, "split: parts of size 0: it must be positive");
     ck_assert_ptr_null(gn_pad(x, GN_SHAPE(1), GN_SHAPE(1), 0));
-    expect_error(GN_E_ARGUMENT, "pad: (1) before and (1) after do not fit shape (2, 3): one number per dim, "
-                                "and no size below 0");
+    expect_error(GN_E_ARGUMENT,
+                 "pad: (1) before and (1) after do not fit shape (2, 3): one number per dim, "
+                 "and no size below 0");
     ck_assert_ptr_null(gn_triu(gn_zeros(3), 0));
     expect_error(GN_E_ARGUMENT, "triu: shape (3): needs at least 2 dims");
     ck_assert_ptr_null(gn_one_hot(x, 3));
@@ -118,7 +127,8 @@ START_TEST(test_second_order) {
     if (!has_dtype(GN_F64))
         return;
     double values[] = {0.3, -0.7, 1.1, 0.2, 0.9, 1.3};
-    gn_tensor *in[] = {gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
+    gn_tensor *in[] = {
+        gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
     gn_gradcheck_options o = {.struct_size = sizeof o, .second_order = true};
     gn_gradcheck(joined, NULL, 1, in, &o);
     ck_assert_str_eq(gn_error(), "");

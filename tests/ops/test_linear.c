@@ -32,13 +32,15 @@ START_TEST(test_strided) {
 END_TEST
 
 START_TEST(test_empty) {
-    gn_tensor *w = gn_requires_grad_(gn_randn(5, 3), true), *b = gn_requires_grad_(gn_randn(5), true);
+    gn_tensor *w = gn_requires_grad_(gn_randn(5, 3), true),
+              *b = gn_requires_grad_(gn_randn(5), true);
     gn_tensor *y = gn_linear(gn_zeros(0, 3), w, b);
     ck_assert_int_eq(gn_size(y, 0), 0);
     ck_assert_int_eq(gn_backward(gn_sum(y)), GN_OK);
     nn_expect_close("weight", gn_grad(w), gn_zeros(5, 3));
     nn_expect_close("bias", gn_grad(b), gn_zeros(5));
-    nn_expect_close("no features", gn_linear(gn_zeros(2, 0), gn_zeros(5, 0), gn_ones(5)), gn_ones(2, 5));
+    nn_expect_close("no features", gn_linear(gn_zeros(2, 0), gn_zeros(5, 0), gn_ones(5)),
+                    gn_ones(2, 5));
 }
 END_TEST
 
@@ -55,21 +57,24 @@ END_TEST
 
 START_TEST(test_errors) {
     ck_assert_ptr_null(gn_linear(gn_zeros(32, 100), gn_zeros(256, 784), NULL));
-    nn_expect_error(GN_E_ARGUMENT,
-                    "linear: input (32, 100) does not fit weight (256, 784): the last dim must be 784");
+    nn_expect_error(
+        GN_E_ARGUMENT,
+        "linear: input (32, 100) does not fit weight (256, 784): the last dim must be 784");
     ck_assert_ptr_null(gn_linear(gn_zeros(2, 3), gn_zeros(4, 3), gn_zeros(3)));
     nn_expect_error(GN_E_ARGUMENT, "linear: bias (3) does not fit weight (4, 3): it must be (4)");
     ck_assert_ptr_null(gn_linear(NULL, gn_zeros(4, 3), NULL));
     nn_expect_error(GN_E_ARGUMENT, "linear");
-    ck_assert_ptr_null(gn_linear(gn_zeros_with(GN_SHAPE(2, 3), GN_AS(.dtype = GN_I64)), gn_zeros(4, 3), NULL));
+    ck_assert_ptr_null(
+        gn_linear(gn_zeros_with(GN_SHAPE(2, 3), GN_AS(.dtype = GN_I64)), gn_zeros(4, 3), NULL));
     nn_expect_error(GN_E_ARGUMENT, "linear: input must be of a floating-point dtype, not int64");
-    ck_assert_ptr_null(gn_linear(gn_zeros_with(GN_SHAPE(2, 3), GN_AS(.dtype = GN_BF16)), gn_zeros(4, 3), NULL));
+    ck_assert_ptr_null(
+        gn_linear(gn_zeros_with(GN_SHAPE(2, 3), GN_AS(.dtype = GN_BF16)), gn_zeros(4, 3), NULL));
     nn_expect_error(GN_E_ARGUMENT, "linear: input is bfloat16 but weight is float32");
 }
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_values_and_gradients, test_strided, test_empty, test_gradcheck,
-                            test_errors, NULL};
+    const TTest *tests[] = {
+        test_values_and_gradients, test_strided, test_empty, test_gradcheck, test_errors, NULL};
     return suite_run("linear", tests);
 }

@@ -8,7 +8,8 @@
 /* What a case gives to its loss, beside the reduction. */
 static const char *const names[] = {"x", "target", "weight", "pos", NULL};
 
-typedef gn_tensor *loss_function(gn_tensor *input, gn_tensor *target, const gn_loss_options *options);
+typedef gn_tensor *loss_function(gn_tensor *input, gn_tensor *target,
+                                 const gn_loss_options *options);
 
 typedef struct loss_case {
     loss_function *function;
@@ -73,10 +74,12 @@ static gn_tensor *checked(gn_tensor *const *in, void *context) {
 START_TEST(test_gradcheck) {
     if (!nn_has_dtype(GN_F64))
         return;
-    static loss_function *const pairs[] = {gn_mse_loss_with, gn_bce_loss_with, gn_bce_with_logits_with};
+    static loss_function *const pairs[] = {gn_mse_loss_with, gn_bce_loss_with,
+                                           gn_bce_with_logits_with};
     const gn_shape same[] = {GN_SHAPE(2, 3), GN_SHAPE(2, 3)}, image = GN_SHAPE(2, 3, 2);
     for (int r = GN_REDUCE_MEAN; r <= GN_REDUCE_NONE; r++) {
-        checked_loss c = {.options = {.struct_size = sizeof c.options, .reduction = (gn_reduction)r}};
+        checked_loss c = {
+            .options = {.struct_size = sizeof c.options, .reduction = (gn_reduction)r}};
         for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++) {
             c.function = pairs[i];
             nn_gradcheck("loss", checked, &c, 2, same, 0.1, 0.9);
@@ -94,11 +97,13 @@ START_TEST(test_gradcheck) {
 END_TEST
 
 START_TEST(test_target_dtypes) {
-    gn_tensor *x = gn_randn(2, 3), *wanted = gn_cross_entropy(x, gn_tensor_of(((int64_t[]){2, 0}), 2));
+    gn_tensor *x = gn_randn(2, 3),
+              *wanted = gn_cross_entropy(x, gn_tensor_of(((int64_t[]){2, 0}), 2));
     nn_expect_close("int32", gn_cross_entropy(x, gn_tensor_of(((int32_t[]){2, 0}), 2)), wanted);
     nn_expect_close("uint8", gn_cross_entropy(x, gn_tensor_of(((uint8_t[]){2, 0}), 2)), wanted);
     ck_assert(isnan(gn_item(gn_mse_loss(gn_zeros(0, 2), gn_zeros(0, 2)))));
-    ck_assert_double_eq(gn_item(gn_mse_loss(gn_zeros(0, 2), gn_zeros(0, 2), .reduction = GN_REDUCE_SUM)), 0);
+    ck_assert_double_eq(
+        gn_item(gn_mse_loss(gn_zeros(0, 2), gn_zeros(0, 2), .reduction = GN_REDUCE_SUM)), 0);
 }
 END_TEST
 
@@ -117,10 +122,12 @@ START_TEST(test_errors) {
     nn_expect_error(GN_E_ARGUMENT, "targets are class indices of an integer dtype, not float32");
     ck_assert_ptr_null(gn_cross_entropy(x, gn_tensor_of(((int64_t[]){0, 1, 2}), 3)));
     nn_expect_error(GN_E_ARGUMENT, "cross_entropy: target (3) does not fit input (2, 3)");
-    ck_assert_ptr_null(gn_cross_entropy(x, gn_tensor_of(((int64_t[]){0, 1}), 2), .weight = gn_ones(2)));
+    ck_assert_ptr_null(
+        gn_cross_entropy(x, gn_tensor_of(((int64_t[]){0, 1}), 2), .weight = gn_ones(2)));
     nn_expect_error(GN_E_ARGUMENT, "weight (2) must have a number for each of the 3 classes");
     ck_assert_ptr_null(gn_mse_loss(x, gn_zeros(3)));
-    nn_expect_error(GN_E_ARGUMENT, "mse_loss: input (2, 3) and target (3) must have the same shape");
+    nn_expect_error(GN_E_ARGUMENT,
+                    "mse_loss: input (2, 3) and target (3) must have the same shape");
     ck_assert_ptr_null(gn_bce_loss(gn_full_like(x, 1.5), x));
     nn_expect_error(GN_E_ARGUMENT, "bce_loss: input must be between 0 and 1");
     ck_assert_ptr_null(gn_bce_loss(gn_full_like(x, NAN), x));
@@ -131,7 +138,7 @@ START_TEST(test_errors) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_values_and_gradients, test_gradcheck, test_target_dtypes, test_errors,
-                            NULL};
+    const TTest *tests[] = {test_values_and_gradients, test_gradcheck, test_target_dtypes,
+                            test_errors, NULL};
     return suite_run("loss", tests);
 }

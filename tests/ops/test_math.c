@@ -7,8 +7,12 @@
 #include "tests/suite.h"
 
 static gn_tensor *run_where(test_case *c) { return gn_where(c->in[0], c->in[1], c->in[2]); }
-static gn_tensor *run_where_a(test_case *c) { return gn_where_scalar_a(c->in[0], c->args[0], c->in[1]); }
-static gn_tensor *run_where_b(test_case *c) { return gn_where_scalar_b(c->in[0], c->in[1], c->args[0]); }
+static gn_tensor *run_where_a(test_case *c) {
+    return gn_where_scalar_a(c->in[0], c->args[0], c->in[1]);
+}
+static gn_tensor *run_where_b(test_case *c) {
+    return gn_where_scalar_b(c->in[0], c->in[1], c->args[0]);
+}
 
 static gn_optional bound(const test_case *c, int i) {
     return (gn_optional){.value = c->args[i], .given = c->args[i + 1] != 0};
@@ -33,8 +37,12 @@ IN_PLACE(mul_)
 IN_PLACE(div_)
 #undef IN_PLACE
 
-static gn_tensor *run_add_scalar_(test_case *c) { return gn_add_scalar_(gn_clone(c->in[0]), c->args[0]); }
-static gn_tensor *run_mul_scalar_(test_case *c) { return gn_mul_scalar_(gn_clone(c->in[0]), c->args[0]); }
+static gn_tensor *run_add_scalar_(test_case *c) {
+    return gn_add_scalar_(gn_clone(c->in[0]), c->args[0]);
+}
+static gn_tensor *run_mul_scalar_(test_case *c) {
+    return gn_mul_scalar_(gn_clone(c->in[0]), c->args[0]);
+}
 static gn_tensor *run_relu_(test_case *c) { return gn_relu_(gn_clone(c->in[0])); }
 static gn_tensor *run_self_mul_(test_case *c) {
     gn_tensor *y = gn_clone(c->in[0]);
@@ -42,14 +50,22 @@ static gn_tensor *run_self_mul_(test_case *c) {
 }
 
 static const case_op ops[] = {
-    {"where", run_where},       {"where_a", run_where_a},
-    {"where_b", run_where_b},   {"clamp", run_clamp},
-    {"clamp_", run_clamp_},     {"add_", run_add_},
-    {"view_add_", run_view_add_}, {"sub_", run_sub_},
-    {"view_sub_", run_view_sub_}, {"mul_", run_mul_},
-    {"view_mul_", run_view_mul_}, {"div_", run_div_},
-    {"view_div_", run_view_div_}, {"add_scalar_", run_add_scalar_},
-    {"mul_scalar_", run_mul_scalar_}, {"relu_", run_relu_},
+    {"where", run_where},
+    {"where_a", run_where_a},
+    {"where_b", run_where_b},
+    {"clamp", run_clamp},
+    {"clamp_", run_clamp_},
+    {"add_", run_add_},
+    {"view_add_", run_view_add_},
+    {"sub_", run_sub_},
+    {"view_sub_", run_view_sub_},
+    {"mul_", run_mul_},
+    {"view_mul_", run_view_mul_},
+    {"div_", run_div_},
+    {"view_div_", run_view_div_},
+    {"add_scalar_", run_add_scalar_},
+    {"mul_scalar_", run_mul_scalar_},
+    {"relu_", run_relu_},
     {"self_mul_", run_self_mul_},
 };
 
@@ -57,8 +73,10 @@ START_TEST(test_cases) { cases_run("ops_math.txt", ops, sizeof ops / sizeof *ops
 END_TEST
 
 START_TEST(test_allclose) {
-    gn_tensor *a = gn_tensor_of(((float[]){1, 2, INFINITY}), 3), *b = gn_tensor_of(((float[]){1, 2.00001f, INFINITY}), 3);
-    gn_tensor *nan = gn_tensor_of(((float[]){NAN, 1}), 2), *ints = gn_tensor_of(((int64_t[]){1, 2, 3}), 3);
+    gn_tensor *a = gn_tensor_of(((float[]){1, 2, INFINITY}), 3),
+              *b = gn_tensor_of(((float[]){1, 2.00001f, INFINITY}), 3);
+    gn_tensor *nan = gn_tensor_of(((float[]){NAN, 1}), 2),
+              *ints = gn_tensor_of(((int64_t[]){1, 2, 3}), 3);
     ck_assert(gn_allclose(a, b));
     ck_assert(!gn_allclose(a, b, .rtol = gn_some(1e-7)));
     ck_assert(!gn_allclose(a, gn_neg(a)));
@@ -95,14 +113,16 @@ START_TEST(test_map) {
     EXPECT_VALUES(gn_map("x > 0 ? sqrt(x) : -1", x), 1e-6, -1, 0.70710678, 1.41421356);
     EXPECT_VALUES(gn_map("2 ** 3 ** 0 + 7 // 2 - 7 % 4 + x * 0", x), 1e-6, 2, 2, 2);
     EXPECT_VALUES(gn_map("max(x, 0) + (x == 2) + !x", x), 1e-6, 0, 0.5, 3);
-    EXPECT_VALUES(gn_map("min(max(erf(x), -inf), inf) * 0 + pi", x), 1e-6, 3.14159265, 3.14159265, 3.14159265);
+    EXPECT_VALUES(gn_map("min(max(erf(x), -inf), inf) * 0 + pi", x), 1e-6, 3.14159265, 3.14159265,
+                  3.14159265);
 }
 END_TEST
 
 static const struct {
     const char *expression, *parameter, *message;
 } bad_maps[] = {
-    {"x +", NULL, "map: the expression ends where an operand is expected, at column 4:\n    x +\n       ^"},
+    {"x +", NULL,
+     "map: the expression ends where an operand is expected, at column 4:\n    x +\n       ^"},
     {"x * y", NULL, "map: unknown name 'y', at column 5:\n    x * y\n        ^"},
 };
 
@@ -124,14 +144,17 @@ START_TEST(test_map_errors) {
 END_TEST
 
 START_TEST(test_errors) {
-    gn_tensor *x = gn_zeros(2, 3), *row = gn_zeros(3), *ints = gn_zeros_with(GN_SHAPE(3), GN_AS(.dtype = GN_I64));
+    gn_tensor *x = gn_zeros(2, 3), *row = gn_zeros(3),
+              *ints = gn_zeros_with(GN_SHAPE(3), GN_AS(.dtype = GN_I64));
     ck_assert_ptr_null(gn_add_(row, x));
-    expect_error(GN_E_ARGUMENT, "add_: a result of shape (2, 3) does not fit into shape (3) in place");
+    expect_error(GN_E_ARGUMENT,
+                 "add_: a result of shape (2, 3) does not fit into shape (3) in place");
     ck_assert_ptr_null(gn_add_(ints, row));
     expect_error(GN_E_ARGUMENT, "add_: a float32 result does not fit into a int64 tensor in place");
     ck_assert_ptr_null(gn_add_scalar_(gn_expand(gn_zeros(1), 4), 1));
-    expect_error(GN_E_ARGUMENT, "add_scalar_: elements of an expanded tensor share memory: gn_clone it "
-                                "before changing it in place");
+    expect_error(GN_E_ARGUMENT,
+                 "add_scalar_: elements of an expanded tensor share memory: gn_clone it "
+                 "before changing it in place");
     ck_assert_ptr_null(gn_clamp(x, (gn_optional){0}, (gn_optional){0}));
     expect_error(GN_E_ARGUMENT, "clamp: neither bound is given");
     ck_assert_ptr_null(gn_fill_(ints, 0.5));
@@ -153,7 +176,7 @@ START_TEST(test_overlap) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_cases, test_allclose, test_bounds, test_map, test_map_errors, test_errors,
-                            test_overlap, NULL};
+    const TTest *tests[] = {test_cases,      test_allclose, test_bounds,  test_map,
+                            test_map_errors, test_errors,   test_overlap, NULL};
     return suite_run("math", tests);
 }

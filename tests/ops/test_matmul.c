@@ -13,7 +13,8 @@ PRODUCT(outer)
 #undef PRODUCT
 
 static const case_op ops[] = {
-    {"matmul", run_matmul}, {"mm", run_mm}, {"bmm", run_bmm}, {"dot", run_dot}, {"outer", run_outer},
+    {"matmul", run_matmul}, {"mm", run_mm},       {"bmm", run_bmm},
+    {"dot", run_dot},       {"outer", run_outer},
 };
 
 START_TEST(test_cases) { cases_run("ops_matmul.txt", ops, sizeof ops / sizeof *ops); }
@@ -22,18 +23,21 @@ END_TEST
 START_TEST(test_errors) {
     gn_tensor *a = gn_zeros(32, 100), *b = gn_zeros(784, 256);
     ck_assert_ptr_null(gn_matmul(a, b));
-    expect_error(GN_E_ARGUMENT,
-                 "matmul: shapes (32, 100) and (784, 256) do not fit: the last dim of the first (100) "
-                 "must equal the last but one of the second (784)");
+    expect_error(
+        GN_E_ARGUMENT,
+        "matmul: shapes (32, 100) and (784, 256) do not fit: the last dim of the first (100) "
+        "must equal the last but one of the second (784)");
     ck_assert_ptr_null(gn_matmul(gn_zeros(), b));
     expect_error(GN_E_ARGUMENT, "matmul: shapes () and (784, 256): both need at least 1 dim");
     ck_assert_ptr_null(gn_mm(gn_zeros(2, 2, 2), b));
     expect_error(GN_E_ARGUMENT, "mm: shapes (2, 2, 2) and (784, 256): both need 2 dim(s)");
     ck_assert_ptr_null(gn_bmm(gn_zeros(2, 2, 2), gn_zeros(3, 2, 2)));
-    expect_error(GN_E_ARGUMENT, "bmm: shapes (2, 2, 2) and (3, 2, 2): the first dims must be equal");
+    expect_error(GN_E_ARGUMENT,
+                 "bmm: shapes (2, 2, 2) and (3, 2, 2): the first dims must be equal");
     ck_assert_ptr_null(gn_matmul(gn_zeros(2, 2, 2), gn_zeros(3, 2, 2)));
-    expect_error(GN_E_ARGUMENT, "matmul: shapes (2) and (3) do not broadcast: aligned at the right, "
-                                "sizes must be equal or 1");
+    expect_error(GN_E_ARGUMENT,
+                 "matmul: shapes (2) and (3) do not broadcast: aligned at the right, "
+                 "sizes must be equal or 1");
 }
 END_TEST
 
@@ -46,8 +50,9 @@ START_TEST(test_second_order) {
     if (!has_dtype(GN_F64))
         return;
     double values[] = {0.3, -0.7, 1.1, 0.2, 0.9, 1.3, 0.4, 0.8};
-    gn_tensor *in[] = {gn_tensor_from(values, GN_F64, GN_SHAPE(2, 2, 2), GN_AS(.requires_grad = true)),
-                       gn_tensor_from(values + 2, GN_F64, GN_SHAPE(2, 2), GN_AS(.requires_grad = true))};
+    gn_tensor *in[] = {
+        gn_tensor_from(values, GN_F64, GN_SHAPE(2, 2, 2), GN_AS(.requires_grad = true)),
+        gn_tensor_from(values + 2, GN_F64, GN_SHAPE(2, 2), GN_AS(.requires_grad = true))};
     gn_gradcheck_options o = {.struct_size = sizeof o, .second_order = true};
     gn_gradcheck(product, NULL, 2, in, &o);
     ck_assert_str_eq(gn_error(), "");

@@ -48,14 +48,10 @@ START_TEST(test_layer_norm) {
     const layer six = {.shape = GN_SHAPE(6)}, two = {.shape = GN_SHAPE(3, 4)},
                 eps = {GN_SHAPE(6), *OPTIONS(.eps = gn_some(0.1))};
     const nn_case cases[] = {
-        {"layer", layer_norm, &six},
-        {"layer2", layer_norm, &two},
-        {"layer_weight", layer_norm, &eps},
-        {"layer_plain", layer_norm, &six},
-        {"layer_bfloat16", layer_norm, &six},
-        {"rms", rms_norm, NULL},
-        {"rms_plain", rms_norm, NULL},
-        {NULL, NULL, NULL},
+        {"layer", layer_norm, &six},          {"layer2", layer_norm, &two},
+        {"layer_weight", layer_norm, &eps},   {"layer_plain", layer_norm, &six},
+        {"layer_bfloat16", layer_norm, &six}, {"rms", rms_norm, NULL},
+        {"rms_plain", rms_norm, NULL},        {NULL, NULL, NULL},
     };
     nn_check_all(nn_fixture("norm"), cases, names);
 }
@@ -98,14 +94,17 @@ START_TEST(test_errors) {
     ck_assert_ptr_null(gn_batch_norm(gn_zeros(1, 3), NULL, NULL, NULL, NULL, .training = true));
     nn_expect_error(GN_E_ARGUMENT,
                     "batch_norm: training needs more than 1 value per channel, input is (1, 3)");
-    ck_assert_ptr_null(gn_batch_norm(gn_zeros(2, 3), NULL, NULL, gn_zeros(2), NULL, .training = true));
-    nn_expect_error(GN_E_ARGUMENT, "batch_norm: weight (2) does not fit input (2, 3): it must be (3)");
+    ck_assert_ptr_null(
+        gn_batch_norm(gn_zeros(2, 3), NULL, NULL, gn_zeros(2), NULL, .training = true));
+    nn_expect_error(GN_E_ARGUMENT,
+                    "batch_norm: weight (2) does not fit input (2, 3): it must be (3)");
     ck_assert_ptr_null(gn_batch_norm(gn_zeros(2, 3), NULL, NULL, NULL, NULL));
     nn_expect_error(GN_E_ARGUMENT, "running_mean and running_var");
     ck_assert_ptr_null(gn_layer_norm(gn_zeros(2, 3), GN_SHAPE(4), NULL, NULL));
     nn_expect_error(GN_E_ARGUMENT, "layer_norm: input (2, 3) must end with the dims (4)");
     ck_assert_ptr_null(gn_rms_norm(gn_zeros(2, 3), gn_zeros(2), 1e-6));
-    nn_expect_error(GN_E_ARGUMENT, "rms_norm: weight (2) does not fit input (2, 3): it must be (3)");
+    nn_expect_error(GN_E_ARGUMENT,
+                    "rms_norm: weight (2) does not fit input (2, 3): it must be (3)");
 }
 END_TEST
 

@@ -17,7 +17,8 @@
 static const case_op ops[] = {
 #define GN_UNARY(function, expression, gradient, meaning) {#function, run_##function},
 #define GN_UNARY_SCALAR(function, expression, gradient, meaning) {#function, run_##function},
-#define GN_BINARY(function, expression, gradient_a, gradient_b, meaning) {#function, run_##function},
+#define GN_BINARY(function, expression, gradient_a, gradient_b, meaning)                           \
+    {#function, run_##function},
 #include <genesis/pointwise.def>
 #undef GN_UNARY
 #undef GN_UNARY_SCALAR
@@ -41,9 +42,10 @@ static gn_tensor *mixed(gn_tensor *const *in, void *context) {
 START_TEST(test_second_order) {
     if (!has_dtype(GN_F64))
         return;
-    gn_tensor *in[] = {
-        gn_tensor_from((double[]){0.3, 0.7, 1.1, 0.2, 0.9, 1.3}, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true)),
-        gn_tensor_from((double[]){1.2, 0.8, 1.7}, GN_F64, GN_SHAPE(3), GN_AS(.requires_grad = true))};
+    gn_tensor *in[] = {gn_tensor_from((double[]){0.3, 0.7, 1.1, 0.2, 0.9, 1.3}, GN_F64,
+                                      GN_SHAPE(2, 3), GN_AS(.requires_grad = true)),
+                       gn_tensor_from((double[]){1.2, 0.8, 1.7}, GN_F64, GN_SHAPE(3),
+                                      GN_AS(.requires_grad = true))};
     gn_gradcheck_options options = {.struct_size = sizeof options, .second_order = true};
     gn_gradcheck(silu_of, NULL, 2, in, &options);
     ck_assert_str_eq(gn_error(), "");
@@ -69,10 +71,12 @@ START_TEST(test_zero_dim_cpu) {
 END_TEST
 
 START_TEST(test_errors) {
-    gn_tensor *a = gn_zeros(2, 3), *b = gn_zeros(4), *t = gn_zeros_with(GN_SHAPE(2), GN_AS(.dtype = GN_BOOL));
+    gn_tensor *a = gn_zeros(2, 3), *b = gn_zeros(4),
+              *t = gn_zeros_with(GN_SHAPE(2), GN_AS(.dtype = GN_BOOL));
     ck_assert_ptr_null(gn_add(a, b));
-    expect_error(GN_E_ARGUMENT, "add: shapes (2, 3) and (4) do not broadcast: aligned at the right, "
-                                "sizes must be equal or 1");
+    expect_error(GN_E_ARGUMENT,
+                 "add: shapes (2, 3) and (4) do not broadcast: aligned at the right, "
+                 "sizes must be equal or 1");
     ck_assert_ptr_null(gn_relu(NULL));
     expect_error(GN_E_ARGUMENT, "relu: a tensor is NULL");
     ck_assert_ptr_null(gn_sub(t, t));

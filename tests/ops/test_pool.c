@@ -69,12 +69,13 @@ static gn_tensor *checked_adaptive(gn_tensor *const *in, void *context) {
 
 START_TEST(test_gradcheck) {
     const gn_shape shape = GN_SHAPE(1, 2, 4, 5);
-    nn_gradcheck("max_pool2d", checked_max, (void *)POOLING(3, .stride = 2, .padding = 1), 1, &shape,
-                 -9, 9);
-    nn_gradcheck("avg_pool2d", checked_avg, (void *)POOLING(3, .stride = 2, .padding = 1), 1, &shape,
-                 -1, 1);
+    nn_gradcheck("max_pool2d", checked_max, (void *)POOLING(3, .stride = 2, .padding = 1), 1,
+                 &shape, -9, 9);
+    nn_gradcheck("avg_pool2d", checked_avg, (void *)POOLING(3, .stride = 2, .padding = 1), 1,
+                 &shape, -1, 1);
     nn_gradcheck("avg_pool2d without padding", checked_avg,
-                 (void *)POOLING(3, .stride = 2, .padding = 1, .exclude_pad = true), 1, &shape, -1, 1);
+                 (void *)POOLING(3, .stride = 2, .padding = 1, .exclude_pad = true), 1, &shape, -1,
+                 1);
     nn_gradcheck("adaptive_avg_pool2d", checked_adaptive, (void *)SIZE(3, 2), 1, &shape, -1, 1);
 }
 END_TEST

@@ -4,7 +4,8 @@
 #include "tests/suite.h"
 
 static gn_reduce_options options(const test_case *c, int at) {
-    return (gn_reduce_options){.struct_size = sizeof(gn_reduce_options), .keepdim = c->args[at] != 0,
+    return (gn_reduce_options){.struct_size = sizeof(gn_reduce_options),
+                               .keepdim = c->args[at] != 0,
                                .dims = case_dims(c, at + 1)};
 }
 
@@ -67,7 +68,9 @@ OVER_ONE_DIM(max)
 OVER_ONE_DIM(min)
 #undef OVER_ONE_DIM
 
-static gn_tensor *run_sum_to_shape(test_case *c) { return gn_sum_to_shape(c->in[0], case_shape(c, 0)); }
+static gn_tensor *run_sum_to_shape(test_case *c) {
+    return gn_sum_to_shape(c->in[0], case_shape(c, 0));
+}
 
 static const case_op ops[] = {
     {"sum", run_sum},
@@ -104,9 +107,11 @@ START_TEST(test_empty) {
     EXPECT_VALUES(gn_prod(x), 0, 1);
     ck_assert(gn_item_bool(gn_all(x)) && !gn_item_bool(gn_any(x)));
     ck_assert_ptr_null(gn_amax(x));
-    expect_error(GN_E_ARGUMENT, "amax: shape (0, 2) has no elements to reduce, and no result for that");
+    expect_error(GN_E_ARGUMENT,
+                 "amax: shape (0, 2) has no elements to reduce, and no result for that");
     ck_assert_ptr_null(gn_argmin(x, 0, false));
-    expect_error(GN_E_ARGUMENT, "argmin: shape (0, 2) has no elements to reduce, and no result for that");
+    expect_error(GN_E_ARGUMENT,
+                 "argmin: shape (0, 2) has no elements to reduce, and no result for that");
     ck_assert_int_eq(gn_numel(gn_amax(gn_zeros(0, 2), .dims = GN_DIMS(1))), 0);
 }
 END_TEST
@@ -130,7 +135,8 @@ END_TEST
 
 static gn_tensor *statistics(gn_tensor *const *in, void *context) {
     (void)context;
-    gn_tensor *y = gn_add(gn_std(in[0], .dims = GN_DIMS(1)), gn_logsumexp(in[0], .dims = GN_DIMS(1)));
+    gn_tensor *y =
+        gn_add(gn_std(in[0], .dims = GN_DIMS(1)), gn_logsumexp(in[0], .dims = GN_DIMS(1)));
     return gn_mul(gn_prod(in[0]), gn_add(y, gn_max(in[0], 1, false, NULL)));
 }
 
@@ -138,7 +144,8 @@ START_TEST(test_second_order) {
     if (!has_dtype(GN_F64))
         return;
     double values[] = {0.3, -0.7, 1.1, 0.2, 0.9, 1.3};
-    gn_tensor *in[] = {gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
+    gn_tensor *in[] = {
+        gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
     gn_gradcheck_options o = {.struct_size = sizeof o, .second_order = true};
     gn_gradcheck(statistics, NULL, 1, in, &o);
     ck_assert_str_eq(gn_error(), "");

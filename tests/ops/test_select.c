@@ -5,7 +5,9 @@
 
 static gn_tensor *run_nonzero(test_case *c) { return gn_nonzero(c->in[0]); }
 static gn_tensor *run_masked_select(test_case *c) { return gn_masked_select(c->in[0], c->in[1]); }
-static gn_tensor *run_bincount(test_case *c) { return gn_bincount(c->in[0], NULL, (int64_t)c->args[0]); }
+static gn_tensor *run_bincount(test_case *c) {
+    return gn_bincount(c->in[0], NULL, (int64_t)c->args[0]);
+}
 static gn_tensor *run_bincount_weights(test_case *c) {
     return gn_bincount(c->in[0], c->in[1], (int64_t)c->args[0]);
 }
@@ -27,7 +29,8 @@ START_TEST(test_errors) {
     ck_assert_ptr_null(gn_bincount(labels, NULL, 0));
     expect_error(GN_E_INDEX, "bincount: a value is negative");
     ck_assert_ptr_null(gn_bincount(gn_abs(labels), gn_ones(3), 0));
-    expect_error(GN_E_ARGUMENT, "bincount: shapes (2) and (3): needs a vector, and weights of the same shape");
+    expect_error(GN_E_ARGUMENT,
+                 "bincount: shapes (2) and (3): needs a vector, and weights of the same shape");
     ck_assert_ptr_null(gn_bincount(labels, NULL, -1));
     expect_error(GN_E_ARGUMENT, "bincount: minlength -1 is negative");
     ck_assert_ptr_null(gn_nonzero(NULL));

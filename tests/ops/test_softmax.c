@@ -42,7 +42,8 @@ START_TEST(test_gradcheck) {
 END_TEST
 
 START_TEST(test_shapes) {
-    nn_expect_close("0 dims", gn_softmax(gn_scalar_tensor(3.5, NULL), 0), gn_scalar_tensor(1., GN_AS(.dtype = GN_F32)));
+    nn_expect_close("0 dims", gn_softmax(gn_scalar_tensor(3.5, NULL), 0),
+                    gn_scalar_tensor(1., GN_AS(.dtype = GN_F32)));
     gn_tensor *x = gn_requires_grad_(gn_scalar_tensor(3.5, NULL), true);
     ck_assert_int_eq(gn_backward(gn_log_softmax(x, -1)), GN_OK);
     ck_assert_double_eq(gn_item(gn_grad(x)), 0);
@@ -57,11 +58,13 @@ START_TEST(test_errors) {
     ck_assert_ptr_null(gn_softmax(gn_zeros(2, 3), 2));
     nn_expect_error(GN_E_ARGUMENT, "softmax");
     ck_assert_ptr_null(gn_log_softmax(gn_arange(0, 3, 1, NULL), 0));
-    nn_expect_error(GN_E_ARGUMENT, "log_softmax: input must be of a floating-point dtype, not int64");
+    nn_expect_error(GN_E_ARGUMENT,
+                    "log_softmax: input must be of a floating-point dtype, not int64");
 }
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_values_and_gradients, test_gradcheck, test_shapes, test_errors, NULL};
+    const TTest *tests[] = {test_values_and_gradients, test_gradcheck, test_shapes, test_errors,
+                            NULL};
     return suite_run("softmax", tests);
 }

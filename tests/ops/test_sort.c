@@ -23,9 +23,8 @@ static gn_tensor *run_topk_index(test_case *c) {
 static gn_tensor *run_cumsum(test_case *c) { return gn_cumsum(c->in[0], arg(c, 0)); }
 
 static const case_op ops[] = {
-    {"sort", run_sort},         {"sort_index", run_sort_index},
-    {"argsort", run_argsort},   {"topk", run_topk},
-    {"topk_index", run_topk_index}, {"cumsum", run_cumsum},
+    {"sort", run_sort}, {"sort_index", run_sort_index}, {"argsort", run_argsort},
+    {"topk", run_topk}, {"topk_index", run_topk_index}, {"cumsum", run_cumsum},
 };
 
 START_TEST(test_cases) { cases_run("ops_sort.txt", ops, sizeof ops / sizeof *ops); }
@@ -40,7 +39,8 @@ START_TEST(test_lengths) {
         ck_assert(gn_equal(gn_gather(x, 0, index), y));
         if (n > 1) {
             gn_tensor *a = gn_narrow(y, 0, 0, n - 1), *b = gn_narrow(y, 0, 1, n - 1);
-            gn_tensor *first = gn_narrow(index, 0, 0, n - 1), *second = gn_narrow(index, 0, 1, n - 1);
+            gn_tensor *first = gn_narrow(index, 0, 0, n - 1),
+                      *second = gn_narrow(index, 0, 1, n - 1);
             gn_tensor *before = n % 2 ? gn_gt(a, b) : gn_lt(a, b);
             gn_tensor *tie = gn_logical_and(gn_eq(a, b), gn_lt(first, second));
             ck_assert(gn_item_bool(gn_all(gn_logical_or(before, tie))));
@@ -71,7 +71,8 @@ START_TEST(test_second_order) {
     if (!has_dtype(GN_F64))
         return;
     double values[] = {0.3, -0.7, 1.1, 0.2, 0.9, 1.3};
-    gn_tensor *in[] = {gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
+    gn_tensor *in[] = {
+        gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
     gn_gradcheck_options o = {.struct_size = sizeof o, .second_order = true};
     gn_gradcheck(ordered, NULL, 1, in, &o);
     ck_assert_str_eq(gn_error(), "");

@@ -10,14 +10,20 @@ static gn_tensor *run_view(test_case *c) { return gn_view_with(c->in[0], case_sh
 static gn_tensor *run_reshape(test_case *c) { return gn_reshape_with(c->in[0], case_shape(c, 0)); }
 static gn_tensor *run_expand(test_case *c) { return gn_expand_with(c->in[0], case_shape(c, 0)); }
 static gn_tensor *run_permute(test_case *c) { return gn_permute_with(c->in[0], case_shape(c, 0)); }
-static gn_tensor *run_transpose(test_case *c) { return gn_transpose(c->in[0], arg(c, 0), arg(c, 1)); }
+static gn_tensor *run_transpose(test_case *c) {
+    return gn_transpose(c->in[0], arg(c, 0), arg(c, 1));
+}
 static gn_tensor *run_t(test_case *c) { return gn_t(c->in[0]); }
-static gn_tensor *run_flatten(test_case *c) { return gn_flatten_range(c->in[0], arg(c, 0), arg(c, 1)); }
+static gn_tensor *run_flatten(test_case *c) {
+    return gn_flatten_range(c->in[0], arg(c, 0), arg(c, 1));
+}
 static gn_tensor *run_squeeze(test_case *c) { return gn_squeeze(c->in[0]); }
 static gn_tensor *run_squeeze_dim(test_case *c) { return gn_squeeze_dim(c->in[0], arg(c, 0)); }
 static gn_tensor *run_unsqueeze(test_case *c) { return gn_unsqueeze(c->in[0], arg(c, 0)); }
 static gn_tensor *run_select(test_case *c) { return gn_select(c->in[0], arg(c, 0), arg(c, 1)); }
-static gn_tensor *run_narrow(test_case *c) { return gn_narrow(c->in[0], arg(c, 0), arg(c, 1), arg(c, 2)); }
+static gn_tensor *run_narrow(test_case *c) {
+    return gn_narrow(c->in[0], arg(c, 0), arg(c, 1), arg(c, 2));
+}
 static gn_tensor *run_slice(test_case *c) {
     return gn_slice(c->in[0], arg(c, 0), arg(c, 1), arg(c, 2), arg(c, 3));
 }
@@ -107,8 +113,9 @@ START_TEST(test_errors) {
     ck_assert_ptr_null(gn_narrow(x, 1, 2, 2));
     expect_error(GN_E_INDEX, "narrow: 2 elements from 2 on do not lie in dim 1 of shape (2, 3)");
     ck_assert_ptr_null(gn_as_strided(x, GN_SHAPE(3, 3), GN_SHAPE(3, 1), 0));
-    expect_error(GN_E_ARGUMENT, "as_strided: sizes (3, 3) with strides (3, 1) from 0 do not lie in elements "
-                                "0 to 5");
+    expect_error(GN_E_ARGUMENT,
+                 "as_strided: sizes (3, 3) with strides (3, 1) from 0 do not lie in elements "
+                 "0 to 5");
     ck_assert_ptr_null(gn_unsqueeze(gn_zeros(1, 1, 1, 1, 1, 1, 1, 1), 0));
     expect_error(GN_E_ARGUMENT, "unsqueeze: shape (1, 1, 1, 1, 1, 1, 1, 1) has all 8 dims already");
 }
@@ -118,14 +125,16 @@ static gn_tensor *parts(gn_tensor *const *in, void *context) {
     (void)context;
     gn_tensor *y = gn_mul(in[0], in[0]);
     gn_tensor *windows = gn_as_strided(gn_reshape(y, -1), GN_SHAPE(3, 2), GN_SHAPE(1, 2), 0);
-    return gn_add(gn_sum(gn_square(windows)), gn_mul(gn_diagonal(y, 1, 0, 1), gn_slice(in[0], 1, 0, 3, 2)));
+    return gn_add(gn_sum(gn_square(windows)),
+                  gn_mul(gn_diagonal(y, 1, 0, 1), gn_slice(in[0], 1, 0, 3, 2)));
 }
 
 START_TEST(test_second_order) {
     if (!has_dtype(GN_F64))
         return;
     double values[] = {0.3, -0.7, 1.1, 0.2, 0.9, 1.3};
-    gn_tensor *in[] = {gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
+    gn_tensor *in[] = {
+        gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
     gn_gradcheck_options o = {.struct_size = sizeof o, .second_order = true};
     gn_gradcheck(parts, NULL, 1, in, &o);
     ck_assert_str_eq(gn_error(), "");

@@ -60,13 +60,15 @@ START_TEST(test_conversions) {
     enum { N = sizeof values / sizeof *values };
     for (int from = GN_BOOL; from < GN_N_DTYPES; from++)
         for (int to = GN_BOOL; to < GN_N_DTYPES; to++) {
-            bool unsigned_to = to == GN_U8 || from == GN_U8; /* negative to unsigned: undefined in C */
+            bool unsigned_to =
+                to == GN_U8 || from == GN_U8; /* negative to unsigned: undefined in C */
             if (from == GN_U32 || to == GN_U32 || !has_dtype(from) || !has_dtype(to))
                 continue;
             gn_scope scope = gn_scope_begin();
             double x[N];
             for (int i = 0; i < N; i++)
-                x[i] = unsigned_to || to == GN_I8 || from == GN_I8 ? fabs(fmod(values[i], 100)) : fmod(values[i], 30000);
+                x[i] = unsigned_to || to == GN_I8 || from == GN_I8 ? fabs(fmod(values[i], 100))
+                                                                   : fmod(values[i], 30000);
             gn_tensor *t = gn_tensor_from(x, GN_F64, GN_SHAPE(N), GN_AS(.dtype = from));
             char raw[8 * N], host[8 * N], device[8 * N];
             ck_assert_int_eq(gn_copy_out(t, raw, (gn_dtype)from, N), GN_OK);
@@ -93,10 +95,10 @@ START_TEST(test_halves) {
         double value;
         uint16_t bits;
     } rows[] = {
-        {GN_F16, 65519, 0x7bff}, {GN_F16, 65520, 0x7c00},  {GN_F16, 0x1p-25, 0},
-        {GN_F16, 0x1.8p-25, 1},  {GN_F16, 1 + 0x1p-11, 0x3c00}, {GN_F16, 1 + 0x3p-11, 0x3c02},
-        {GN_F16, -0x1p-14, 0x8400}, {GN_F16, 0x1.ffep-15, 0x0400}, {GN_BF16, 1 + 0x1p-8, 0x3f80},
-        {GN_BF16, 1 + 0x3p-8, 0x3f82}, {GN_BF16, 3.4e38, 0x7f80}, {GN_BF16, -0.0, 0x8000},
+        {GN_F16, 65519, 0x7bff},       {GN_F16, 65520, 0x7c00},       {GN_F16, 0x1p-25, 0},
+        {GN_F16, 0x1.8p-25, 1},        {GN_F16, 1 + 0x1p-11, 0x3c00}, {GN_F16, 1 + 0x3p-11, 0x3c02},
+        {GN_F16, -0x1p-14, 0x8400},    {GN_F16, 0x1.ffep-15, 0x0400}, {GN_BF16, 1 + 0x1p-8, 0x3f80},
+        {GN_BF16, 1 + 0x3p-8, 0x3f82}, {GN_BF16, 3.4e38, 0x7f80},     {GN_BF16, -0.0, 0x8000},
     };
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         uint16_t bits;
@@ -105,7 +107,8 @@ START_TEST(test_halves) {
         if (!has_dtype(rows[i].dtype))
             continue;
         float value = (float)rows[i].value;
-        gn_tensor *t = gn_cast(gn_tensor_from(&value, GN_F32, GN_SHAPE(), NULL), (gn_dtype)rows[i].dtype);
+        gn_tensor *t =
+            gn_cast(gn_tensor_from(&value, GN_F32, GN_SHAPE(), NULL), (gn_dtype)rows[i].dtype);
         gn_copy_out(t, &bits, (gn_dtype)rows[i].dtype, 1);
         ck_assert_msg(bits == rows[i].bits, "row %zu, device: %04x", i, bits);
     }
@@ -113,6 +116,7 @@ START_TEST(test_halves) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_item, test_copy_out, test_data, test_conversions, test_halves, NULL};
+    const TTest *tests[] = {test_item,        test_copy_out, test_data,
+                            test_conversions, test_halves,   NULL};
     return suite_run("data", tests);
 }

@@ -37,8 +37,10 @@ START_TEST(test_layouts) {
         gn_tensor t = shaped(rows[i].n, rows[i].size, rows[i].stride);
         ck_assert_msg(gn__is_row_major(&t) == rows[i].row_major, "row %zu", i);
         ck_assert_msg(gn__is_dense(&t) == rows[i].dense, "row %zu: dense", i);
-        ck_assert_msg(gn__overlaps(t.n_dims, t.size, t.stride) == rows[i].overlaps, "row %zu: overlaps", i);
-        ck_assert_msg(gn__is_channels_last(&t) == rows[i].channels_last, "row %zu: channels last", i);
+        ck_assert_msg(gn__overlaps(t.n_dims, t.size, t.stride) == rows[i].overlaps,
+                      "row %zu: overlaps", i);
+        ck_assert_msg(gn__is_channels_last(&t) == rows[i].channels_last, "row %zu: channels last",
+                      i);
     }
 }
 END_TEST
@@ -55,7 +57,8 @@ END_TEST
 
 START_TEST(test_broadcast) {
     gn_tensor a = shaped(3, (int64_t[]){2, 1, 3}, (int64_t[]){3, 3, 1});
-    gn_tensor b = shaped(2, (int64_t[]){4, 1}, (int64_t[]){1, 1}), c = shaped(1, (int64_t[]){0}, (int64_t[]){1});
+    gn_tensor b = shaped(2, (int64_t[]){4, 1}, (int64_t[]){1, 1}),
+              c = shaped(1, (int64_t[]){0}, (int64_t[]){1});
     gn_tensor *two[] = {&a, NULL, &b}, *bad[] = {&a, &c};
     int n;
     int64_t size[GN_TENSOR_MAX_DIMS];
@@ -65,8 +68,9 @@ START_TEST(test_broadcast) {
     ck_assert(gn__broadcast("add", 3, two, &n, size));
     ck_assert(n == 2 && size[0] == 4 && size[1] == 0);
     ck_assert(!gn__broadcast("add", 2, bad, &n, size));
-    expect_error(GN_E_ARGUMENT, "add: shapes (2, 1, 3) and (0) do not broadcast: aligned at the right, sizes "
-                                "must be equal or 1");
+    expect_error(GN_E_ARGUMENT,
+                 "add: shapes (2, 1, 3) and (0) do not broadcast: aligned at the right, sizes "
+                 "must be equal or 1");
 }
 END_TEST
 

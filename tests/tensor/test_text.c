@@ -21,24 +21,30 @@ START_TEST(test_texts) {
     expect_text(gn_tensor_of(((float[]){1, 2.5f, 0, NAN}), 2, 2),
                 "tensor([[1.0000, 2.5000],\n        [0.0000,    nan]], float32, (2, 2)");
     expect_text(gn_tensor_of(((float[]){1, -2}), 2), "tensor([ 1., -2.], float32, (2)");
-    expect_text(gn_tensor_of(((int64_t[]){1, -20}), 2, 1), "tensor([[  1],\n        [-20]], int64, (2, 1)");
+    expect_text(gn_tensor_of(((int64_t[]){1, -20}), 2, 1),
+                "tensor([[  1],\n        [-20]], int64, (2, 1)");
     expect_text(gn_tensor_of(((bool[]){true, false}), 2), "tensor([ true, false], bool, (2)");
-    expect_text(gn_tensor_of(((float[]){1e-7f, INFINITY}), 2), "tensor([1.0000e-07,        inf], float32, (2)");
+    expect_text(gn_tensor_of(((float[]){1e-7f, INFINITY}), 2),
+                "tensor([1.0000e-07,        inf], float32, (2)");
     expect_text(gn_scalar_tensor(3, NULL), "tensor(3., float32, ()");
     expect_text(gn_zeros(0, 2), "tensor([], float32, (0, 2)");
     expect_text(gn_zeros(2, 0), "tensor([], float32, (2, 0)");
-    expect_text(gn_t(gn_view(gn_arange(0, 4, 1, NULL), 2, 2)), "tensor([[0, 2],\n        [1, 3]], int64, (2, 2)");
+    expect_text(gn_t(gn_view(gn_arange(0, 4, 1, NULL), 2, 2)),
+                "tensor([[0, 2],\n        [1, 3]], int64, (2, 2)");
     expect_text(gn_zeros(1, 1, 2), "tensor([[[0., 0.]]], float32, (1, 1, 2)");
 }
 END_TEST
 
 START_TEST(test_abridged) {
-    expect_text(gn_arange(0, 2000, 1, NULL), "tensor([   0,    1,    2, ..., 1997, 1998, 1999], int64, (2000)");
+    expect_text(gn_arange(0, 2000, 1, NULL),
+                "tensor([   0,    1,    2, ..., 1997, 1998, 1999], int64, (2000)");
     char *text = gn_tensor_text(gn_zeros(1000, 3));
     ck_assert_ptr_nonnull(strstr(text, "[0., 0., 0.],\n        ...,\n        [0., 0., 0.]"));
     free(text);
-    text = gn_tensor_text(gn_expand_with(gn_zeros(), (gn_shape){8, {1000000000, 1000000000, 0, 1000000000, 1000000000,
-                                                                   1000000000, 1000000000, 1000000000}}));
+    text = gn_tensor_text(
+        gn_expand_with(gn_zeros(), (gn_shape){8,
+                                              {1000000000, 1000000000, 0, 1000000000, 1000000000,
+                                               1000000000, 1000000000, 1000000000}}));
     ck_assert_ptr_nonnull(strstr(text, "(1000000000, 1000000000, 0, 1000000000"));
     free(text);
 }
