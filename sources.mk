@@ -85,6 +85,7 @@ libgenesis_sources = \
 	libgenesis/ops/pointwise.c \
 	libgenesis/ops/pool.c \
 	libgenesis/ops/pool.h \
+	libgenesis/ops/product.c \
 	libgenesis/ops/product.h \
 	libgenesis/ops/reduce.c \
 	libgenesis/ops/select.c \

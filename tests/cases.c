@@ -12,7 +12,8 @@ enum { MAX_VALUES = 4096 };
 
 /* ---- Inputs */
 
-/* Element i of an input: kind u is uniform on [low, high), i an integer in [low, high], s special. */
+/* Element i of an input: kind u is uniform on [low, high), i an integer in [low, high], s
+ * special. */
 static double value_of(char kind, double low, double high, int64_t seed, int64_t i) {
     static const double special[] = {NAN, INFINITY, -INFINITY, 0,   -0.0, 1,
                                      -1,  0.5,      -0.5,      1.5, 2.5,  -2.5};

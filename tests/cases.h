@@ -9,8 +9,8 @@
  *     out DTYPE N_DIMS SHAPE .. VALUE ..
  *     grad INPUT VALUE ..              for those inputs that have one
  *
- * Inputs are not stored but computed, see value_of in cases.c, so files stay small. The gradient that
- * goes into the backward walk is computed, too.
+ * Inputs are not stored but computed, see value_of in cases.c, so files stay small. The gradient
+ * that goes into the backward walk is computed, too.
  */
 #ifndef GENESIS_TESTS_CASES_H
 #define GENESIS_TESTS_CASES_H

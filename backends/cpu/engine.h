@@ -58,7 +58,7 @@ typedef struct cpu_frame {
     int64_t at[GN_MAX_DIMS], extent[GN_MAX_DIMS]; /* of the box, by position */
 } cpu_frame;
 
-/* layout.c: fills n, dim, size, block, columns, runs, whole_rows, kept, reduced, tile and row_tile. */
+/* layout.c: fills all from n to row_tile. */
 void cpu_layout_map(cpu_job *job);
 /* The same for a map of one box, or false if it is larger. */
 bool cpu_layout_small(cpu_job *job);

@@ -48,8 +48,8 @@ typedef struct cpu_kernels {
     cpu_kernel *op[GN_OP_SELECT + 1][GN_N_DTYPES];  /* by the type of a; SELECT: of b */
     cpu_kernel *strict[GN_OP_MAX + 1][GN_N_DTYPES]; /* instead, with GN_PROGRAM_NO_CONTRACT */
     cpu_kernel *fused[CPU_PAIRS][GN_N_DTYPES];
-    cpu_kernel *cast[GN_N_DTYPES][GN_N_DTYPES];     /* from, to */
-    cpu_kernel *round[GN_N_DTYPES];                 /* ROUND to f16, bf16 */
+    cpu_kernel *cast[GN_N_DTYPES][GN_N_DTYPES]; /* from, to */
+    cpu_kernel *round[GN_N_DTYPES];             /* ROUND to f16, bf16 */
     cpu_kernel *widen[GN_N_DTYPES];  /* from memory to a register; NULL: they are equal */
     cpu_kernel *narrow[GN_N_DTYPES]; /* from a register to memory; NULL: they are equal */
     cpu_kernel *splat[4];            /* out[i] = a[0] */

@@ -2,9 +2,10 @@
 /*
  * kernels_ops.h - what each opcode computes: one row per opcode and class of types.
  *
- * In an expression x, y, z are the operands, T is their type, FN(f) is the C library's f for T, U the
- * unsigned type that T's arithmetic wraps in, BITS its width, NEGATIVE(v) is v < 0 (false for
- * unsigned T), and OWN(f) is a function of ours for T: kernels_float.inc, kernels_int.inc, special.c.
+ * In an expression x, y, z are the operands, T is their type, FN(f) is the C library's f for T,
+ * U the unsigned type that T's arithmetic wraps in, BITS its width, NEGATIVE(v) is v < 0 (false
+ * for unsigned T), and OWN(f) is a function of ours for T: see kernels_float.inc,
+ * kernels_int.inc and special.c.
  */
 
 #define CPU_FLOAT_UNARY(X)                                                                         \
@@ -60,8 +61,8 @@
     X(MAX_STRICT, x > y || x != x || (x == y && !signbit(x)) ? x : y)
 
 #define CPU_FLOAT_PAIRS(X)                                                                         \
-    X(MUL_ADD, x *y + z)                                                                           \
-    X(MUL_SUB, x *y - z)                                                                           \
+    X(MUL_ADD, (x)*y + z)                                                                          \
+    X(MUL_SUB, (x)*y - z)                                                                          \
     X(MUL_RSUB, z - x * y)                                                                         \
     X(ADD_MUL, (x + y) * z)                                                                        \
     X(SUB_MUL, (x - y) * z)                                                                        \
@@ -124,6 +125,8 @@
 #define CPU_VECTOR_FUNCTIONS_1(X)                                                                  \
     X(exp)                                                                                         \
     X(exp2)                                                                                        \
-    X(expm1) X(log) X(log2) X(log10) X(log1p) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) \
-        X(cosh) X(tanh) X(asinh) X(acosh) X(atanh) X(erf) X(erfc)
+    X(expm1)                                                                                       \
+    X(log)                                                                                         \
+    X(log2) X(log10) X(log1p) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) \
+        X(asinh) X(acosh) X(atanh) X(erf) X(erfc)
 #define CPU_VECTOR_FUNCTIONS_2(X) X(pow) X(atan2)

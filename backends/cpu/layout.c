@@ -76,8 +76,8 @@ static void add_positions(cpu_job *job, cpu_grid *grid, uint32_t first, uint32_t
         add_position(job, grid, inner);
 }
 
-/* Enlarges boxes along a grid's dims, the innermost first, to at most `room` times. Returns the room
- * that is left; 0 once a dim is cut. */
+/* Enlarges boxes along a grid's dims, the innermost first, to at most `room` times. Returns the
+ * room that is left; 0 once a dim is cut. */
 static int64_t fill(cpu_job *job, const cpu_grid *grid, int64_t room) {
     for (uint32_t k = grid->n; k-- > 0 && room > 1;) {
         const uint32_t i = grid->position[k];

@@ -2,9 +2,9 @@
 /*
  * program.h - a gn_program made ready to run.
  *
- * Every live value has a register. A register that an instruction fills has a slot: tile elements of
- * scratch memory, shared with values that are dead by then. Loads and stores may bind a register to
- * the operand's own memory instead (engine.c). Dead instructions are dropped.
+ * Every live value has a register. A register that an instruction fills has a slot: tile elements
+ * of scratch memory, shared with values that are dead by then. Loads and stores may bind a register
+ * to the operand's own memory instead (engine.c). Dead instructions are dropped.
  */
 #ifndef GENESIS_CPU_PROGRAM_H
 #define GENESIS_CPU_PROGRAM_H
@@ -26,8 +26,8 @@ typedef struct cpu_register {
     int32_t slot;          /* offset in scratch, in bytes per element of the tile; or CPU_NO_SLOT */
 } cpu_register;
 
-/* One instruction that computes, or two. LOADX has no kernel: `operand` is what it reads, at index a.
- * Operands beyond the arity repeat a. */
+/* One instruction that computes, or two. LOADX has no kernel: `operand` is what it reads, at index
+ * a. Operands beyond the arity repeat a. */
 typedef struct cpu_step {
     cpu_kernel *kernel;
     uint16_t out, a, b, c, operand;

@@ -36,7 +36,8 @@ GN_API gn_tensor *gn_clamp(gn_tensor *x, gn_optional low, gn_optional high);
 
 /* An operation of one's own, differentiable, one kernel on every device. The expression is C-like:
  * gn_map("x * sigmoid(beta * x)", x, .params = {{"beta", 1.5}}). Several inputs are named before an
- * arrow, in the order in which they are given: gn_map_n("(a, b) -> a * b + 1", 2, inputs, NULL).
+ * arrow, in the order in which they are given: gn_map_n("(a, b) -> a * b + 1", 2, inputs, NULL); at
+ * most 8, and 8 parameters.
  * Functions: those of the opcode table in backend.h in lower case, sigmoid, softplus. See the guide. */
 typedef struct gn_map_param {
     const char *name;

@@ -12,8 +12,8 @@
  *     }
  *     return y;
  *
- * An edge leads from each input to the place that its gradient goes to; inputs that need none have an
- * empty edge, so gradients never shift from one input to another.
+ * An edge leads from each input to the place that its gradient goes to; inputs that need none have
+ * an empty edge, so gradients never shift from one input to another.
  */
 #ifndef GENESIS_AUTOGRAD_INTERNAL_H
 #define GENESIS_AUTOGRAD_INTERNAL_H
@@ -27,10 +27,10 @@ typedef struct gn__node gn__node;
 /* The kind of an operation. */
 typedef struct gn__node_class {
     const char *name; /* "matmul": shown by gn_grad_fn and in errors */
-    /* grads[i]: the gradient of output i, or NULL for zero (never NULL if there is one output). Sets
-     * out[k], for each input k with gn__needs(node, k), to a tensor of that input's shape and dtype, or
-     * leaves NULL for zero. Written in public ops, so it records itself under create_graph. Runs in a
-     * scope of its own. */
+    /* grads[i]: the gradient of output i, or NULL for zero (never NULL if there is one output).
+     * Sets out[k], for each input k with gn__needs(node, k), to a tensor of that input's shape and
+     * dtype, or leaves NULL for zero. Written in public ops, so it records itself under
+     * create_graph. Runs in a scope of its own. */
     gn_status (*backward)(gn__node *node, gn_tensor *const *grads, gn_tensor **out);
     void (*destroy)(void *data); /* of the node's data, or NULL */
 } gn__node_class;
@@ -69,14 +69,15 @@ struct gn__node {
         *watches; /* per output: hooks and retained gradients; NULL if there are none */
 };
 
-/* Whether t requires a gradient. A view's answer is behind when its base has changed: see history.c. */
+/* Whether t requires a gradient. A view's answer is behind when its base has changed: see
+ * history.c. */
 bool gn__records(const gn_tensor *t);
 
 /* Whether an operation on these inputs (NULLs are skipped) is to be recorded. */
 bool gn__recording(int n, gn_tensor *const *inputs);
 
-/* Makes the node of an operation and sets it as the output's history. data_bytes of zeroed data come
- * with it. Inputs may contain NULL. NULL with an error: return NULL then. */
+/* Makes the node of an operation and sets it as the output's history. data_bytes of zeroed data
+ * come with it. Inputs may contain NULL. NULL with an error: return NULL then. */
 gn__node *gn__record(const gn__node_class *type, gn_tensor *output, int n, gn_tensor *const *inputs,
                      size_t data_bytes);
 /* The same for several outputs (not floating-point ones are left without history). */

@@ -122,7 +122,7 @@ static place *find_place(walk *w, gn__node *node, gn_tensor *leaf) {
 /* Whether nobody else can see the tensor's data, so that it may be changed or kept. */
 static bool is_ours(const gn_tensor *t) {
     return atomic_load(&t->object.references) == 1 && atomic_load(&t->storage->references) == 1 &&
-           !t->requires_grad && !t->base;
+           !t->requires_grad && !t->base && gn__is_dense(t);
 }
 
 /* *sum += g, where *sum is retained or NULL. */
@@ -146,7 +146,8 @@ static void add_gradient(gn_tensor **sum, gn_tensor *g, bool create_graph) {
 
 gn_status gn__accumulate(gn_tensor *t, gn_tensor *g, bool create_graph) {
     gn_scope scope = gn_scope_begin();
-    if (t->grad && !create_graph) {
+    if (t->grad && !create_graph &&
+        !gn__overlaps(t->grad->n_dims, t->grad->size, t->grad->stride)) {
         gn__add_into(t->grad, g);
     } else {
         gn_tensor *total = t->grad        ? gn_add(t->grad, g)

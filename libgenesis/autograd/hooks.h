@@ -21,7 +21,8 @@ struct gn__hooks {
     int64_t last;
 };
 
-/* Runs a tensor's hooks over a gradient; the gradient that results, borrowed or owned by the scope. */
+/* Runs a tensor's hooks over a gradient; the gradient that results, borrowed or owned by the
+ * scope. */
 gn_tensor *gn__hooks_run(const struct gn__hooks *hooks, gn_tensor *gradient);
 
 /* What becomes of the gradient of a node's output: its hooks run, tensors that retain it get it. */

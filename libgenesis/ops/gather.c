@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gather.c - elements at indices along one dim: gather, scatter, scatter_add, index_select, one_hot;
- * and masked_fill.
+ * gather.c - elements at indices along one dim: gather, scatter, scatter_add, index_select,
+ * one_hot; and masked_fill.
  *
  * With c a coordinate of index, and c[dim := i] the same with its dim replaced:
  *     gather       y[c] = x[c[dim := index[c]]]
@@ -31,7 +31,8 @@ bool gn__together(const char *op, int n, gn_tensor **t) {
     return device && !gn__failed();
 }
 
-/* index has x's dims; its sizes are at most those of x but for dim, and those of source (or NULL). */
+/* index has x's dims; its sizes are at most those of x but for dim, and those of source (or
+ * NULL). */
 static bool index_fits(const char *op, const gn_tensor *x, int dim, const gn_tensor *index,
                        const gn_tensor *source) {
     bool fits = index->n_dims == x->n_dims && (!source || source->n_dims == x->n_dims);

@@ -7,8 +7,8 @@
  * nonzero). They broadcast to one shape B; where they stand side by side, B takes their place, else
  * it comes first, as in PyTorch, where integers are views, too.
  *
- * One map turns the k indices of each place of B into a displacement within the view's memory, negative
- * ones counting from the end; then one map reads there, or one scatter writes.
+ * One map turns the k indices of each place of B into a displacement within the view's memory,
+ * negative ones counting from the end; then one map reads there, or one scatter writes.
  */
 #include "ops.h"
 
@@ -323,8 +323,8 @@ gn_tensor *gn_index_items(gn_tensor *x, gn_index_list items) {
     return s.places.n ? read_at(s.view, &s.places, s.index) : s.view;
 }
 
-/* ---- Writing: y = view with value at the places; dview = g, 0 at the places; dvalue = g there, but 0
- * for elements that others replaced */
+/* ---- Writing: y = view with value at the places; dview = g, 0 at the places; dvalue = g there,
+ * but 0 for elements that others replaced */
 
 static gn_tensor *write_at(const char *op, int combine, gn_tensor *view, const places *p,
                            gn_tensor *const *index, gn_tensor *value);

@@ -111,8 +111,8 @@ gn_tensor *gn_stack(gn_tensor *const *tensors, int64_t n, int64_t dim) {
     return y;
 }
 
-/* ---- Splitting into views, recorded as one operation with many outputs: the gradients of the parts,
- * zeros for those that have none, are joined again */
+/* ---- Splitting into views, recorded as one operation with many outputs: the gradients of the
+ * parts, zeros for those that have none, are joined again */
 
 typedef struct split {
     int dim;

@@ -3,76 +3,21 @@
  * linear.c - y = x W^T + b and its gradients, each one planned product of matrices. A transposed
  * matrix is a matrix with other strides; nothing is copied.
  */
-#include "nnops.h"
+#include "product.h"
 
 static const char op[] = "linear";
 
-/* A tensor seen as (rows, cols). */
-typedef struct matrix {
-    gn_tensor *t;
-    int64_t rows, cols, row_stride, col_stride;
-} matrix;
-
-/* t (.., cols) with the leading dims as one: row-major, or of at most 2 dims. */
-static matrix rows_of(gn_tensor *t) {
-    int64_t cols = t->size[t->n_dims - 1], col_stride = t->stride[t->n_dims - 1];
-    if (t->n_dims == 1)
-        return (matrix){t, 1, cols, cols, col_stride};
-    if (t->n_dims == 2)
-        return (matrix){t, t->size[0], cols, t->stride[0], col_stride};
-    return (matrix){t, cols ? t->count / cols : 0, cols, cols, 1};
-}
-
-static matrix transposed(matrix m) {
-    return (matrix){m.t, m.cols, m.rows, m.col_stride, m.row_stride};
-}
-
-/* t itself if rows_of may take it. */
+/* t itself if gn__matrix may take it. */
 static gn_tensor *as_rows(gn_tensor *t) { return t->n_dims <= 2 ? t : gn__row_major_copy(t); }
 
-/* ---- The product: c (M, N) = a (M, K) b (K, N) + bias (N) */
-
-static gn_status product_composed(gn__device *device, matrix c, matrix a, matrix b,
-                                  gn_tensor *bias) {
-    gn__rows space = {.n_dims = 3, .n_reduced = 1, .size = {c.rows, c.cols, a.cols}};
-    gn__operand operands[4];
-    int n = 0;
-    operands[n++] = (gn__operand){
-        .storage = a.t->storage, .offset = a.t->offset, .stride = {a.row_stride, 0, a.col_stride}};
-    operands[n++] = (gn__operand){
-        .storage = b.t->storage, .offset = b.t->offset, .stride = {0, b.col_stride, b.row_stride}};
-    if (bias)
-        operands[n++] = (gn__operand){
-            .storage = bias->storage, .offset = bias->offset, .stride = {0, bias->stride[0], 0}};
-    operands[n++] = (gn__operand){
-        .storage = c.t->storage, .offset = c.t->offset, .stride = {c.row_stride, c.col_stride, 0}};
-    return gn__kernel_run(op, device, &gn__product_kernel, GN__VARIANT(c.t->dtype, bias != NULL),
-                          &space, operands, NULL);
+static gn_tensor turned_matrix(const gn_tensor *t) {
+    gn_tensor matrix = gn__matrix(t);
+    return gn__turned(&matrix);
 }
 
-static gn_tensor_desc describe(matrix m) {
-    gn_tensor_desc desc = gn__describe(m.t);
-    desc.n_dims = 2;
-    memset(desc.size, 0, sizeof desc.size);
-    memset(desc.stride, 0, sizeof desc.stride);
-    desc.size[0] = m.rows;
-    desc.size[1] = m.cols;
-    desc.stride[0] = m.row_stride;
-    desc.stride[1] = m.col_stride;
-    return desc;
-}
-
-static gn_status product(gn__device *device, matrix c, matrix a, matrix b, gn_tensor *bias) {
-    if (c.rows == 0 || c.cols == 0 || a.cols == 0)
-        return product_composed(device, c, a, b, bias);
-    gn_tensor_desc desc[] = {describe(c), describe(a), describe(b), gn__describe(NULL)};
-    if (bias)
-        desc[3] = describe((matrix){bias, c.rows, c.cols, 0, bias->stride[0]});
-    gn_tensor *const tensors[] = {c.t, a.t, b.t, bias};
-    const gn_matmul_attr attr = {.struct_size = sizeof attr};
-    int done =
-        gn__run_described(device, op, GN_KERNEL_MATMUL, 4, desc, tensors, &attr, sizeof attr, NULL);
-    return done == 0 ? product_composed(device, c, a, b, bias) : done < 0 ? done : GN_OK;
+/* c = a b + bias, all of them matrices. */
+static gn_status product(gn_tensor c, gn_tensor a, gn_tensor b, gn_tensor *bias) {
+    return gn__product(op, &c, &a, &b, bias);
 }
 
 /* ---- Gradients: dx = g W, dW = g^T x, db = sum of g over the rows */
@@ -109,14 +54,14 @@ static gn_status linear_backward(gn__node *node, gn_tensor *const *grads, gn_ten
     if (gn__needs(node, X)) {
         gn_tensor *dx =
             gn__tensor_new(device, g->dtype, node->inputs[X].n_dims, node->inputs[X].size);
-        if (dx && product(device, rows_of(dx), rows_of(g), rows_of(weight), NULL) == GN_OK)
+        if (dx && product(gn__matrix(dx), gn__matrix(g), *weight, NULL) == GN_OK)
             out[X] = dx;
     }
     if (gn__needs(node, WEIGHT)) {
         gn_tensor *dw = gn__tensor_new(device, g->dtype, 2, node->inputs[WEIGHT].size);
         x = as_rows(x);
         if (dw && x &&
-            product(device, rows_of(dw), transposed(rows_of(g)), rows_of(x), NULL) == GN_OK)
+            product(*dw, turned_matrix(g), gn__matrix(x), NULL) == GN_OK)
             out[WEIGHT] = dw;
     }
     if (gn__needs(node, BIAS))
@@ -161,7 +106,7 @@ gn_tensor *gn_linear(gn_tensor *x, gn_tensor *weight, gn_tensor *bias) {
     size[x->n_dims - 1] = weight->size[0];
     gn_tensor *y = gn__tensor_new(device, x->dtype, x->n_dims, size);
     if (y == NULL ||
-        product(device, rows_of(y), rows_of(rows), transposed(rows_of(weight)), bias) != GN_OK)
+        product(gn__matrix(y), gn__matrix(rows), gn__turned(weight), bias) != GN_OK)
         return NULL;
     if (gn__recording(3, inputs)) {
         gn__node *node = gn__record(&linear_node, y, 3, inputs, 0);

@@ -163,6 +163,8 @@ bool gn_equal(gn_tensor *a, gn_tensor *b) {
 
 /* ---- Expressions of the user's: interned by text and parameter names */
 
+enum { MAX_MAP_INPUTS = GN__MAX_VARIABLES - 2 }; /* gradients have y and g besides */
+
 /* Splits "(a, b) -> a * b" into the list of variables and the body. */
 static bool split_signature(const char *expression, char *variables, size_t room,
                             const char **body) {
@@ -223,6 +225,9 @@ gn_tensor *gn_map_n(const char *expression, int n, gn_tensor *const *inputs,
         return NULL;
     if (!expression)
         return gn__fail_null(GN_E_ARGUMENT, "map", "the expression is NULL");
+    if (n < 1 || n > MAX_MAP_INPUTS)
+        return gn__fail_null(GN_E_ARGUMENT, "map", "%d inputs: 1 to %d are possible", n,
+                             MAX_MAP_INPUTS);
     while (options && n_params < (int)GN_LENGTH(options->params) &&
            options->params[n_params].name) {
         int wrote = snprintf(names + used, sizeof names - used, "%s%s", n_params ? ", " : "",

@@ -21,8 +21,8 @@
 typedef struct gn__op {
     const char *name;                      /* in errors and gn_grad_fn */
     const char *text, *variables, *params; /* see gn__expr_parse; params NULL: none */
-    const char
-        *gradient[GN__MAX_VARIABLES]; /* own gradients over variables, y and g; NULL: derived */
+    /* own gradients over variables, y and g; NULL: derived */
+    const char *gradient[GN__MAX_VARIABLES];
     _Atomic(gn__expr *) expr;
 } gn__op;
 
@@ -59,7 +59,8 @@ gn_tensor *gn__spread(const char *op, gn_shape shape, int dim, gn_tensor *index,
 
 /* ---- Spaces of reductions */
 
-/* An operand and the space of a reduction: kept dims first, then the reduced ones (in `reduced`). */
+/* An operand and the space of a reduction: kept dims first, then the reduced ones (in
+ * `reduced`). */
 typedef struct gn__space {
     int n_dims, n_reduced;
     int64_t size[GN_MAX_DIMS];

@@ -189,7 +189,8 @@ static gn_tensor *compute_sum(const application *a, const gn_tensor *like, int n
 
 static gn_tensor *apply(const application *a);
 
-/* Whether the expression is g itself: its program only copies, and g is what every gradient uses. */
+/* Whether the expression is g itself: its program only copies, and g is what every gradient
+ * uses. */
 static bool is_identity(const application *a, const gn_tensor *g) {
     gn__signature signature = signature_of(a);
     const gn_program *program = gn__expr_program(a->e, &signature);

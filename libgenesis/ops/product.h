@@ -3,17 +3,16 @@
 #ifndef GENESIS_OPS_PRODUCT_H
 #define GENESIS_OPS_PRODUCT_H
 
-#include "ops.h"
+#include "nnops.h"
 
-/* a (B.., m, k), b (B.., k, n) and bias (broadcast to the result, or NULL), any strides; leading dims
- * broadcast. */
-typedef struct gn__product {
-    const char *op;
-    gn_tensor *a, *b, *bias;
-    uint32_t activation; /* GN_ACTIVATION_* */
-} gn__product;
+/* c (B.., m, n) = a (B.., m, k) b (B.., k, n) + bias (n): any strides, one dtype, leading dims of a and
+ * b broadcast to those of c; bias may be NULL. */
+gn_status gn__product(const char *op, gn_tensor *c, gn_tensor *a, gn_tensor *b, gn_tensor *bias);
 
-/* Computes into c, which has the result's shape. */
-gn_status gn__product_run(const gn__product *product, gn_tensor *c);
+/* Other looks at a tensor, for gn__product only: no objects, they live on the caller's stack.
+ * With the last two dims exchanged: */
+gn_tensor gn__turned(const gn_tensor *t);
+/* With the leading dims as one, (rows, columns): t is row-major, or has at most 2 dims. */
+gn_tensor gn__matrix(const gn_tensor *t);
 
 #endif

@@ -2,8 +2,8 @@
 /*
  * reduce.c - sums, means, extremes and the like over dims.
  *
- * One table says what each reduction computes: an element expression, a reducer, and what becomes of
- * its result. One function makes the programs and runs them.
+ * One table says what each reduction computes: an element expression, a reducer, and what becomes
+ * of its result. One function makes the programs and runs them.
  */
 #include <math.h>
 
@@ -230,8 +230,9 @@ static gn_status extreme_backward(gn__node *node, gn_tensor *const *grads, gn_te
 static const gn__node_class amax_node = {.name = "amax", .backward = extreme_backward};
 static const gn__node_class amin_node = {.name = "amin", .backward = extreme_backward};
 
-/* dx = g times the product of the others: y / x where nothing is 0; with one 0 in the group only that
- * element has a gradient, with more none has. p: product of what is not 0, z: number of zeros. */
+/* dx = g times the product of the others: y / x where nothing is 0; with one 0 in the group only
+ * that element has a gradient, with more none has. p: product of what is not 0, z: number of
+ * zeros. */
 static gn_status prod_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
     static gn__op op = {.name = "prod_backward",
                         .text = "z == 0 ? g * p / x : z == 1 && x == 0 ? g * p : 0",

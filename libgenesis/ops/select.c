@@ -2,8 +2,8 @@
 /*
  * select.c - results whose size depends on the values: nonzero, masked_select, bincount.
  *
- * They wait for the device. nonzero reads the flags and counts on the host, since what follows can't
- * begin before its size is known there anyway.
+ * They wait for the device. nonzero reads the flags and counts on the host, since what follows
+ * can't begin before its size is known there anyway.
  */
 #include <stdlib.h>
 

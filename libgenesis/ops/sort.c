@@ -3,15 +3,16 @@
  * sort.c - sorting and running sums along a dim, composed of maps.
  *
  * Sorting is bitonic, in place, on values and their places at once: a map compares two halves of
- * blocks and exchanges what is out of order. Equal values are ordered by their places, so the order is
- * total, and the sort stable. Any length will do: a block that the end cuts short is one whose missing
- * elements are larger than all others, and those stay where they are.
+ * blocks and exchanges what is out of order. Equal values are ordered by their places, so the order
+ * is total, and the sort stable. Any length will do: a block that the end cuts short is one whose
+ * missing elements are larger than all others, and those stay where they are.
  */
 #include "ops.h"
 
 /* ---- Compare and exchange */
 
-/* Operands, read and written: value and place of the first, of the second; first <= second after. */
+/* Operands, read and written: value and place of the first, of the second; first <= second
+ * after. */
 static const gn_program *exchange_program(int dtype, bool descending) {
     static _Atomic(const gn_program *) cache[GN_N_DTYPES][2];
     const gn_program *program =
@@ -218,8 +219,8 @@ gn_tensor *gn_topk(gn_tensor *x, int64_t k, int64_t dim, bool largest, gn_tensor
 
 /* ---- cumsum: y[i] = x[0] + .. + x[i]
  *
- * y_0 = x, and y_2d[i] = y_d[i] + y_d[i - d], doubling d: sums of 1, 2, 4, .. elements that end at i.
- * The gradient is the cumsum from the other end.
+ * y_0 = x, and y_2d[i] = y_d[i] + y_d[i - d], doubling d: sums of 1, 2, 4, .. elements that end at
+ * i. The gradient is the cumsum from the other end.
  */
 
 static gn_status cumsum_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {

@@ -46,7 +46,8 @@ static gn_tensor *root(gn_tensor *x) {
 
 gn_tensor *gn_std_with(gn_tensor *x, const gn_reduce_options *o) { return root(gn_var_with(x, o)); }
 
-/* m + log(sum(exp(x - m))), m the largest; an infinite m is left out, so that inf - inf can't occur */
+/* m + log(sum(exp(x - m))), m the largest; an infinite m is left out, so that inf - inf can't
+ * occur */
 gn_tensor *gn_logsumexp_with(gn_tensor *x, const gn_reduce_options *o) {
     static gn__op finite = {.name = "logsumexp", .text = "isinf(x) ? 0 : x", .variables = "x"};
     static gn__op power = {.name = "logsumexp", .text = "exp(x - m)", .variables = "x, m"};

@@ -31,7 +31,8 @@ static gn_shape input_shape(const gn__node *node) {
     return shape_from(node->inputs[0].n_dims, node->inputs[0].size);
 }
 
-/* Makes the view and records it; *node_out (if not NULL) gets the node, or NULL if there is none. */
+/* Makes the view and records it; *node_out (if not NULL) gets the node, or NULL if there is
+ * none. */
 static gn_tensor *view_of(gn_tensor *t, const geometry *g, const gn__node_class *type, size_t bytes,
                           gn__node **node_out) {
     gn_tensor *view = gn__tensor_alias(t, g->n_dims, g->size, g->stride, g->offset);
@@ -52,8 +53,8 @@ static bool ready(const char *op, gn_tensor *t) {
 
 /* ---- Parts: a view's places, named by the input's row-major numbers
  *
- * A part of a tensor is made of two geometries at once: `actual`, over the memory, and `number`, over
- * the row-major numbers of the input's elements, which is where the gradient goes.
+ * A part of a tensor is made of two geometries at once: `actual`, over the memory, and `number`,
+ * over the row-major numbers of the input's elements, which is where the gradient goes.
  */
 
 typedef struct part {
@@ -72,8 +73,8 @@ static part whole(const gn_tensor *t) {
     return p;
 }
 
-/* Adds g into zeros of the input's shape: a copy to the places; where some are equal, a scatter, whose
- * index is an index operand. */
+/* Adds g into zeros of the input's shape: a copy to the places; where some are equal, a scatter,
+ * whose index is an index operand. */
 static gn_tensor *add_into_places(gn_tensor *g, const places *p) {
     gn_tensor *out = gn__tensor_new(g->storage->device, g->dtype, (int)p->input.n, p->input.size);
     if (!out || gn__fill_data(out, 0))

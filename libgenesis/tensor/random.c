@@ -144,7 +144,8 @@ static int build_uniform(const random_build *r) {
     return gn__emit(r->b, GN_OP_ADD, scaled, r->first_param, 0);
 }
 
-/* Box and Muller: mean + std * sqrt(-2 log(1 - u)) * cos(2 pi v), u and v of 24 bits; a = mean, b = std */
+/* Box and Muller: mean + std * sqrt(-2 log(1 - u)) * cos(2 pi v), u and v of 24 bits; a = mean, b =
+ * std */
 static int build_normal(const random_build *r) {
     gn__builder *b = r->b;
     int part[2];

@@ -82,7 +82,8 @@ static inline const char *gn__shape_of(const gn_tensor *t) {
  * tensor takes 0 and -1. */
 bool gn__dim(const char *op, int64_t dim, int n_dims, int *out);
 
-/* The common shape of n tensors (NULL ones are skipped); false with an error that shows the shapes. */
+/* The common shape of n tensors (NULL ones are skipped); false with an error that shows the
+ * shapes. */
 bool gn__broadcast(const char *op, int n, gn_tensor *const *t, int *n_dims, int64_t *size);
 
 /* The device of n tensors: all the same, but 0-dim cpu tensors join any. NULL with an error. */

@@ -49,6 +49,9 @@ START_TEST(test_accumulation) {
     gn_backward(gn_sum(gn_expand(expanded, 4)));
     EXPECT_VALUES(gn_grad(expanded), 0, 4);
     ck_assert(gn_is_contiguous(gn_grad(expanded)));
+    gn_set_grad(a, gn_expand(gn_ones(1), 2)); /* elements that share memory are not added to */
+    gn_backward(a, .gradient = gn_arange(0, 2, 1, GN_AS(.dtype = GN_F32)));
+    EXPECT_VALUES(gn_grad(a), 0, 1, 2);
 }
 END_TEST
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of libgenesis/autograd/history.c: in-place changes and the versions of data, hooks, retained
- * gradients. Changes through views are compared with PyTorch in test_math, test_view and test_copy.
+ * Tests of libgenesis/autograd/history.c: in-place changes and the versions of data, hooks,
+ * retained gradients. Changes through views are compared with PyTorch in test_math, test_view and
+ * test_copy.
  */
 #include "tests/cases.h"
 #include "tests/suite.h"

@@ -28,7 +28,8 @@ static const case_op ops[] = {
 START_TEST(test_cases) { cases_run("ops_gather.txt", ops, sizeof ops / sizeof *ops); }
 END_TEST
 
-/* Of equal indices the last one stays, and gets the gradient; a source may be larger than the index. */
+/* Of equal indices the last one stays, and gets the gradient; a source may be larger than the
+ * index. */
 START_TEST(test_scatter) {
     gn_tensor *x = gn_zeros_with(GN_SHAPE(2, 3), GN_AS(.requires_grad = true));
     gn_tensor *index = gn_tensor_of(((int64_t[]){1, 0, 1, 0}), 4, 1);

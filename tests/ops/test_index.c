@@ -3,8 +3,8 @@
 #include "tests/cases.h"
 #include "tests/suite.h"
 
-/* The items of a case: how many, then kind, start, end, step of each. Tensors are inputs from `first`
- * on. */
+/* The items of a case: how many, then kind, start, end, step of each. Tensors are inputs from
+ * `first` on. */
 static gn_index_list items_of(const test_case *c, int first) {
     gn_index_list list = {.n = (int64_t)c->args[0]};
     for (int64_t i = 0; i < list.n; i++) {

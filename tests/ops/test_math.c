@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* where, clamp, operations in place, comparison of whole tensors, expressions of the user's. */
 #include <math.h>
-#include <string.h>
+#include <stdio.h>
 
 #include "tests/cases.h"
 #include "tests/suite.h"
@@ -118,24 +118,47 @@ START_TEST(test_map) {
 }
 END_TEST
 
+/* The error of an expression in x and s; where it has a place, the place is shown. */
 static const struct {
-    const char *expression, *parameter, *message;
+    const char *expression, *message;
 } bad_maps[] = {
-    {"x +", NULL,
-     "map: the expression ends where an operand is expected, at column 4:\n    x +\n       ^"},
-    {"x * y", NULL, "map: unknown name 'y', at column 5:\n    x * y\n        ^"},
+    {"x +", "the expression ends where an operand is expected, at column 4:\n    x +\n       ^"},
+    {"", "the expression ends where an operand is expected, at column 1:\n    \n    ^"},
+    {"x * y", "unknown name 'y', at column 5:\n    x * y\n        ^"},
+    {"foo(x)", "there is no function 'foo', at column 1:\n    foo(x)\n    ^"},
+    {"exp(x, x)", "exp takes 1 argument, not 2, at column 1:\n    exp(x, x)\n    ^"},
+    {"min(x)", "min takes 2 arguments, not 1, at column 1:\n    min(x)\n    ^"},
+    {"(x",
+     "the expression ends where an operator or ')' is expected, at column 3:\n    (x\n      ^"},
+    {"x)", "there is ')' where an operator or the end is expected, at column 2:\n    x)\n     ^"},
+    {"x $ 2",
+     "there is '$' where an operator or the end is expected, at column 3:\n    x $ 2\n      ^"},
+    {"1..2", "malformed number, at column 1:\n    1..2\n    ^"},
+    {"x ? 1", "the expression ends where an operator or ':' is expected, at column 6:\n    x ? 1\n "
+              "        ^"},
+    {"x & 1", "'and' does not take float32"},
 };
 
 START_TEST(test_map_errors) {
     gn_tensor *x = gn_zeros(2), *two[] = {x, x};
     for (size_t i = 0; i < sizeof bad_maps / sizeof *bad_maps; i++) {
-        ck_assert_ptr_null(gn_map(bad_maps[i].expression, x));
-        expect_error(GN_E_ARGUMENT, bad_maps[i].message);
+        char message[256];
+        snprintf(message, sizeof message, "map: %s", bad_maps[i].message);
+        ck_assert_ptr_null(gn_map(bad_maps[i].expression, x, .params = {{"s", 1}}));
+        expect_error(GN_E_ARGUMENT, message);
     }
     ck_assert_ptr_null(gn_map_n("(a, b -> a", 2, two, NULL));
     expect_error(GN_E_ARGUMENT, "map: \"(a, b -> a\": write the inputs as (a, b) -> expression");
     ck_assert_ptr_null(gn_map_n("(a, b, c) -> a", 2, two, NULL));
     expect_error(GN_E_ARGUMENT, "map: \"(a, b, c) -> a\" has 3 inputs, but 2 are given");
+    ck_assert_ptr_null(gn_map_n("(a, a) -> a", 2, two, NULL));
+    expect_error(GN_E_ARGUMENT, "map: the name 'a' occurs twice");
+    ck_assert_ptr_null(gn_map("x * s", x, .params = {{"s", 1}, {"s", 2}}));
+    expect_error(GN_E_ARGUMENT, "map: the name 's' occurs twice");
+    ck_assert_ptr_null(gn_map_n("(1a) -> 1a", 1, two, NULL));
+    expect_error(GN_E_ARGUMENT, "map: '1a' is no list of names");
+    ck_assert_ptr_null(gn_map_n("(a, b) -> a", 9, two, NULL));
+    expect_error(GN_E_ARGUMENT, "map: 9 inputs: 1 to 8 are possible");
     ck_assert_ptr_null(gn_map(NULL, x));
     expect_error(GN_E_ARGUMENT, "map: the expression is NULL");
     ck_assert_ptr_null(gn_map("x", NULL));

@@ -28,7 +28,8 @@ static const case_op ops[] = {
 START_TEST(test_cases) { cases_run("ops_pointwise.txt", ops, sizeof ops / sizeof *ops); }
 END_TEST
 
-/* The rows of pointwise.def that say nothing else are right at the edges, too: second derivatives. */
+/* The rows of pointwise.def that say nothing else are right at the edges, too: second
+ * derivatives. */
 static gn_tensor *silu_of(gn_tensor *const *in, void *context) {
     (void)context;
     return gn_silu(gn_mul(in[0], in[1]));

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of libgenesis/tensor/random.c. The numbers expected are those of an implementation of Philox
- * 4x32-10 in Python, see random() in tests/fixtures/make_ops.py, so they are the same on every device.
+ * Tests of libgenesis/tensor/random.c. The numbers expected are those of an implementation of
+ * Philox 4x32-10 in Python, see random() in tests/fixtures/make_ops.py, so they are the same on
+ * every device.
  */
 #include <math.h>
 #include <stdlib.h>
@@ -30,6 +31,9 @@ static gn_tensor *draw(const char *name, int dtype) {
     case 'n': return gn_randn_with(shape, o);
     case 'i': return gn_randint(-5, 20, shape, o);
     case 'l': return gn_randint(0, INT64_C(1) << 40, shape, o);
+    case 'd': /* from the default generator */
+        gn_rng_state_set(NULL, (gn_rng_state){.seed = 42, .offset = 3});
+        return gn_dropout(gn_ones_with(shape, GN_AS(.dtype = dtype)), 0.5, true);
     case 'b': return gn_bernoulli(shape, 0.3, o);
     default: return gn_randperm(N, o);
     }
