@@ -83,8 +83,10 @@ typedef struct gn_index_item {
     gn_tensor *tensor;
 } gn_index_item;
 
-/* Reads. Without a tensor among the items it is a view, else a copy: index tensors broadcast
- * against each other, and NumPy's rule places the resulting dims. Indices out of range: GN_E_INDEX. */
+/* Reads. Without a tensor among the items it is a view, else a copy: index tensors broadcast against
+ * each other; where they stand side by side the resulting dims take their place, else they come
+ * first. Integers are views, taken before that, as in PyTorch (NumPy counts them as index tensors).
+ * Indices out of range: GN_E_INDEX. A mask waits for the device. */
 typedef struct gn_index_list {
     int64_t n;
     gn_index_item item[2 * GN_TENSOR_MAX_DIMS];
@@ -99,7 +101,7 @@ GN_API gn_tensor *gn_index_add_items(gn_tensor *x, gn_index_list items, gn_tenso
  * those of x but for `dim`. */
 GN_API gn_tensor *gn_gather(gn_tensor *x, int64_t dim, gn_tensor *index);
 /* A copy of x with source written (added) at the indices along `dim`; of duplicates, the last in
- * row-major order stays (all add up). */
+ * row-major order stays, and alone gets the gradient (all add up). */
 GN_API gn_tensor *gn_scatter(gn_tensor *x, int64_t dim, gn_tensor *index, gn_tensor *source);
 GN_API gn_tensor *gn_scatter_add(gn_tensor *x, int64_t dim, gn_tensor *index, gn_tensor *source);
 /* The slices of x along `dim` at a vector of indices. */

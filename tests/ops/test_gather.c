@@ -44,6 +44,37 @@ START_TEST(test_scatter) {
 }
 END_TEST
 
+/* Large enough for every thread and tile; against plain loops. */
+START_TEST(test_large) {
+    enum { BINS = 1000, LENGTH = 40000 };
+    static int64_t at[LENGTH];
+    static float x[BINS], source[LENGTH], found[LENGTH], set[BINS];
+    static double sum[BINS];
+    gn_tensor *index = gn_randint(0, BINS, GN_SHAPE(LENGTH), NULL), *values = gn_randn(LENGTH);
+    gn_tensor *bins = gn_rand(BINS);
+    gn_copy_out(index, at, GN_I64, LENGTH);
+    gn_copy_out(values, source, GN_F32, LENGTH);
+    gn_copy_out(bins, x, GN_F32, BINS);
+    for (int i = 0; i < BINS; i++) {
+        set[i] = x[i];
+        sum[i] = (double)x[i];
+    }
+    for (int i = 0; i < LENGTH; i++) {
+        set[at[i]] = source[i];
+        sum[at[i]] += (double)source[i];
+    }
+    ck_assert_int_eq(gn_copy_out(gn_gather(bins, 0, index), found, GN_F32, LENGTH), GN_OK);
+    for (int i = 0; i < LENGTH; i++)
+        ck_assert(found[i] == x[at[i]]);
+    ck_assert_int_eq(gn_copy_out(gn_scatter(bins, 0, index, values), found, GN_F32, BINS), GN_OK);
+    for (int i = 0; i < BINS; i++)
+        ck_assert(found[i] == set[i]);
+    expect_values(gn_scatter_add(bins, 0, index, values), sum, BINS, 1e-4);
+    gn_tensor *rows = gn_index_select(gn_reshape(bins, 1, BINS), 1, index);
+    ck_assert(gn_equal(gn_reshape(rows, -1), gn_index(bins, GN_BY(index))));
+}
+END_TEST
+
 START_TEST(test_errors) {
     gn_tensor *x = gn_zeros(2, 3), *bad = gn_tensor_of(((int64_t[]){0, 2}), 2, 1);
     gn_gather(x, 0, bad);
@@ -95,6 +126,7 @@ START_TEST(test_second_order) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_cases, test_scatter, test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_cases,  test_scatter,      test_large,
+                            test_errors, test_second_order, NULL};
     return suite_run("gather", tests);
 }

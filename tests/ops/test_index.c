@@ -62,6 +62,29 @@ START_TEST(test_macros) {
 }
 END_TEST
 
+/* A 0-dim index or value on the cpu joins any device. */
+START_TEST(test_zero_dim_cpu) {
+    if (!gn_device_available("cpu"))
+        return;
+    gn_tensor *x = gn_view(gn_arange(0, 6, 1, GN_AS(.dtype = GN_F32)), 2, 3);
+    gn_tensor *one = gn_scalar_tensor(1, GN_AS(.dtype = GN_I64, .device = "cpu"));
+    gn_tensor *nine = gn_scalar_tensor(9, GN_AS(.device = "cpu", .requires_grad = true));
+    EXPECT_VALUES(gn_index(x, GN_BY(one)), 0, 3, 4, 5);
+    gn_index_put(x, nine, GN_BY(one), GN_FROM(1));
+    EXPECT_VALUES(x, 0, 0, 1, 2, 3, 9, 9);
+    gn_backward(gn_sum(gn_mul(x, x)));
+    EXPECT_VALUES(gn_grad(nine), 0, 36);
+    ck_assert_str_eq(gn_device_of(gn_grad(nine)), "cpu");
+    if (gn_device_available("ref")) {
+        gn_tensor *far = gn_zeros_with(GN_SHAPE(2, 3), GN_AS(.device = "ref"));
+        ck_assert_ptr_null(gn_index(
+            far, GN_BY(gn_zeros_with(GN_SHAPE(1), GN_AS(.dtype = GN_I64, .device = "cpu")))));
+        expect_error(GN_E_ARGUMENT,
+                     "index: tensors are on ref and on cpu: move one with gn_to_device");
+    }
+}
+END_TEST
+
 START_TEST(test_errors) {
     gn_tensor *x = gn_zeros(2, 3), *bad = gn_tensor_of(((int64_t[]){0, 5}), 2);
     ck_assert_ptr_null(gn_index(x, GN_AT(2)));
@@ -121,6 +144,7 @@ START_TEST(test_second_order) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_cases, test_macros, test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_cases,  test_macros,       test_zero_dim_cpu,
+                            test_errors, test_second_order, NULL};
     return suite_run("index", tests);
 }

@@ -50,6 +50,19 @@ START_TEST(test_lengths) {
 }
 END_TEST
 
+/* Many rows, and one long one. */
+START_TEST(test_large) {
+    gn_tensor *x = gn_randn(30, 501), *long_one = gn_randn(20000);
+    gn_tensor *y = gn_sort(x, 1, false, NULL), *z = gn_sort(long_one, 0, true, NULL);
+    ck_assert(gn_item_bool(gn_all(gn_le(gn_narrow(y, 1, 0, 500), gn_narrow(y, 1, 1, 500)))));
+    ck_assert(gn_item_bool(gn_all(gn_ge(gn_narrow(z, 0, 0, 19999), gn_narrow(z, 0, 1, 19999)))));
+    ck_assert(gn_allclose(gn_sum(y, .dims = GN_DIMS(1)), gn_sum(x, .dims = GN_DIMS(1)),
+                          .atol = gn_some(1e-3)));
+    gn_tensor *ones = gn_cumsum(gn_ones(20000), 0);
+    ck_assert(gn_equal(ones, gn_arange(1, 20001, 1, GN_AS(.dtype = GN_F32))));
+}
+END_TEST
+
 START_TEST(test_errors) {
     gn_tensor *x = gn_zeros(2, 3);
     ck_assert_ptr_null(gn_topk(x, 4, 1, true, NULL));
@@ -80,6 +93,7 @@ START_TEST(test_second_order) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_cases, test_lengths, test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_cases,  test_lengths,      test_large,
+                            test_errors, test_second_order, NULL};
     return suite_run("sort", tests);
 }
