@@ -77,8 +77,6 @@ libgenesis_sources = \
 	libgenesis/ops/math.c \
 	libgenesis/ops/matmul.c \
 	libgenesis/ops/max_pool.c \
-	libgenesis/ops/nnops.c \
-	libgenesis/ops/nnops.h \
 	libgenesis/ops/norm.c \
 	libgenesis/ops/norm.h \
 	libgenesis/ops/ops.h \
@@ -92,6 +90,8 @@ libgenesis_sources = \
 	libgenesis/ops/softmax.c \
 	libgenesis/ops/sort.c \
 	libgenesis/ops/statistics.c \
+	libgenesis/ops/support.c \
+	libgenesis/ops/support.h \
 	libgenesis/ops/view.c \
 	libgenesis/optim/adam.c \
 	libgenesis/optim/optimizer.c \
@@ -109,6 +109,7 @@ libgenesis_sources = \
 	libgenesis/program/graph.c \
 	libgenesis/program/infer.c \
 	libgenesis/program/instantiate.c \
+	libgenesis/program/kernel.c \
 	libgenesis/program/opcodes.c \
 	libgenesis/program/opcodes.h \
 	libgenesis/program/parse.c \

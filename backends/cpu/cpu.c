@@ -75,7 +75,9 @@ static gn_status info(int32_t ordinal, gn_device_info *out) {
              cpu_kernels_best()->name);
     all.memory_bytes = (uint64_t)sysconf(_SC_PHYS_PAGES) * (uint64_t)sysconf(_SC_PAGESIZE);
     all.units = (uint32_t)sysconf(_SC_NPROCESSORS_ONLN);
-    all.dtypes = (1u << GN_N_DTYPES) - 1;
+#define X(name, value, text, bytes) all.dtypes |= 1u << name;
+    GN_DTYPES(X)
+#undef X
     all.flags = GN_DEVICE_HOST_VISIBLE | GN_DEVICE_CHANNELS_LAST;
     memcpy(out, &all, out->struct_size < sizeof all ? out->struct_size : sizeof all);
     return GN_OK;

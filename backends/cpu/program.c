@@ -47,7 +47,7 @@ static bool makes_value(const gn_insn *insn) {
 /* ---- Checks ---- */
 
 static bool is_register_type(unsigned dtype) {
-    return dtype < GN_N_DTYPES && dtype != GN_F16 && dtype != GN_BF16;
+    return gn_dtype_bytes((int)dtype) > 0 && dtype != GN_F16 && dtype != GN_BF16;
 }
 
 static unsigned register_type(unsigned dtype) {
@@ -71,7 +71,7 @@ static bool insn_is_valid(const gn_program *p, const gn_insn *insn, uint32_t num
     switch (insn->op) {
     case GN_OP_LOAD:
     case GN_OP_LOADX:
-        if (insn->a >= p->n_operands || p->operands[insn->a].dtype >= GN_N_DTYPES)
+        if (insn->a >= p->n_operands || !gn_dtype_bytes(p->operands[insn->a].dtype))
             return false;
         if (p->operands[insn->a].role == GN_INDEX)
             return insn->type == GN_I64;

@@ -129,7 +129,7 @@ gn_status cpu_scatter(gn_device *device, gn_stream *stream, const gn_scatter_cal
     (void)stream;
     if (cpu_is_forked())
         return cpu_fail_forked();
-    if (call->combine > GN_SCATTER_MIN || call->dtype < 0 || call->dtype >= GN_N_DTYPES)
+    if (call->combine > GN_SCATTER_MIN || !gn_dtype_bytes(call->dtype))
         return cpu_fail(GN_E_UNSUPPORTED, call->tag, "scatter: combine %u of dtype %d",
                         call->combine, call->dtype);
     scatter s = {.call = call,

@@ -8,7 +8,7 @@
 #include <genesis/nn.h>
 
 #include "../autograd/autograd.h"
-#include "../ops/nnops.h"
+#include "../ops/support.h"
 
 /* A named place; object may be NULL. */
 typedef struct gn__entry {

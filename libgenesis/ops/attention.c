@@ -4,7 +4,7 @@
  */
 #include <math.h>
 
-#include "nnops.h"
+#include "support.h"
 
 static const char op[] = "scaled_dot_product_attention";
 

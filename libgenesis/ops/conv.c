@@ -10,7 +10,7 @@
  * Each asks for a planned kernel; without one it is a product, reduced over windows that are seen
  * by strides alone (composed_*).
  */
-#include "nnops.h"
+#include "support.h"
 
 typedef enum conv_kind { FORWARD, DATA, WEIGHT } conv_kind;
 

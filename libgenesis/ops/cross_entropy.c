@@ -7,7 +7,7 @@
  *          ignored.  mean: sum of losses / sum of w
  *   dx_c = w (exp(x_c - m - l) - [c == y]) g / (sum of w)
  */
-#include "nnops.h"
+#include "support.h"
 #include "ops.h"
 
 static const char op[] = "cross_entropy";

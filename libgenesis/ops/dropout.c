@@ -3,7 +3,7 @@
  * dropout.c - y = x keep / (1 - p), keep with probability 1 - p. No mask is stored: the gradient is
  * the same function of g, replayed with the same key and offset.
  */
-#include "nnops.h"
+#include "support.h"
 
 static const char op[] = "dropout";
 

@@ -3,7 +3,7 @@
  * embedding.c - rows of a weight by index; the gradient adds rows to places, and is the transpose
  * of the look-up, so that each is the gradient of the other.
  */
-#include "nnops.h"
+#include "support.h"
 #include "ops.h"
 
 static const char op[] = "embedding";

@@ -6,7 +6,7 @@
  */
 #include <math.h>
 
-#include "nnops.h"
+#include "support.h"
 #include "ops.h"
 
 typedef enum loss_id { MSE, L1, BCE, BCE_LOGITS, BCE_LOGITS_POS } loss_id;

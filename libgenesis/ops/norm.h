@@ -5,7 +5,7 @@
 #ifndef GENESIS_OPS_NORM_H
 #define GENESIS_OPS_NORM_H
 
-#include "nnops.h"
+#include "support.h"
 
 enum {
     NORM_RMS = 1,        /* no mean */

@@ -59,16 +59,4 @@ gn_tensor *gn__spread(const char *op, gn_shape shape, int dim, gn_tensor *index,
 
 /* ---- Spaces of reductions */
 
-/* An operand and the space of a reduction: kept dims first, then the reduced ones (in
- * `reduced`). */
-typedef struct gn__space {
-    int n_dims, n_reduced;
-    int64_t size[GN_MAX_DIMS];
-    int dim[GN_MAX_DIMS]; /* which dim of the tensor each one is */
-} gn__space;
-
-gn__space gn__reduction_space(int n_dims, const int64_t *size, const bool *reduced);
-/* t, of the space's shape (broadcast from the right), seen through the space. */
-gn__operand gn__space_operand(const gn__space *space, const gn_tensor *t, int n_dims);
-
 #endif

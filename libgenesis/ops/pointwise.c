@@ -5,6 +5,7 @@
 #include <math.h>
 
 #include "ops.h"
+#include "support.h"
 
 /* ---- Expressions of ops */
 
@@ -132,29 +133,6 @@ typedef struct recorded {
     double params[];
 } recorded;
 
-gn__space gn__reduction_space(int n_dims, const int64_t *size, const bool *reduced) {
-    gn__space s = {.n_dims = n_dims};
-    int n = 0;
-    for (int round = 0; round < 2; round++)
-        for (int d = 0; d < n_dims; d++)
-            if (reduced[d] == (round == 1)) {
-                s.size[n] = size[d];
-                s.dim[n++] = d;
-                s.n_reduced += round;
-            }
-    return s;
-}
-
-gn__operand gn__space_operand(const gn__space *space, const gn_tensor *t, int n_dims) {
-    gn__operand o = {.storage = t->storage, .offset = t->offset};
-    int lead = n_dims - t->n_dims;
-    for (int i = 0; i < space->n_dims; i++) {
-        int d = space->dim[i] - lead;
-        o.stride[i] = d < 0 || (t->size[d] == 1 && space->size[i] != 1) ? 0 : t->stride[d];
-    }
-    return o;
-}
-
 /* The sum of the expression over the dims by which `like` was broadcast: one reduce. */
 static gn_tensor *compute_sum(const application *a, const gn_tensor *like, int n_dims,
                               const int64_t *size) {
@@ -163,18 +141,18 @@ static gn_tensor *compute_sum(const application *a, const gn_tensor *like, int n
     gn_tensor *out = gn__tensor_new(like->storage->device, like->dtype, like->n_dims, like->size);
     if (!program || !out)
         return NULL;
-    bool reduced[GN_TENSOR_MAX_DIMS];
+    unsigned reduced = 0;
     int lead = n_dims - like->n_dims;
     for (int d = 0; d < n_dims; d++)
-        reduced[d] = d < lead || (like->size[d - lead] == 1 && size[d] != 1);
-    gn__space space = gn__reduction_space(n_dims, size, reduced);
+        reduced |= (unsigned)(d < lead || (like->size[d - lead] == 1 && size[d] != 1)) << d;
+    gn__rows space = gn__rows_over(n_dims, size, reduced);
     gn__operand operands[GN__MAX_VARIABLES + 1];
     gn_scalar params[MAX_PARAMS];
     int n = 0;
     for (int k = 0; k < a->n; k++)
         if (gn__expr_uses(a->e, k))
-            operands[n++] = gn__space_operand(&space, a->inputs[k], n_dims);
-    operands[n] = gn__space_operand(&space, out, n_dims);
+            operands[n++] = gn__rows_full(&space, a->inputs[k]);
+    operands[n] = gn__rows_full(&space, out);
     if (program->n_params)
         gn__set_params(program, a->params, params);
     gn__launch call = {.op = a->name,

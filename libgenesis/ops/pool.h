@@ -5,7 +5,7 @@
 #ifndef GENESIS_OPS_POOL_H
 #define GENESIS_OPS_POOL_H
 
-#include "nnops.h"
+#include "support.h"
 
 enum { GN__POOL_PROGRAM_OPERANDS = 3 + GN_MAX_SPATIAL };
 

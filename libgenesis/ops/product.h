@@ -3,7 +3,7 @@
 #ifndef GENESIS_OPS_PRODUCT_H
 #define GENESIS_OPS_PRODUCT_H
 
-#include "nnops.h"
+#include "support.h"
 
 /* c (B.., m, n) = a (B.., m, k) b (B.., k, n) + bias (n): any strides, one dtype, leading dims of a and
  * b broadcast to those of c; bias may be NULL. */

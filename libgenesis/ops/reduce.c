@@ -8,6 +8,7 @@
 #include <math.h>
 
 #include "ops.h"
+#include "support.h"
 
 /* ---- Programs */
 
@@ -47,20 +48,19 @@ static const struct {
     [MIN] = {.name = "min", .kind = GN_MIN, .value = true, .index = true, .no_empty = true},
 };
 
-/* Operands: x, [number of the element], [value], [index]. x is cast to the compute type of `to`. */
-static const gn_program *make_program(reduction r, int from, int to) {
-    gn__builder *b = gn__builder_new(table[r].name, 0);
-    if (!b)
-        return NULL;
+/* Operands: x, [number of the element], [value], [index]. Variant: the dtypes of x and of the value,
+ * and the reduction. */
+static void build(gn__builder *b, const int8_t *v) {
+    int from = v[0], to = v[1];
+    reduction r = (reduction)v[2];
     int type = table[r].as_bool ? GN_BOOL : gn__compute_type(to);
     int x = gn__cast(b, type, gn__load(b, gn__build_operand(b, GN_READ, from)));
     int number = table[r].index ? gn__load(b, gn__build_operand(b, GN_INDEX, GN_I64)) : 0;
     int value_out = table[r].value ? gn__build_operand(b, GN_WRITE, to) : 0;
     int index_out = table[r].index ? gn__build_operand(b, GN_WRITE, GN_I64) : 0;
     int value = table[r].value ? gn__reduce_value(b, table[r].kind, x, 0) : 0;
-    int arg = table[r].kind == GN_MAX   ? GN_ARGMAX
-              : table[r].kind == GN_MIN ? GN_ARGMIN
-                                        : table[r].kind;
+    int kind = table[r].kind;
+    int arg = kind == GN_MAX ? GN_ARGMAX : kind == GN_MIN ? GN_ARGMIN : kind;
     int index = table[r].index ? gn__reduce_value(b, arg, x, number) : 0;
     if (table[r].divides)
         value = gn__emit(b, GN_OP_DIV, value, gn__param(b, type, gn__build_param(b)), 0);
@@ -68,26 +68,17 @@ static const gn_program *make_program(reduction r, int from, int to) {
         gn__store(b, value_out, value);
     if (table[r].index)
         gn__store(b, index_out, index);
-    return gn__builder_finish(b);
 }
 
-static const gn_program *program_for(reduction r, int from, int to) {
-    static _Atomic(const gn_program *) cache[N_REDUCTIONS][GN_N_DTYPES][GN_N_DTYPES];
-    const gn_program *program = atomic_load_explicit(&cache[r][from][to], memory_order_acquire);
-    if (!program) {
-        program = make_program(r, from, to);
-        atomic_store_explicit(&cache[r][from][to], program, memory_order_release);
-    }
-    return program;
-}
+static gn__kernel kernel = {.name = "reduce", .build = build};
 
 /* ---- Dims */
 
-/* Which dims are reduced (none given: all), and the result's shape; false with an error. */
-static bool find_dims(const char *op, const gn_tensor *x, gn_dims dims, bool keepdim, bool *reduced,
-                      gn_shape *result) {
-    for (int d = 0; d < GN_TENSOR_MAX_DIMS; d++)
-        reduced[d] = dims.n == 0;
+/* Bit d of *reduced: dim d is reduced (none given: all are); and the result's shape. False with an
+ * error. */
+static bool find_dims(const char *op, const gn_tensor *x, gn_dims dims, bool keepdim,
+                      unsigned *reduced, gn_shape *result) {
+    *reduced = dims.n == 0 ? ~0u : 0;
     if (dims.n < 0 || dims.n > GN_TENSOR_MAX_DIMS) {
         gn_fail(GN_E_ARGUMENT, op, "%lld dims given", (long long)dims.n);
         return false;
@@ -96,26 +87,24 @@ static bool find_dims(const char *op, const gn_tensor *x, gn_dims dims, bool kee
         int d;
         if (!gn__dim(op, dims.dim[i], x->n_dims, &d))
             return false;
-        if (reduced[d]) {
+        if (*reduced >> d & 1) {
             gn_fail(GN_E_ARGUMENT, op, "dim %d is given twice", d);
             return false;
         }
-        reduced[d] = true;
+        *reduced |= 1u << d;
     }
     *result = (gn_shape){0};
-    for (int d = 0; d < x->n_dims; d++)
-        if (!reduced[d] || keepdim)
-            result->size[result->n++] = reduced[d] ? 1 : x->size[d];
+    for (int d = 0; d < x->n_dims; d++) {
+        bool gone = *reduced >> d & 1;
+        if (!gone || keepdim)
+            result->size[result->n++] = gone ? 1 : x->size[d];
+    }
     return true;
 }
 
 /* The result seen through the space: kept dims have its strides in order, reduced ones 0. */
-static gn__operand result_operand(const gn__space *space, const gn_tensor *out, bool keepdim) {
-    gn__operand o = {.storage = out->storage, .offset = out->offset};
-    int kept = space->n_dims - space->n_reduced;
-    for (int i = 0; i < kept; i++)
-        o.stride[i] = out->stride[keepdim ? space->dim[i] : i];
-    return o;
+static gn__operand result_operand(const gn__rows *space, const gn_tensor *out, bool keepdim) {
+    return keepdim ? gn__rows_full(space, out) : gn__rows_kept(space, out);
 }
 
 /* ---- One reduction, without history */
@@ -131,28 +120,27 @@ typedef struct reduce_call {
 
 static gn_status run(reduce_call *c) {
     const gn_tensor *x = c->x;
-    bool reduced[GN_TENSOR_MAX_DIMS];
+    unsigned reduced;
     gn_shape shape;
     const char *op = table[c->r].name;
     if (gn__failed() || !gn__given(op, x) ||
-        !find_dims(op, x, c->dims, c->keepdim, reduced, &shape))
+        !find_dims(op, x, c->dims, c->keepdim, &reduced, &shape))
         return gn_error_status();
-    gn__space space = gn__reduction_space(x->n_dims, x->size, reduced);
+    gn__rows space = gn__rows_of(x, reduced);
     int kept = space.n_dims - space.n_reduced;
     int64_t n = gn__count(space.n_reduced, space.size + kept);
     if (n == 0 && table[c->r].no_empty)
         return gn_fail(GN_E_ARGUMENT, op,
                        "shape %s has no elements to reduce, and no result for that",
                        gn__shape_of(x));
-    const gn_program *program = program_for(c->r, x->dtype, c->dtype);
     gn__device *device = x->storage->device;
     if (table[c->r].value)
         c->value = gn__tensor_new(device, c->dtype, (int)shape.n, shape.size);
     if (table[c->r].index)
         c->index = gn__tensor_new(device, GN_I64, (int)shape.n, shape.size);
-    if (!program || gn__failed())
+    if (gn__failed())
         return gn_error_status();
-    gn__operand operands[4] = {gn__space_operand(&space, x, x->n_dims)};
+    gn__operand operands[4] = {gn__rows_full(&space, x)};
     int k = 1;
     if (table[c->r].index) {
         operands[k] = gn__operand_index(0);
@@ -166,14 +154,8 @@ static gn_status run(reduce_call *c) {
     if (c->index)
         operands[k++] = result_operand(&space, c->index, c->keepdim);
     gn_scalar param = {.f = (double)n};
-    gn__launch launch = {.op = op,
-                         .program = program,
-                         .n_dims = space.n_dims,
-                         .n_reduced = space.n_reduced,
-                         .size = space.size,
-                         .operands = operands,
-                         .params = &param};
-    return gn__launch_run(device, &launch);
+    return gn__kernel_run(op, device, &kernel, GN__VARIANT(x->dtype, c->dtype, c->r), &space, operands,
+                          &param);
 }
 
 /* ---- History: what the gradients need of the call */

@@ -2,7 +2,7 @@
 /*
  * softmax.c - softmax and log_softmax along any dim, each one row program; so are their gradients.
  */
-#include "nnops.h"
+#include "support.h"
 
 /* ---- y_i = exp(x_i - m) / s, or x_i - m - log s;   m = max_j x_j, s = sum_j exp(x_j - m) */
 

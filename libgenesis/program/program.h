@@ -153,4 +153,28 @@ const gn_program *gn__expr_sum_program(gn__expr *e, const gn__signature *signatu
 /* Text of a program, one instruction a line, for logs and tests; owned by the caller: free(). */
 char *gn__program_text(const gn_program *program);
 
+/* ---- Programs by variant (kernel.c): built at first use, then found without a lock */
+
+enum { GN__KERNEL_VARIANTS = 128 };
+
+/* What tells the variants of a kernel apart: dtypes and flags; 0 says "absent". */
+typedef union gn__variant {
+    int8_t v[8];
+    uint64_t key;
+} gn__variant;
+#define GN__VARIANT(...) ((gn__variant){.v = {__VA_ARGS__}})
+
+typedef struct gn__kernel {
+    const char *name;
+    uint32_t flags; /* GN_PROGRAM_* */
+    void (*build)(gn__builder *b, const int8_t *v);
+    atomic_int n;
+    struct {
+        uint64_t key;
+        const gn_program *program;
+    } cache[GN__KERNEL_VARIANTS];
+} gn__kernel;
+
+const gn_program *gn__kernel_program(gn__kernel *kernel, gn__variant variant);
+
 #endif

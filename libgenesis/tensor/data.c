@@ -10,21 +10,13 @@
 
 /* ---- Within a device */
 
-/* target := cast(source): one program per pair of dtypes. */
-static const gn_program *copy_program(int to, int from) {
-    static _Atomic(const gn_program *) cache[GN_N_DTYPES][GN_N_DTYPES];
-    const gn_program *program = atomic_load_explicit(&cache[to][from], memory_order_acquire);
-    if (program)
-        return program;
-    gn__builder *b = gn__builder_new("copy", 0);
-    if (!b)
-        return NULL;
-    int source = gn__build_operand(b, GN_READ, from), target = gn__build_operand(b, GN_WRITE, to);
+/* target := cast(source). Variant: the dtypes of target and source. */
+static void build_copy(gn__builder *b, const int8_t *v) {
+    int source = gn__build_operand(b, GN_READ, v[1]), target = gn__build_operand(b, GN_WRITE, v[0]);
     gn__store(b, target, gn__load(b, source));
-    program = gn__builder_finish(b);
-    atomic_store_explicit(&cache[to][from], program, memory_order_release);
-    return program;
 }
+
+static gn__kernel copy_kernel = {.name = "copy", .build = build_copy};
 
 static gn_status copy_across(gn_tensor *target, gn_tensor *source);
 
@@ -33,7 +25,7 @@ gn_status gn__copy_data(gn_tensor *target, gn_tensor *source) {
         return gn_error_status();
     if (target->storage->device != source->storage->device)
         return copy_across(target, source);
-    const gn_program *program = copy_program(target->dtype, source->dtype);
+    const gn_program *program = gn__kernel_program(&copy_kernel, GN__VARIANT(target->dtype, source->dtype));
     if (!program)
         return gn_error_status();
     gn__operand operands[2] = {gn__operand_of(source, target->n_dims, target->size),
@@ -46,20 +38,13 @@ gn_status gn__copy_data(gn_tensor *target, gn_tensor *source) {
     return gn__launch_run(target->storage->device, &launch);
 }
 
-static const gn_program *fill_program(int dtype) {
-    static _Atomic(const gn_program *) cache[GN_N_DTYPES];
-    const gn_program *program = atomic_load_explicit(&cache[dtype], memory_order_acquire);
-    if (program)
-        return program;
-    gn__builder *b = gn__builder_new("fill", 0);
-    if (!b)
-        return NULL;
-    int param = gn__build_param(b), target = gn__build_operand(b, GN_WRITE, dtype);
-    gn__store(b, target, gn__param(b, gn__compute_type(dtype), param));
-    program = gn__builder_finish(b);
-    atomic_store_explicit(&cache[dtype], program, memory_order_release);
-    return program;
+/* target := parameter. Variant: the dtype. */
+static void build_fill(gn__builder *b, const int8_t *v) {
+    int param = gn__build_param(b), target = gn__build_operand(b, GN_WRITE, v[0]);
+    gn__store(b, target, gn__param(b, gn__compute_type(v[0]), param));
 }
+
+static gn__kernel fill_kernel = {.name = "fill", .build = build_fill};
 
 /* A double as a scalar of the dtype; false with an error if an integer dtype can't hold it. */
 static bool scalar_of(const char *op, double value, int dtype, gn_scalar *out) {
@@ -83,7 +68,7 @@ gn_status gn__fill_data(gn_tensor *target, double value) {
     gn_scalar scalar;
     if (gn__failed() || !target || !scalar_of("fill", value, target->dtype, &scalar))
         return gn_error_status();
-    const gn_program *program = fill_program(target->dtype);
+    const gn_program *program = gn__kernel_program(&fill_kernel, GN__VARIANT(target->dtype));
     if (!program)
         return gn_error_status();
     gn__operand operand = gn__operand_of(target, target->n_dims, target->size);

@@ -214,14 +214,10 @@ static bool takes_two_words(random_kind kind, int dtype) {
     return kinds[kind].two_words || (dtype == GN_F64 && kind == UNIFORM);
 }
 
-static const gn_program *random_program(random_kind kind, int dtype) {
-    static _Atomic(const gn_program *) cache[N_KINDS][GN_N_DTYPES];
-    const gn_program *program = atomic_load_explicit(&cache[kind][dtype], memory_order_acquire);
-    if (program)
-        return program;
-    gn__builder *b = gn__builder_new(kinds[kind].name, GN_PROGRAM_NO_CONTRACT);
-    if (!b)
-        return NULL;
+/* Variant: the kind and the dtype. */
+static void build(gn__builder *b, const int8_t *v) {
+    random_kind kind = (random_kind)v[0];
+    int dtype = v[1];
     random_build r = {.b = b, .type = gn__compute_type(dtype)};
     if (kinds[kind].integers)
         r.type = GN_I64;
@@ -237,10 +233,9 @@ static const gn_program *random_program(random_kind kind, int dtype) {
     r.first_param = gn__param(b, r.type, gn__build_param(b));
     r.second_param = gn__param(b, r.type, gn__build_param(b));
     gn__store(b, out, gn__cast(b, gn__compute_type(dtype), kinds[kind].build(&r)));
-    program = gn__builder_finish(b);
-    atomic_store_explicit(&cache[kind][dtype], program, memory_order_release);
-    return program;
 }
+
+static gn__kernel kernel = {.name = "random", .flags = GN_PROGRAM_NO_CONTRACT, .build = build};
 
 /* An index operand that numbers the elements of a shape in row-major order, times `times`. */
 gn__operand gn__operand_numbers(int n_dims, const int64_t *size, int64_t start, int64_t times) {
@@ -253,7 +248,7 @@ gn__operand gn__operand_numbers(int n_dims, const int64_t *size, int64_t start, 
 
 static gn_tensor *random_fill(gn_tensor *t, random_kind kind, gn_scalar a, gn_scalar b,
                               gn_generator *generator) {
-    const gn_program *program = t ? random_program(kind, t->dtype) : NULL;
+    const gn_program *program = t ? gn__kernel_program(&kernel, GN__VARIANT(kind, t->dtype)) : NULL;
     if (!program)
         return NULL;
     gn_scalar params[4] = {[2] = a, [3] = b};

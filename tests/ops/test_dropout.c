@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/dropout.c. */
-#include "ops/nnops.h"
+#include "ops/support.h"
 #include "tests/ops/nn_case.h"
 
 enum { N = 4000 };

@@ -1,39 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * nnops.h - what the functions of functional.h share: programs by variant, spaces of row programs,
+ * support.h - what the functions of functional.h share: programs by variant, spaces of row programs,
  * planned kernels on tensors, checks; and the entries that only libgenesis/nn uses.
  */
-#ifndef GENESIS_OPS_NNOPS_H
-#define GENESIS_OPS_NNOPS_H
+#ifndef GENESIS_OPS_SUPPORT_H
+#define GENESIS_OPS_SUPPORT_H
 
 #include <genesis/functional.h>
 
 #include "../autograd/autograd.h"
 #include "../program/program.h"
-
-/* ---- Programs by variant: built at first use, then found without a lock */
-
-enum { GN__KERNEL_VARIANTS = 32 };
-
-/* What tells the variants of a kernel apart: dtypes and flags; 0 says "absent". */
-typedef union gn__variant {
-    int8_t v[8];
-    uint64_t key;
-} gn__variant;
-#define GN__VARIANT(...) ((gn__variant){.v = {__VA_ARGS__}})
-
-typedef struct gn__kernel {
-    const char *name;
-    uint32_t flags; /* GN_PROGRAM_* */
-    void (*build)(gn__builder *b, const int8_t *v);
-    atomic_int n;
-    struct {
-        uint64_t key;
-        const gn_program *program;
-    } cache[GN__KERNEL_VARIANTS];
-} gn__kernel;
-
-const gn_program *gn__kernel_program(gn__kernel *kernel, gn__variant variant);
 
 /* ---- Spaces: the dims of a tensor, some of them moved last to be reduced */
 
@@ -43,9 +19,12 @@ typedef struct gn__rows {
     int64_t size[GN_MAX_DIMS];
 } gn__rows;
 
-/* The space of t; bit d of `reduced` moves dim d last. */
-gn__rows gn__rows_of(const gn_tensor *t, unsigned reduced);
-/* Operands: t has all dims of the tensor; only the kept ones; only the reduced ones. */
+/* The space of a shape; bit d of `reduced` moves dim d last. */
+gn__rows gn__rows_over(int n_dims, const int64_t *size, unsigned reduced);
+static inline gn__rows gn__rows_of(const gn_tensor *t, unsigned reduced) {
+    return gn__rows_over(t->n_dims, t->size, reduced);
+}
+/* Operands: t broadcasts to the shape, from the right; has only the kept dims; only the reduced ones. */
 gn__operand gn__rows_full(const gn__rows *space, const gn_tensor *t);
 gn__operand gn__rows_kept(const gn__rows *space, const gn_tensor *t);
 gn__operand gn__rows_reduced(const gn__rows *space, const gn_tensor *t);

@@ -1,56 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * nnops.c - programs by variant, spaces of row programs, planned kernels on tensors, checks.
+ * support.c - spaces of reductions, planned kernels on tensors, checks.
  */
-#include <pthread.h>
-
-#include "nnops.h"
-
-/* ---- Programs by variant */
-
-/* Guards the appending to all caches. An entry is complete before n says that it is there. */
-static pthread_mutex_t cache_lock = PTHREAD_MUTEX_INITIALIZER;
-
-static const gn_program *find(gn__kernel *kernel, uint64_t key) {
-    int n = atomic_load_explicit(&kernel->n, memory_order_acquire);
-    for (int i = 0; i < n; i++)
-        if (kernel->cache[i].key == key)
-            return kernel->cache[i].program;
-    return NULL;
-}
-
-const gn_program *gn__kernel_program(gn__kernel *kernel, gn__variant variant) {
-    const gn_program *program = find(kernel, variant.key);
-    if (program)
-        return program;
-    gn__builder *b = gn__builder_new(kernel->name, kernel->flags);
-    if (b == NULL)
-        return NULL;
-    kernel->build(b, variant.v);
-    program = gn__builder_finish(b); /* interned: two threads get the same one */
-    if (program == NULL)
-        return NULL;
-    pthread_mutex_lock(&cache_lock);
-    int n = atomic_load_explicit(&kernel->n, memory_order_relaxed);
-    if (n < GN__KERNEL_VARIANTS && find(kernel, variant.key) == NULL) {
-        kernel->cache[n].key = variant.key;
-        kernel->cache[n].program = program;
-        atomic_store_explicit(&kernel->n, n + 1, memory_order_release);
-    }
-    pthread_mutex_unlock(&cache_lock);
-    return program;
-}
+#include "support.h"
 
 /* ---- Spaces */
 
-gn__rows gn__rows_of(const gn_tensor *t, unsigned reduced) {
-    gn__rows space = {.n_dims = t->n_dims};
+gn__rows gn__rows_over(int n_dims, const int64_t *size, unsigned reduced) {
+    gn__rows space = {.n_dims = n_dims};
     int n = 0;
     for (unsigned last = 0; last < 2; last++)
-        for (int d = 0; d < t->n_dims; d++)
+        for (int d = 0; d < n_dims; d++)
             if ((reduced >> d & 1) == last) {
                 space.order[n] = d;
-                space.size[n++] = t->size[d];
+                space.size[n++] = size[d];
                 space.n_reduced += (int)last;
             }
     return space;
@@ -62,8 +25,12 @@ static gn__operand operand_of(const gn_tensor *t) {
 
 gn__operand gn__rows_full(const gn__rows *space, const gn_tensor *t) {
     gn__operand operand = operand_of(t);
-    for (int i = 0; i < space->n_dims; i++)
-        operand.stride[i] = t->stride[space->order[i]];
+    int lead = space->n_dims - t->n_dims;
+    for (int i = 0; i < space->n_dims; i++) {
+        int d = space->order[i] - lead;
+        bool spread = d < 0 || (t->size[d] == 1 && space->size[i] != 1);
+        operand.stride[i] = spread ? 0 : t->stride[d];
+    }
     return operand;
 }
 
