@@ -370,6 +370,9 @@ tests_tensor_test_text_LDADD = $(test_ldadd)
 endif
 
 test_support_sources = \
+	tests/backend/fuzz_plugins.h \
+	tests/backend/fuzz_program.h \
+	tests/backend/fuzz_space.h \
 	tests/backend/kernel_buffer.c \
 	tests/backend/kernel_host.c \
 	tests/backend/kernel_program.c \

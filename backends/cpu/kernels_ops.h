@@ -18,6 +18,12 @@
     X(CEIL, FN(ceil)(x))                                                                           \
     X(TRUNC, FN(trunc)(x))                                                                         \
     X(RINT, FN(rint)(x))                                                                           \
+    X(ERF, OWN(erf)(x))                                                                            \
+    X(LGAMMA, OWN(cpu_lgamma)(x))                                                                  \
+    X(DIGAMMA, OWN(cpu_digamma)(x))
+
+/* Functions of the C library, whose vector forms round otherwise than the scalar ones. */
+#define CPU_FLOAT_LIBRARY(X)                                                                       \
     X(EXP, FN(exp)(x))                                                                             \
     X(EXP2, FN(exp2)(x))                                                                           \
     X(EXPM1, FN(expm1)(x))                                                                         \
@@ -37,10 +43,11 @@
     X(ASINH, FN(asinh)(x))                                                                         \
     X(ACOSH, FN(acosh)(x))                                                                         \
     X(ATANH, FN(atanh)(x))                                                                         \
-    X(ERF, OWN(erf)(x))                                                                            \
-    X(ERFC, FN(erfc)(x))                                                                           \
-    X(LGAMMA, OWN(cpu_lgamma)(x))                                                                  \
-    X(DIGAMMA, OWN(cpu_digamma)(x))
+    X(ERFC, FN(erfc)(x))
+
+#define CPU_FLOAT_LIBRARY_2(X)                                                                     \
+    X(POW, FN(pow)(x, y))                                                                          \
+    X(ATAN2, FN(atan2)(x, y))
 
 #define CPU_FLOAT_BINARY(X)                                                                        \
     X(ADD, x + y)                                                                                  \
@@ -50,10 +57,8 @@
     X(FLOORDIV, FN(floor)(x / y))                                                                  \
     X(FMOD, FN(fmod)(x, y))                                                                        \
     X(REMAINDER, OWN(remainder)(x, y))                                                             \
-    X(POW, FN(pow)(x, y))                                                                          \
     X(MIN, x < y || x != x ? x : y)                                                                \
-    X(MAX, x > y || x != x ? x : y)                                                                \
-    X(ATAN2, FN(atan2)(x, y))
+    X(MAX, x > y || x != x ? x : y)
 
 /* MIN and MAX of GN_PROGRAM_NO_CONTRACT, where -0 < +0. */
 #define CPU_FLOAT_STRICT(X)                                                                        \
