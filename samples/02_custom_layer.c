@@ -21,6 +21,8 @@ static const gn_module_class custom = {
 
 static gn_module *custom_layer_new(int64_t in, int64_t out) {
     custom_layer *self = (custom_layer *)gn_module_new(&custom);
+    if (!self)
+        return NULL;
     self->weight = gn_parameter(self, "weight", gn_randn(out, in));
     self->bias = gn_parameter(self, "bias", gn_zeros(out));
     self->activation = gn_child(self, "activation", gn_nn_relu());
