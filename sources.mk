@@ -118,6 +118,7 @@ libgenesis_sources = \
 	libgenesis/program/text.c \
 	libgenesis/program/types.c \
 	libgenesis/runtime/allocator.c \
+	libgenesis/runtime/elf.c \
 	libgenesis/runtime/fallback.c \
 	libgenesis/runtime/handles.c \
 	libgenesis/runtime/host.c \
@@ -263,6 +264,7 @@ unit_tests = \
 	tests/nn/test_init \
 	tests/nn/test_layers \
 	tests/nn/test_module \
+	tests/nn/test_training \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
 	tests/ops/test_copy \
@@ -326,6 +328,7 @@ tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
+tests_nn_test_training_LDADD = $(test_ldadd)
 tests_ops_test_attention_LDADD = $(test_ldadd)
 tests_ops_test_conv_LDADD = $(test_ldadd)
 tests_ops_test_copy_LDADD = $(test_ldadd)
@@ -486,11 +489,14 @@ project_tests = \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
+	tests/project/test_readme.sh \
+	tests/project/test_reference_trains.sh \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh
 
 man_pages = \
+	docs/man/genesis-bench.1 \
 	docs/man/genesis-fashion-mnist.1 \
 	docs/man/genesis.1
 
@@ -548,6 +554,8 @@ extra_files = \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
+	tests/project/test_readme.sh \
+	tests/project/test_reference_trains.sh \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh \

@@ -60,6 +60,8 @@ typedef struct gn_memory_stats {
 } gn_memory_stats;
 
 GN_API gn_status gn_memory_stats_get(const char *device, gn_memory_stats *out);
+/* The same as a line of text. Malloc'ed: free() it. */
+GN_API char *gn_memory_text(const char *device);
 GN_API gn_status gn_memory_peak_reset(const char *device);
 
 /* Gives cached, unused memory back to the backend. */

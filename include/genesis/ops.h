@@ -26,10 +26,11 @@ extern "C" {
 #undef GN_BINARY
 
 /* condition ? a : b, by elements; the condition is true where it is not 0. The scalar forms take a
- * number for a, for b, or for both. */
+ * number for a, for b, or for both (which gives float32). */
 GN_API gn_tensor *gn_where(gn_tensor *condition, gn_tensor *a, gn_tensor *b);
 GN_API gn_tensor *gn_where_scalar_a(gn_tensor *condition, double a, gn_tensor *b);
 GN_API gn_tensor *gn_where_scalar_b(gn_tensor *condition, gn_tensor *a, double b);
+GN_API gn_tensor *gn_where_scalars(gn_tensor *condition, double a, double b);
 
 /* min(max(x, low), high); bounds that are not given are open. The gradient is 1 on the bounds. */
 GN_API gn_tensor *gn_clamp(gn_tensor *x, gn_optional low, gn_optional high);
@@ -58,7 +59,9 @@ GN_API gn_tensor *gn_sub_(gn_tensor *a, gn_tensor *b);
 GN_API gn_tensor *gn_mul_(gn_tensor *a, gn_tensor *b);
 GN_API gn_tensor *gn_div_(gn_tensor *a, gn_tensor *b);
 GN_API gn_tensor *gn_add_scalar_(gn_tensor *x, double s);
+GN_API gn_tensor *gn_sub_scalar_(gn_tensor *x, double s);
 GN_API gn_tensor *gn_mul_scalar_(gn_tensor *x, double s);
+GN_API gn_tensor *gn_div_scalar_(gn_tensor *x, double s);
 GN_API gn_tensor *gn_relu_(gn_tensor *x);
 GN_API gn_tensor *gn_clamp_(gn_tensor *x, gn_optional low, gn_optional high);
 
@@ -135,7 +138,8 @@ GN_API gn_tensor *gn_sum_to_shape(gn_tensor *x, gn_shape shape);
 /* ---- Products of matrices */
 
 /* (.., m, k) (.., k, n) -> (.., m, n), leading dims broadcast; a vector is a row on the left, a
- * column on the right, and its dim goes from the result; two vectors give their dot product. */
+ * column on the right, and its dim goes from the result; two vectors give their dot product. Both
+ * have the same dtype. */
 GN_API gn_tensor *gn_matmul(gn_tensor *a, gn_tensor *b);
 GN_API gn_tensor *gn_mm(gn_tensor *a, gn_tensor *b);    /* 2-dim only */
 GN_API gn_tensor *gn_bmm(gn_tensor *a, gn_tensor *b);   /* 3-dim only */

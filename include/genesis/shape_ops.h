@@ -34,6 +34,7 @@ GN_API gn_tensor *gn_flatten(gn_tensor *x, int64_t start);   /* dims start .. la
 GN_API gn_tensor *gn_flatten_range(gn_tensor *x, int64_t start, int64_t end); /* end inclusive */
 GN_API gn_tensor *gn_squeeze(gn_tensor *x);                  /* view without dims of size 1 */
 GN_API gn_tensor *gn_squeeze_dim(gn_tensor *x, int64_t dim); /* view; x if the size is not 1 */
+GN_API gn_tensor *gn_squeeze_dims(gn_tensor *x, gn_dims dims); /* view without those of size 1 */
 GN_API gn_tensor *gn_unsqueeze(gn_tensor *x, int64_t dim);   /* view with a new dim of size 1 */
 GN_API gn_tensor *gn_select(gn_tensor *x, int64_t dim, int64_t index); /* view without the dim */
 GN_API gn_tensor *gn_narrow(gn_tensor *x, int64_t dim, int64_t start, int64_t length); /* view */
@@ -52,10 +53,16 @@ GN_API gn_tensor *gn_stack(gn_tensor *const *tensors, int64_t n, int64_t dim);
 /* Views of `size` along the dim, the last one perhaps smaller, written to out (room for `room`).
  * Returns their number, or a negative status. */
 GN_API int64_t gn_split(gn_tensor *x, int64_t size, int64_t dim, gn_tensor **out, int64_t room);
+/* Views of n given sizes, which add up to that of the dim. */
+GN_API int64_t gn_split_sizes(gn_tensor *x, const int64_t *sizes, int64_t n, int64_t dim,
+                              gn_tensor **out);
 GN_API int64_t gn_chunk(gn_tensor *x, int64_t chunks, int64_t dim, gn_tensor **out, int64_t room);
 GN_API int64_t gn_unbind(gn_tensor *x, int64_t dim, gn_tensor **out, int64_t room);
 
+/* Each slice along the dim so many times; _by: slice i repeats[i] times (a vector of integers, or
+ * one for all), waits for the device. */
 GN_API gn_tensor *gn_repeat_interleave(gn_tensor *x, int64_t repeats, int64_t dim);
+GN_API gn_tensor *gn_repeat_interleave_by(gn_tensor *x, gn_tensor *repeats, int64_t dim);
 GN_API gn_tensor *gn_flip(gn_tensor *x, gn_dims dims);
 /* Zeros or `value` around x: before[i] and after[i] elements for each dim, outermost first; negative
  * numbers crop. */

@@ -55,21 +55,23 @@ static gn_tensor *make_labels(const gn__idx *labels) {
     const unsigned char *label = labels->data;
     for (int64_t i = 0; i < labels->count; i++)
         if (label[i] >= CLASSES)
-            return gn__fail_null(GN_E_FORMAT, op, "label %d of image %lld: there are %d classes",
-                                 label[i], (long long)i, CLASSES);
+            return gn__fail_null(GN_E_FORMAT, op,
+                                 "label %d of image %lld: there are %d classes; %s", label[i],
+                                 (long long)i, CLASSES, hint);
     return gn_tensor_from(labels->data, GN_U8, labels->shape, &options);
 }
 
 static gn_dataset *make_dataset(const gn__idx *images, const gn__idx *labels) {
     const int64_t *size = images->shape.size;
     if (images->dtype != GN_U8 || images->shape.n != 3 || size[1] != SIDE || size[2] != SIDE)
-        return gn__fail_null(GN_E_FORMAT, op, "the images are %s %s, not uint8 (N, 28, 28)",
+        return gn__fail_null(GN_E_FORMAT, op, "the images are %s %s, not uint8 (N, 28, 28); %s",
                              gn_dtype_name(images->dtype),
-                             gn__shape_text((int)images->shape.n, size));
+                             gn__shape_text((int)images->shape.n, size), hint);
     if (labels->dtype != GN_U8 || labels->shape.n != 1 || labels->count != size[0])
-        return gn__fail_null(
-            GN_E_FORMAT, op, "the labels are %s %s, not uint8 (%lld)", gn_dtype_name(labels->dtype),
-            gn__shape_text((int)labels->shape.n, labels->shape.size), (long long)size[0]);
+        return gn__fail_null(GN_E_FORMAT, op, "the labels are %s %s, not uint8 (%lld); %s",
+                             gn_dtype_name(labels->dtype),
+                             gn__shape_text((int)labels->shape.n, labels->shape.size),
+                             (long long)size[0], hint);
     gn_scope scope = gn_scope_begin();
     gn_tensor *y = make_labels(labels), *x = y ? make_images(images) : NULL;
     return gn_scope_end_with(scope, x ? gn_tensor_dataset(x, y) : NULL);

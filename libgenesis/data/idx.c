@@ -6,6 +6,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -20,28 +22,40 @@ enum { MAX_EXPANSION = 1032, CHUNK = 1 << 20, BUFFER = 1 << 17 };
 static const char op[] = "read_idx";
 
 typedef struct reader {
-    const char *path;
+    const char *path, *hint; /* what to do about a file that is no good, or NULL */
     gzFile file;
     int64_t file_bytes;
 } reader;
 
-static gn_status damaged(const reader *r, const char *why) {
-    return gn_fail(GN_E_FORMAT, op, "%s: %s", r->path, why);
+GN_PRINTF(3, 4)
+static gn_status refuse(const reader *r, gn_status status, const char *format, ...) {
+    char why[256];
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(why, sizeof why, format, arguments);
+    va_end(arguments);
+    return gn_fail(status, op, "%s: %s%s%s", r->path, why, r->hint ? "; " : "",
+                   r->hint ? r->hint : "");
+}
+
+/* What zlib says of its last failure, without the name that it gives the file. */
+static const char *zlib_error(const reader *r, int *code) {
+    const char *text = gzerror(r->file, code), *end = strstr(text, ">: ");
+    return end ? end + 3 : text;
 }
 
 /* ---- Bytes */
 
-static gn_status open_reader(reader *r, const char *hint) {
+static gn_status open_reader(reader *r) {
     struct stat info;
     int fd = open(r->path, O_RDONLY | O_CLOEXEC);
     if (fd < 0) {
         int cause = errno;
-        return gn_fail(cause == ENOENT ? GN_E_NOT_FOUND : GN_E_IO, op, "%s: %s%s%s", r->path,
-                       strerror(cause), hint ? "; " : "", hint ? hint : "");
+        return refuse(r, cause == ENOENT ? GN_E_NOT_FOUND : GN_E_IO, "%s", strerror(cause));
     }
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
         close(fd);
-        return gn_fail(GN_E_IO, op, "%s: is not a regular file", r->path);
+        return refuse(r, GN_E_IO, "is not a regular file");
     }
     r->file_bytes = info.st_size;
     r->file = gzdopen(fd, "rb");
@@ -60,13 +74,12 @@ static gn_status read_bytes(const reader *r, void *target, int64_t bytes) {
         int n = gzread(r->file, at, bytes < CHUNK ? (unsigned)bytes : CHUNK);
         if (n < 0) {
             int code;
-            const char *why = gzerror(r->file, &code);
-            return gn_fail(code == Z_ERRNO ? GN_E_IO : GN_E_FORMAT, op, "%s: %s", r->path,
-                           code == Z_ERRNO ? strerror(errno) : why);
+            const char *why = zlib_error(r, &code);
+            return refuse(r, code == Z_ERRNO ? GN_E_IO : GN_E_FORMAT, "%s",
+                          code == Z_ERRNO ? strerror(errno) : why);
         }
         if (n == 0)
-            return gn_fail(GN_E_FORMAT, op, "%s: ends too early: bytes missing: %lld", r->path,
-                           (long long)bytes);
+            return refuse(r, GN_E_FORMAT, "ends too early: bytes missing: %lld", (long long)bytes);
         at += n;
         bytes -= n;
     }
@@ -79,9 +92,9 @@ static gn_status expect_end(const reader *r) {
     char byte;
     int n = gzread(r->file, &byte, 1), code;
     if (n > 0)
-        return damaged(r, "goes on after the last element");
-    const char *why = gzerror(r->file, &code);
-    return n < 0 || code == Z_BUF_ERROR ? damaged(r, why) : GN_OK;
+        return refuse(r, GN_E_FORMAT, "goes on after the last element");
+    const char *why = zlib_error(r, &code);
+    return n < 0 || code == Z_BUF_ERROR ? refuse(r, GN_E_FORMAT, "%s", why) : GN_OK;
 }
 
 /* ---- The header */
@@ -110,10 +123,10 @@ static gn_status read_header(const reader *r, gn__idx *out, int64_t *bytes) {
         return gn_error_status();
     out->dtype = dtype_of_code(magic[2]);
     if (magic[0] != 0 || magic[1] != 0 || out->dtype == 0)
-        return damaged(r, "is no IDX file: it does not start with 0, 0 and a type");
+        return refuse(r, GN_E_FORMAT, "is no IDX file: it does not start with 0, 0 and a type");
     if (magic[3] > GN_TENSOR_MAX_DIMS)
-        return gn_fail(GN_E_FORMAT, op, "%s: has %d dims, more than the %d of a tensor", r->path,
-                       magic[3], GN_TENSOR_MAX_DIMS);
+        return refuse(r, GN_E_FORMAT, "has %d dims, more than the %d of a tensor", magic[3],
+                      GN_TENSOR_MAX_DIMS);
     out->shape.n = magic[3];
     out->count = 1;
     bool fits = true, empty = false;
@@ -132,9 +145,9 @@ static gn_status read_header(const reader *r, gn__idx *out, int64_t *bytes) {
         *bytes = 0;
     int64_t most;
     if (!fits || (gn__mul(r->file_bytes, MAX_EXPANSION, &most) && *bytes > most))
-        return gn_fail(GN_E_FORMAT, op, "%s: its %lld bytes can't hold a tensor %s", r->path,
-                       (long long)r->file_bytes,
-                       gn__shape_text((int)out->shape.n, out->shape.size));
+        return refuse(r, GN_E_FORMAT, "its %lld bytes can't hold a tensor %s",
+                      (long long)r->file_bytes,
+                      gn__shape_text((int)out->shape.n, out->shape.size));
     return GN_OK;
 }
 
@@ -156,10 +169,10 @@ static void swap_bytes(unsigned char *data, int64_t count, size_t width) {
 /* ---- Whole files */
 
 gn_status gn__idx_read(const char *path, const char *hint, gn__idx *out) {
-    reader r = {.path = path};
+    reader r = {.path = path, .hint = hint};
     int64_t bytes = 0;
     *out = (gn__idx){.data = NULL};
-    if (open_reader(&r, hint) != GN_OK)
+    if (open_reader(&r) != GN_OK)
         return gn_error_status();
     if (read_header(&r, out, &bytes) == GN_OK) {
         out->data = malloc(bytes ? (size_t)bytes : 1);

@@ -293,7 +293,8 @@ static bool check_geometry(const char *op, const gn_conv_attr *a) {
                a->padding[d] <= GN__MAX_STEP;
     if (!good)
         gn_fail(GN_E_ARGUMENT, op,
-                "stride, dilation and groups must be at least 1, and padding at least 0");
+                "stride, dilation and groups must be from 1, and padding from 0, to %d",
+                GN__MAX_STEP);
     return good;
 }
 

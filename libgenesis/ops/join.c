@@ -116,14 +116,19 @@ gn_tensor *gn_stack(gn_tensor *const *tensors, int64_t n, int64_t dim) {
 
 typedef struct split {
     int dim;
-    bool drops_dim; /* unbind */
-    int64_t size;   /* of all parts but the last */
+    bool drops_dim;       /* unbind */
+    int64_t size;         /* of all parts but the last; .. */
+    const int64_t *sizes; /* .. or of each, unless NULL; in a node they follow the struct */
 } split;
+
+/* The size of a part, when so many elements of the dim are left. */
+static int64_t part_size(const split *s, int64_t part, int64_t left) {
+    return s->sizes ? s->sizes[part] : left < s->size ? left : s->size;
+}
 
 static gn_tensor *zeros_for_part(const gn__node *node, const split *s, int part, gn_tensor *like) {
     gn_shape shape = shape_from(node->inputs[0].n_dims, node->inputs[0].size);
-    int64_t left = shape.size[s->dim] - part * s->size;
-    shape.size[s->dim] = left < s->size ? left : s->size;
+    shape.size[s->dim] = part_size(s, part, shape.size[s->dim] - part * s->size);
     for (int d = s->dim; s->drops_dim && d + 1 < shape.n; d++)
         shape.size[d] = shape.size[d + 1];
     shape.n -= s->drops_dim;
@@ -152,17 +157,19 @@ static int64_t split_into(const char *op, gn_tensor *x, const split *s, int64_t 
         return gn_fail(GN_E_ARGUMENT, op, "%s gives %lld parts, but there is room for %lld",
                        gn__shape_of(x), (long long)n, (long long)room);
     bool recorded = gn__recording(1, &x), was = gn_set_grad_enabled(false);
-    for (int64_t k = 0; k < n && !gn__failed(); k++) {
-        int64_t left = x->size[s->dim] - k * s->size;
-        out[k] = s->drops_dim ? gn_select(x, s->dim, k)
-                              : gn_narrow(x, s->dim, k * s->size, left < s->size ? left : s->size);
+    for (int64_t k = 0, start = 0, size; k < n && !gn__failed(); k++, start += size) {
+        size = part_size(s, k, x->size[s->dim] - start);
+        out[k] = s->drops_dim ? gn_select(x, s->dim, k) : gn_narrow(x, s->dim, start, size);
     }
     gn_set_grad_enabled(was);
+    size_t list = s->sizes ? (size_t)n * sizeof *s->sizes : 0;
     if (recorded && n > 0 && !gn__failed()) {
-        gn__node *node = gn__record_outputs(&split_node, (int)n, out, 1, &x, sizeof *s);
+        gn__node *node = gn__record_outputs(&split_node, (int)n, out, 1, &x, sizeof *s + list);
         if (node) {
             node->name = op;
-            *(split *)node->data = *s;
+            split *kept = node->data;
+            *kept = *s;
+            kept->sizes = list ? memcpy(kept + 1, s->sizes, list) : NULL;
         }
     }
     return gn__failed() ? gn_error_status() : n;
@@ -186,6 +193,22 @@ int64_t gn_split(gn_tensor *x, int64_t size, int64_t dim, gn_tensor **out, int64
                        (long long)size);
     int64_t n = x->size[d] / size + (x->size[d] % size != 0);
     return split_into("split", x, &(split){.dim = d, .size = size}, n > 0 ? n : 1, out, room);
+}
+
+int64_t gn_split_sizes(gn_tensor *x, const int64_t *sizes, int64_t n, int64_t dim,
+                       gn_tensor **out) {
+    int d;
+    if (!splittable("split", x, dim, &d))
+        return gn_error_status();
+    int64_t sum = 0;
+    bool fits = sizes && n > 0;
+    for (int64_t k = 0; fits && k < n; k++)
+        fits = sizes[k] >= 0 && gn__add(sum, sizes[k], &sum);
+    if (!fits || sum != x->size[d])
+        return gn_fail(GN_E_ARGUMENT, "split",
+                       "%lld sizes must be 0 or more and add up to %lld, the size of dim %d of %s",
+                       (long long)n, (long long)x->size[d], d, gn__shape_of(x));
+    return split_into("split", x, &(split){.dim = d, .sizes = sizes}, n, out, n);
 }
 
 int64_t gn_chunk(gn_tensor *x, int64_t chunks, int64_t dim, gn_tensor **out, int64_t room) {

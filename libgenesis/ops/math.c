@@ -59,6 +59,14 @@ gn_tensor *gn_where_scalar_b(gn_tensor *condition, gn_tensor *a, double b) {
     return gn__apply(&op, 2, (gn_tensor *[]){condition, a}, &b);
 }
 
+gn_tensor *gn_where_scalars(gn_tensor *condition, double a, double b) {
+    if (gn__failed() || !gn__given("where", condition))
+        return NULL;
+    const gn_tensor_options options = {
+        .struct_size = sizeof options, .device = gn_device_of(condition), .dtype = GN_F32};
+    return gn_where_scalar_a(condition, a, gn_scalar_tensor(b, &options));
+}
+
 /* The op for the bounds that are given, and their values. NULL: none is. */
 static gn__op *clamp_op(gn_optional low, gn_optional high, double *params) {
     static gn__op both = {.name = "clamp",
@@ -117,15 +125,17 @@ IN_PLACE(gn_mul_, "a * b")
 IN_PLACE(gn_div_, "a / b")
 #undef IN_PLACE
 
-gn_tensor *gn_add_scalar_(gn_tensor *x, double s) {
-    static gn__op op = {.name = "add_scalar_", .text = "x + s", .variables = "x", .params = "s"};
-    return gn__apply_in_place(&op, 1, &x, &s);
-}
-
-gn_tensor *gn_mul_scalar_(gn_tensor *x, double s) {
-    static gn__op op = {.name = "mul_scalar_", .text = "x * s", .variables = "x", .params = "s"};
-    return gn__apply_in_place(&op, 1, &x, &s);
-}
+#define IN_PLACE_SCALAR(function, expression)                                                      \
+    gn_tensor *function(gn_tensor *x, double s) {                                                  \
+        static gn__op op = {                                                                       \
+            .name = &#function[3], .text = expression, .variables = "x", .params = "s"};           \
+        return gn__apply_in_place(&op, 1, &x, &s);                                                 \
+    }
+IN_PLACE_SCALAR(gn_add_scalar_, "x + s")
+IN_PLACE_SCALAR(gn_sub_scalar_, "x - s")
+IN_PLACE_SCALAR(gn_mul_scalar_, "x * s")
+IN_PLACE_SCALAR(gn_div_scalar_, "x / s")
+#undef IN_PLACE_SCALAR
 
 gn_tensor *gn_relu_(gn_tensor *x) {
     static gn__op op = {

@@ -69,11 +69,8 @@ static gn_tensor *matmul_nd(gn_tensor *a, gn_tensor *b) {
     gn_tensor *inputs[] = {a, b};
     if (gn__failed() || !gn__common_device(op, 2, inputs))
         return NULL;
-    gn_dtype dtype = (gn_dtype)gn__promote(a->dtype, b->dtype);
-    inputs[0] = gn_cast(a, dtype);
-    inputs[1] = gn_cast(b, dtype);
-    gn_tensor *c = gn__failed() ? NULL : product(inputs[0], inputs[1]);
-    if (c == NULL || !gn_dtype_is_float(dtype) || !gn__recording(2, inputs))
+    gn_tensor *c = product(a, b);
+    if (c == NULL || !gn_dtype_is_float(c->dtype) || !gn__recording(2, inputs))
         return c;
     gn__node *node = gn__record(&matmul_node, c, 2, inputs, 0);
     for (int i = 0; node && i < 2; i++)
@@ -88,6 +85,11 @@ gn_tensor *gn_matmul(gn_tensor *a, gn_tensor *b) {
     if (a->n_dims == 0 || b->n_dims == 0)
         return gn__fail_null(GN_E_ARGUMENT, "matmul", "shapes %s and %s: both need at least 1 dim",
                              gn__shape_of(a), gn__shape_of(b));
+    if (a->dtype != b->dtype)
+        return gn__fail_null(GN_E_ARGUMENT, "matmul",
+                             "%s %s and %s %s: convert one of them with gn_cast",
+                             gn_dtype_name((gn_dtype)a->dtype), gn__shape_of(a),
+                             gn_dtype_name((gn_dtype)b->dtype), gn__shape_of(b));
     bool row = a->n_dims == 1, column = b->n_dims == 1;
     gn_tensor *c = matmul_nd(row ? gn_unsqueeze(a, 0) : a, column ? gn_unsqueeze(b, 1) : b);
     if (row && c)

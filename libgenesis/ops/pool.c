@@ -33,7 +33,8 @@ static bool check_window(const char *op, const gn_pool_attr *a, int d) {
     const int64_t numbers[] = {a->kernel[d], a->stride[d], a->dilation[d]};
     for (size_t i = 0; i < GN_LENGTH(numbers); i++)
         if (numbers[i] < 1 || numbers[i] > GN__MAX_STEP) {
-            gn_fail(GN_E_ARGUMENT, op, "kernel, stride and dilation must be at least 1");
+            gn_fail(GN_E_ARGUMENT, op, "kernel, stride and dilation must be from 1 to %d",
+                    GN__MAX_STEP);
             return false;
         }
     if (a->padding[d] < 0 || a->padding[d] > ((a->kernel[d] - 1) * a->dilation[d] + 1) / 2) {

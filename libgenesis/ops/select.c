@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * select.c - results whose size depends on the values: nonzero, masked_select, bincount.
+ * select.c - results whose size depends on the values: nonzero, masked_select, bincount,
+ * repeat_interleave_by.
  *
  * They wait for the device. nonzero reads the flags and counts on the host, since what follows
  * can't begin before its size is known there anyway.
@@ -97,4 +98,51 @@ gn_tensor *gn_bincount(gn_tensor *x, gn_tensor *weights, int64_t minlength) {
     }
     gn_tensor *t[] = {index, weights};
     return gn__together("bincount", 2, t) ? gn__spread("bincount", shape, 0, t[0], t[1]) : NULL;
+}
+
+/* ---- repeat_interleave_by: the slices of x at 0 repeats[0] times, at 1 repeats[1] times, .. */
+
+/* The number of slices in the result; -1 with an error. */
+static int64_t repeated_size(const char *op, const int64_t *repeats, int64_t n, int64_t step) {
+    int64_t sum = 0;
+    for (int64_t i = 0; i < n; i++)
+        if (repeats[i * step] < 0) {
+            gn_fail(GN_E_ARGUMENT, op, "%lld repeats: at least 0", (long long)repeats[i * step]);
+            return -1;
+        } else if (!gn__add(sum, repeats[i * step], &sum)) {
+            gn_fail(GN_E_MEMORY, op, "there are more repeats than can be addressed");
+            return -1;
+        }
+    return sum;
+}
+
+gn_tensor *gn_repeat_interleave_by(gn_tensor *x, gn_tensor *repeats, int64_t dim) {
+    static const char op[] = "repeat_interleave";
+    int d;
+    gn_tensor *counts = gn__index_tensor(op, repeats), *both[] = {x, counts}, *index = NULL;
+    if (!counts || !gn__given(op, x) || !gn__dim(op, dim, x->n_dims, &d))
+        return NULL;
+    gn__device *device = gn__common_device(op, 2, both);
+    x = x->n_dims ? x : gn_reshape(x, 1);
+    if (!device || !x)
+        return NULL;
+    int64_t n = x->size[d], step = counts->count == 1 ? 0 : 1;
+    if (counts->n_dims > 1 || (step && counts->count != n))
+        return gn__fail_null(GN_E_ARGUMENT, op,
+                             "repeats %s do not fit dim %d of shape %s: it needs 1 or %lld",
+                             gn__shape_of(counts), d, gn__shape_of(x), (long long)n);
+    int64_t *count = gn__alloc_array((size_t)counts->count + 1, sizeof *count), *rows = NULL;
+    if (count && !gn_copy_out(counts, count, GN_I64, counts->count)) {
+        int64_t size = repeated_size(op, count, n, step), k = 0;
+        index = size < 0 ? NULL : gn__tensor_new(device, GN_I64, 1, &size);
+        rows = index ? gn__alloc_array((size_t)size + 1, sizeof *rows) : NULL;
+        for (int64_t i = 0; rows && i < n; i++)
+            for (int64_t j = 0; j < count[i * step]; j++)
+                rows[k++] = i;
+        if (rows)
+            gn__copy_in_data(index, rows, GN_I64, size);
+    }
+    free(count);
+    free(rows);
+    return gn__failed() ? NULL : gn_index_select(x, d, index);
 }

@@ -334,17 +334,28 @@ gn_tensor *gn_flatten_range(gn_tensor *t, int64_t start, int64_t end) {
 
 gn_tensor *gn_flatten(gn_tensor *t, int64_t start) { return gn_flatten_range(t, start, -1); }
 
-gn_tensor *gn_squeeze(gn_tensor *t) {
+gn_tensor *gn_squeeze_dims(gn_tensor *t, gn_dims dims) {
+    bool given[GN_TENSOR_MAX_DIMS] = {false};
     if (!ready("squeeze", t))
         return NULL;
+    for (int i = 0; i < dims.n; i++) {
+        int d;
+        if (!gn__dim("squeeze", dims.dim[i], t->n_dims, &d))
+            return NULL;
+        if (given[d])
+            return gn__fail_null(GN_E_ARGUMENT, "squeeze", "dim %d is given twice", d);
+        given[d] = true;
+    }
     geometry g = {.offset = t->offset};
     for (int d = 0; d < t->n_dims; d++)
-        if (t->size[d] != 1) {
+        if (t->size[d] != 1 || (dims.n && !given[d])) {
             g.size[g.n_dims] = t->size[d];
             g.stride[g.n_dims++] = t->stride[d];
         }
     return view_of(t, &g, &view_node, 0, NULL);
 }
+
+gn_tensor *gn_squeeze(gn_tensor *t) { return gn_squeeze_dims(t, (gn_dims){.n = 0}); }
 
 gn_tensor *gn_squeeze_dim(gn_tensor *t, int64_t dim) {
     int d;

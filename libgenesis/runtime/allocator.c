@@ -432,6 +432,23 @@ gn_status gn_memory_stats_get(const char *text, gn_memory_stats *out) {
     return GN_OK;
 }
 
+char *gn_memory_text(const char *text) {
+    gn_memory_stats stats;
+    char bytes[4][32], line[256];
+    if (gn_memory_stats_get(text, &stats) != GN_OK)
+        return NULL;
+    snprintf(line, sizeof line,
+             "tensors use %s (at most %s) of %s reserved (at most %s); %llu allocations, %llu of "
+             "them by the backend",
+             bytes_text(bytes[0], stats.allocated), bytes_text(bytes[1], stats.allocated_peak),
+             bytes_text(bytes[2], stats.reserved), bytes_text(bytes[3], stats.reserved_peak),
+             (unsigned long long)stats.allocations, (unsigned long long)stats.backend_allocations);
+    char *copy = strdup(line);
+    if (copy == NULL)
+        gn_fail(GN_E_MEMORY, "memory_text", "no memory for a line of text");
+    return copy;
+}
+
 gn_status gn_memory_peak_reset(const char *text) {
     if (gn__failed())
         return gn_error_status();

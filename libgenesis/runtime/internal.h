@@ -47,6 +47,9 @@ bool gn__plugin_name_fits(const char *name, size_t length);
 /* The plugin of a backend, from the search path at its first use. NULL with a reason. */
 gn__plugin *gn__plugin_find(const char *name, gn__reason *why);
 
+/* Whether a shared object of so many bytes ends before what its header promises. */
+bool gn__elf_is_cut_off(const char *path, uint64_t file_bytes);
+
 /* The plugin in a file. NULL with a reason. */
 gn__plugin *gn__plugin_load(const char *path, const char *name, gn__reason *why);
 

@@ -124,6 +124,10 @@ gn__plugin *gn__plugin_load(const char *path, const char *name, gn__reason *why)
     gn__plugin *plugin = find_loaded(name, &file);
     if (plugin)
         return plugin;
+    if (gn__elf_is_cut_off(path, (uint64_t)file.st_size)) {
+        gn__reason_set(why, GN_E_FORMAT, "it is damaged: its end is missing");
+        return NULL;
+    }
     void *object = dlopen(path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     if (object == NULL) {
         const char *text = dlerror();

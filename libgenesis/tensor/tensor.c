@@ -86,12 +86,13 @@ gn_tensor *gn__tensor_like(const gn_tensor *like, int dtype) {
 
 gn_tensor *gn__tensor_alias(gn_tensor *t, int n_dims, const int64_t *size, const int64_t *stride,
                             int64_t offset) {
-    if (gn__settle(t))
+    int64_t count;
+    if (gn__settle(t) || !shape_fits("view", n_dims, size, t->dtype, &count))
         return NULL;
     gn_tensor *view = tensor_over(gn__storage_retain(t->storage), t->dtype, n_dims, size);
     if (!view)
         return NULL;
-    view->count = gn__count(n_dims, size);
+    view->count = count;
     memcpy(view->stride, stride, (size_t)n_dims * sizeof *stride);
     view->offset = offset;
     view->base = gn_retain(t->base ? t->base : t);

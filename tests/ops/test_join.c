@@ -21,6 +21,17 @@ static gn_tensor *run_split(test_case *c) {
     gn_tensor *parts[16];
     return weighted(parts, gn_split(c->in[0], arg(c, 0), arg(c, 1), parts, 16));
 }
+static gn_tensor *run_split_sizes(test_case *c) {
+    gn_tensor *parts[16];
+    gn_shape sizes = case_shape(c, 1);
+    return weighted(parts, gn_split_sizes(c->in[0], sizes.size, sizes.n, arg(c, 0), parts));
+}
+static gn_tensor *run_second_size(test_case *c) {
+    gn_tensor *parts[16];
+    gn_shape sizes = case_shape(c, 1);
+    gn_split_sizes(c->in[0], sizes.size, sizes.n, arg(c, 0), parts);
+    return gn_mul_scalar(parts[1], 2);
+}
 static gn_tensor *run_chunk(test_case *c) {
     gn_tensor *parts[16];
     return weighted(parts, gn_chunk(c->in[0], arg(c, 0), arg(c, 1), parts, 16));
@@ -55,6 +66,8 @@ static const case_op ops[] = {
     {"cat", run_cat},
     {"stack", run_stack},
     {"split", run_split},
+    {"split_sizes", run_split_sizes},
+    {"second_size", run_second_size},
     {"chunk", run_chunk},
     {"unbind", run_unbind},
     {"last_chunk", run_last_chunk},
@@ -100,6 +113,11 @@ START_TEST(test_errors) {
     expect_error(GN_E_ARGUMENT, "split: (2, 3) gives 3 parts, but there is room for 2");
     ck_assert_int_eq(gn_split(x, 0, 1, parts, 2), GN_E_ARGUMENT);
     expect_error(GN_E_ARGUMENT, "split: parts of size 0: it must be positive");
+    ck_assert_int_eq(gn_split_sizes(x, (int64_t[]){1, 1}, 2, 1, parts), GN_E_ARGUMENT);
+    expect_error(GN_E_ARGUMENT, "split: 2 sizes must be 0 or more and add up to 3, the size of dim "
+                                "1 of (2, 3)");
+    ck_assert_int_eq(gn_split_sizes(x, (int64_t[]){4, -1}, 2, 1, parts), GN_E_ARGUMENT);
+    gn_error_clear();
     ck_assert_ptr_null(gn_pad(x, GN_SHAPE(1), GN_SHAPE(1), 0));
     expect_error(GN_E_ARGUMENT,
                  "pad: (1) before and (1) after do not fit shape (2, 3): one number per dim, "

@@ -14,6 +14,10 @@ static gn_tensor *run_where_b(test_case *c) {
     return gn_where_scalar_b(c->in[0], c->in[1], c->args[0]);
 }
 
+static gn_tensor *run_where_scalars(test_case *c) {
+    return gn_where_scalars(c->in[0], c->args[0], c->args[1]);
+}
+
 static gn_optional bound(const test_case *c, int i) {
     return (gn_optional){.value = c->args[i], .given = c->args[i + 1] != 0};
 }
@@ -40,6 +44,12 @@ IN_PLACE(div_)
 static gn_tensor *run_add_scalar_(test_case *c) {
     return gn_add_scalar_(gn_clone(c->in[0]), c->args[0]);
 }
+static gn_tensor *run_sub_scalar_(test_case *c) {
+    return gn_sub_scalar_(gn_clone(c->in[0]), c->args[0]);
+}
+static gn_tensor *run_div_scalar_(test_case *c) {
+    return gn_div_scalar_(gn_clone(c->in[0]), c->args[0]);
+}
 static gn_tensor *run_mul_scalar_(test_case *c) {
     return gn_mul_scalar_(gn_clone(c->in[0]), c->args[0]);
 }
@@ -53,6 +63,7 @@ static const case_op ops[] = {
     {"where", run_where},
     {"where_a", run_where_a},
     {"where_b", run_where_b},
+    {"where_scalars", run_where_scalars},
     {"clamp", run_clamp},
     {"clamp_", run_clamp_},
     {"add_", run_add_},
@@ -65,6 +76,8 @@ static const case_op ops[] = {
     {"view_div_", run_view_div_},
     {"add_scalar_", run_add_scalar_},
     {"mul_scalar_", run_mul_scalar_},
+    {"sub_scalar_", run_sub_scalar_},
+    {"div_scalar_", run_div_scalar_},
     {"relu_", run_relu_},
     {"self_mul_", run_self_mul_},
 };

@@ -38,6 +38,9 @@ START_TEST(test_errors) {
     expect_error(GN_E_ARGUMENT,
                  "matmul: shapes (2) and (3) do not broadcast: aligned at the right, "
                  "sizes must be equal or 1");
+    ck_assert_ptr_null(gn_matmul(a, gn_zeros_with(GN_SHAPE(100, 2), GN_AS(.dtype = GN_I64))));
+    expect_error(GN_E_ARGUMENT,
+                 "matmul: float32 (32, 100) and int64 (100, 2): convert one of them with gn_cast");
 }
 END_TEST
 

@@ -89,7 +89,7 @@ START_TEST(test_errors) {
     ck_assert_ptr_null(gn_avg_pool2d(gn_zeros(4, 4), 2));
     nn_expect_error(GN_E_ARGUMENT, "avg_pool2d: input (4, 4) must be (N, C, H, W) or (C, H, W)");
     ck_assert_ptr_null(gn_avg_pool2d(x, 0));
-    nn_expect_error(GN_E_ARGUMENT, "must be at least 1");
+    nn_expect_error(GN_E_ARGUMENT, "must be from 1");
     ck_assert_ptr_null(gn_adaptive_avg_pool2d(x, 0, 2));
     nn_expect_error(GN_E_ARGUMENT, "adaptive_avg_pool2d");
 }

@@ -12,11 +12,16 @@ static gn_tensor *run_bincount_weights(test_case *c) {
     return gn_bincount(c->in[0], c->in[1], (int64_t)c->args[0]);
 }
 
+static gn_tensor *run_repeat_interleave_by(test_case *c) {
+    return gn_repeat_interleave_by(c->in[0], c->in[1], (int64_t)c->args[0]);
+}
+
 static const case_op ops[] = {
     {"nonzero", run_nonzero},
     {"masked_select", run_masked_select},
     {"bincount", run_bincount},
     {"bincount_weights", run_bincount_weights},
+    {"repeat_interleave_by", run_repeat_interleave_by},
 };
 
 START_TEST(test_cases) { cases_run("ops_select.txt", ops, sizeof ops / sizeof *ops); }
@@ -33,6 +38,13 @@ START_TEST(test_errors) {
                  "bincount: shapes (2) and (3): needs a vector, and weights of the same shape");
     ck_assert_ptr_null(gn_bincount(labels, NULL, -1));
     expect_error(GN_E_ARGUMENT, "bincount: minlength -1 is negative");
+    ck_assert_ptr_null(gn_repeat_interleave_by(x, labels, 1));
+    expect_error(GN_E_ARGUMENT, "repeat_interleave: repeats (2) do not fit dim 1 of shape (2, 3): "
+                                "it needs 1 or 3");
+    ck_assert_ptr_null(gn_repeat_interleave_by(x, labels, 0));
+    expect_error(GN_E_ARGUMENT, "repeat_interleave: -1 repeats: at least 0");
+    ck_assert_ptr_null(gn_repeat_interleave_by(x, x, 0));
+    expect_error(GN_E_ARGUMENT, "repeat_interleave: indices must be integers, not float32");
     ck_assert_ptr_null(gn_nonzero(NULL));
     expect_error(GN_E_ARGUMENT, "nonzero: a tensor is NULL");
 }

@@ -19,6 +19,9 @@ static gn_tensor *run_flatten(test_case *c) {
 }
 static gn_tensor *run_squeeze(test_case *c) { return gn_squeeze(c->in[0]); }
 static gn_tensor *run_squeeze_dim(test_case *c) { return gn_squeeze_dim(c->in[0], arg(c, 0)); }
+static gn_tensor *run_squeeze_dims(test_case *c) {
+    return gn_squeeze_dims(c->in[0], case_dims(c, 0));
+}
 static gn_tensor *run_unsqueeze(test_case *c) { return gn_unsqueeze(c->in[0], arg(c, 0)); }
 static gn_tensor *run_select(test_case *c) { return gn_select(c->in[0], arg(c, 0), arg(c, 1)); }
 static gn_tensor *run_narrow(test_case *c) {
@@ -61,6 +64,7 @@ static const case_op ops[] = {
     {"flatten", run_flatten},
     {"squeeze", run_squeeze},
     {"squeeze_dim", run_squeeze_dim},
+    {"squeeze_dims", run_squeeze_dims},
     {"unsqueeze", run_unsqueeze},
     {"select", run_select},
     {"narrow", run_narrow},
@@ -102,6 +106,11 @@ START_TEST(test_errors) {
                                 "gn_reshape, which copies");
     ck_assert_ptr_null(gn_expand(x, 3, 3));
     expect_error(GN_E_ARGUMENT, "expand: shape (2, 3) can't expand to (3, 3)");
+    ck_assert_ptr_null(gn_expand(x, (int64_t)1 << 61, 2, 3));
+    expect_error(GN_E_MEMORY, "view: shape (2305843009213693952, 2, 3) has more elements than can "
+                              "be addressed");
+    ck_assert_ptr_null(gn_squeeze_dims(x, GN_DIMS(0, -2)));
+    expect_error(GN_E_ARGUMENT, "squeeze: dim 0 is given twice");
     ck_assert_ptr_null(gn_permute(x, 0, 0));
     expect_error(GN_E_ARGUMENT, "permute: dim 0 is given twice");
     ck_assert_ptr_null(gn_t(gn_zeros(1, 1, 1)));

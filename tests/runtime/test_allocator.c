@@ -116,6 +116,10 @@ START_TEST(test_stats) {
     ck_assert_uint_eq(stats.allocations, 3);
     ck_assert_uint_eq(stats.backend_allocations, 2);
     gn__storage_release(b);
+    char *text = gn_memory_text("recorder");
+    ck_assert_str_eq(text, "tensors use 1000 bytes (at most 3.00 MiB) of 5.00 MiB reserved (at "
+                           "most 5.00 MiB); 3 allocations, 2 of them by the backend");
+    free(text);
     gn__storage_release(a);
     ck_assert_int_eq(gn_memory_peak_reset("recorder"), GN_OK);
     stats = stats_of("recorder");
@@ -126,6 +130,7 @@ START_TEST(test_stats) {
     ck_assert_uint_eq(stats_of("recorder").reserved, 0);
     ck_assert_uint_eq(state->used, 0);
     ck_assert_int_eq(gn_memory_stats_get("recorder", NULL), GN_E_ARGUMENT);
+    ck_assert_ptr_null(gn_memory_text("recorder"));
     ck_assert_int_eq(gn_memory_peak_reset("recorder"), GN_E_ARGUMENT);
     ck_assert_int_eq(gn_empty_cache("recorder"), GN_E_ARGUMENT);
     ck_assert_int_eq(gn_set_memory_limit("recorder", 0), GN_E_ARGUMENT);

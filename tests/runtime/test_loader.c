@@ -105,6 +105,29 @@ START_TEST(test_damaged_file) {
 }
 END_TEST
 
+/* A whole plugin, the first bytes of which are all that was copied. */
+START_TEST(test_cut_off) {
+    char folder[64], path[128];
+    static char bytes[1 << 21];
+    FILE *whole = fopen(getenv("GENESIS_TEST_PLUGIN"), "rb");
+    ck_assert_ptr_nonnull(whole);
+    size_t n = fread(bytes, 1, sizeof bytes, whole);
+    fclose(whole);
+    for (size_t part = 1; part < 5; part++) {
+        make_folder(folder, "genesis_bad.so", "");
+        snprintf(path, sizeof path, "%s/genesis_bad.so", folder);
+        FILE *f = fopen(path, "wb");
+        ck_assert_ptr_nonnull(f);
+        fwrite(bytes, 1, part < 4 ? n * part / 4 : 1000, f);
+        fclose(f);
+        set_path(folder);
+        expect_error("bad", GN_E_FORMAT, "it is damaged: its end is missing");
+        set_path(saved_path);
+        remove_folder(folder, "genesis_bad.so");
+    }
+}
+END_TEST
+
 START_TEST(test_unreadable_folder) {
     char folder[64];
     make_folder(folder, NULL, NULL);
@@ -298,10 +321,19 @@ int main(void) {
     add_test_plugins();
     const char *path = getenv("GENESIS_PLUGIN_PATH");
     saved_path = path ? strdup(path) : NULL;
-    const TTest *tests[] = {
-        test_unfit_plugins,      test_short_table,    test_missing_plugin, test_damaged_file,
-        test_unreadable_folder,  test_device_strings, test_questions,      test_default_device,
-        test_shutdown_and_again, test_opened_once,    test_visit,          NULL};
+    const TTest *tests[] = {test_unfit_plugins,
+                            test_short_table,
+                            test_missing_plugin,
+                            test_damaged_file,
+                            test_cut_off,
+                            test_unreadable_folder,
+                            test_device_strings,
+                            test_questions,
+                            test_default_device,
+                            test_shutdown_and_again,
+                            test_opened_once,
+                            test_visit,
+                            NULL};
     int failed = suite_run("loader", tests);
     free(saved_path);
     return failed;
