@@ -14,12 +14,20 @@ struct accumulator {
     double lost;     /* SUM: what rounding took away, see gather_sum */
 };
 
+/* A walk over the coordinates of a space. */
+struct walk {
+    uint32_t n_operands;
+    const int64_t *size;
+    const gn_operand *operand[GN_MAX_OPERANDS];
+    int64_t at[GN_MAX_OPERANDS]; /* each operand's element at these coordinates */
+    int64_t coordinate[GN_MAX_DIMS];
+};
+
 /* A program at work. */
 struct run {
     const gn_call *call;
     const gn_program *program;
-    int64_t coordinate[GN_MAX_DIMS];
-    int64_t at[GN_MAX_OPERANDS]; /* each operand's element at these coordinates */
+    struct walk walk;
     gn_scalar value[GN_MAX_INSNS];
     int64_t bad_index, bad_extent; /* of a LOADX that missed */
     gn_status status;
@@ -29,24 +37,22 @@ static const gn_insn *insn_at(const gn_program *program, uint32_t n) {
     return (const gn_insn *)((const char *)program->insns + (size_t)n * program->insn_size);
 }
 
-static const gn_operand *operand_at(const gn_call *call, uint32_t k) {
-    return (const gn_operand *)((const char *)call->operands + (size_t)k * call->operand_size);
-}
-
-static int64_t element_at(const gn_operand *operand, const int64_t *coordinate, uint32_t n_dims) {
-    int64_t at = operand->offset;
-    for (uint32_t d = 0; d < n_dims; d++)
-        at += coordinate[d] * operand->stride[d];
-    return at;
+static void add_operand(struct walk *walk, const gn_operand *operand) {
+    walk->operand[walk->n_operands] = operand;
+    walk->at[walk->n_operands++] = operand->offset;
 }
 
 /* Goes to the next coordinates of the dims first..end-1; from the last ones to zeros, and returns
  * 0. */
-static int advance(int64_t *coordinate, const int64_t *size, uint32_t first, uint32_t end) {
+static int advance(struct walk *walk, uint32_t first, uint32_t end) {
     for (uint32_t d = end; d-- > first;) {
-        if (++coordinate[d] < size[d])
+        int more = ++walk->coordinate[d] < walk->size[d];
+        int64_t steps = more ? 1 : 1 - walk->size[d];
+        for (uint32_t k = 0; k < walk->n_operands; k++)
+            walk->at[k] += steps * walk->operand[k]->stride[d];
+        if (more)
             return 1;
-        coordinate[d] = 0;
+        walk->coordinate[d] = 0;
     }
     return 0;
 }
@@ -56,6 +62,10 @@ static int advance(int64_t *coordinate, const int64_t *size, uint32_t first, uin
 static gn_status start(struct run *run, const gn_call *call) {
     run->call = call;
     run->program = call->program;
+    run->walk.size = call->size;
+    for (uint32_t k = 0; k < call->n_operands; k++)
+        add_operand(&run->walk, (const gn_operand *)((const char *)call->operands +
+                                                     (size_t)k * call->operand_size));
     for (uint32_t n = 0; n < run->program->n_insns; n++) {
         int op = insn_at(run->program, n)->op;
         if (ref_arity(op) < 0)
@@ -73,7 +83,7 @@ static gn_status finish(const struct run *run) {
 }
 
 static gn_scalar load_indexed(struct run *run, uint32_t k, int64_t index) {
-    const gn_operand *operand = operand_at(run->call, k);
+    const gn_operand *operand = run->walk.operand[k];
     if (index < 0 || index >= operand->axis_extent) {
         run->status = GN_E_INDEX;
         run->bad_index = index;
@@ -81,15 +91,15 @@ static gn_scalar load_indexed(struct run *run, uint32_t k, int64_t index) {
         return (gn_scalar){.i = 0}; /* all bits 0: a floating-point zero as well */
     }
     return ref_load(operand->mem, run->program->operands[k].dtype,
-                    run->at[k] + index * operand->axis_stride);
+                    run->walk.at[k] + index * operand->axis_stride);
 }
 
 static gn_scalar execute(struct run *run, const gn_insn *insn) {
     const gn_program *program = run->program;
     switch (insn->op) {
     case GN_OP_LOAD:
-        return ref_load(operand_at(run->call, insn->a)->mem, program->operands[insn->a].dtype,
-                        run->at[insn->a]);
+        return ref_load(run->walk.operand[insn->a]->mem, program->operands[insn->a].dtype,
+                        run->walk.at[insn->a]);
     case GN_OP_LOADX: return load_indexed(run, insn->a, run->value[insn->b].i);
     case GN_OP_CONST: return ref_fit(insn->type, program->constants[insn->a]);
     case GN_OP_PARAM: return ref_fit(insn->type, run->call->params[insn->a]);
@@ -103,9 +113,6 @@ static gn_scalar execute(struct run *run, const gn_insn *insn) {
 
 /* Runs the instructions first..end-1 at the run's coordinates. */
 static void run_part(struct run *run, uint32_t first, uint32_t end) {
-    const gn_call *call = run->call;
-    for (uint32_t k = 0; k < call->n_operands; k++)
-        run->at[k] = element_at(operand_at(call, k), run->coordinate, call->n_dims);
     for (uint32_t n = first; n < end; n++) {
         const gn_insn *insn = insn_at(run->program, n);
         if (insn->op != GN_OP_STORE)
@@ -115,8 +122,8 @@ static void run_part(struct run *run, uint32_t first, uint32_t end) {
     for (uint32_t n = first; n < end; n++) {
         const gn_insn *insn = insn_at(run->program, n);
         if (insn->op == GN_OP_STORE)
-            ref_store(operand_at(call, insn->a)->mem, run->program->operands[insn->a].dtype,
-                      run->at[insn->a], run->value[insn->b]);
+            ref_store(run->walk.operand[insn->a]->mem, run->program->operands[insn->a].dtype,
+                      run->walk.at[insn->a], run->value[insn->b]);
     }
 }
 
@@ -128,7 +135,7 @@ gn_status ref_map(gn_device *device, gn_stream *stream, const gn_call *call) {
         return status;
     do
         run_part(&run, 0, run.program->n_insns);
-    while (advance(run.coordinate, call->size, 0, call->n_dims));
+    while (advance(&run.walk, 0, call->n_dims));
     return finish(&run);
 }
 
@@ -211,11 +218,11 @@ gn_status ref_reduce(gn_device *device, gn_stream *stream, const gn_call *call) 
             for (uint32_t n = reduces; n < row; n++)
                 gather(&run, n, &result[n], is_first);
             is_first = 0;
-        } while (advance(run.coordinate, call->size, n_kept, call->n_dims));
+        } while (advance(&run.walk, n_kept, call->n_dims));
         for (uint32_t n = reduces; n < row; n++)
             run.value[n] = result_of(insn_at(run.program, n), &result[n]);
         run_part(&run, row, run.program->n_insns);
-    } while (advance(run.coordinate, call->size, 0, n_kept));
+    } while (advance(&run.walk, 0, n_kept));
     return finish(&run);
 }
 
@@ -236,24 +243,26 @@ static void combine(const gn_scatter_call *call, int64_t source, int64_t target)
 
 gn_status ref_scatter(gn_device *device, gn_stream *stream, const gn_scatter_call *call) {
     (void)device, (void)stream;
-    int64_t coordinate[GN_MAX_DIMS] = {0}, bad_index = 0;
+    enum { SOURCE, INDEX, TARGET };
+    struct walk walk = {.size = call->size};
+    int64_t bad_index = 0, extent = call->target->axis_extent;
     gn_status status = ref_ready();
     if (status != GN_OK)
         return status;
+    add_operand(&walk, call->source);
+    add_operand(&walk, call->index);
+    add_operand(&walk, call->target);
     do {
-        int64_t at = element_at(call->index, coordinate, call->n_dims);
-        int64_t index = ref_load(call->index->mem, GN_I64, at).i;
-        if (index < 0 || index >= call->target->axis_extent) {
+        int64_t index = ref_load(call->index->mem, GN_I64, walk.at[INDEX]).i;
+        if (index >= 0 && index < extent) {
+            combine(call, walk.at[SOURCE], walk.at[TARGET] + index * call->target->axis_stride);
+        } else {
             status = GN_E_INDEX;
             bad_index = index;
-            continue;
         }
-        combine(call, element_at(call->source, coordinate, call->n_dims),
-                element_at(call->target, coordinate, call->n_dims) +
-                    index * call->target->axis_stride);
-    } while (advance(coordinate, call->size, 0, call->n_dims));
+    } while (advance(&walk, 0, call->n_dims));
     if (status == GN_OK)
         return GN_OK;
     return ref_fail(status, call->tag, "scatter: index %lld is not in 0..%lld",
-                    (long long)bad_index, (long long)call->target->axis_extent - 1);
+                    (long long)bad_index, (long long)extent - 1);
 }
