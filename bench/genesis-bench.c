@@ -89,7 +89,8 @@ enum { FMA_SUMS = 10, FMA_STEPS = 1 << 18, FMA_LANES = 16 };
 #if defined(__GNUC__) && !defined(__clang__) && defined(__x86_64__)
 __attribute__((target_clones("arch=x86-64-v4", "avx2,fma", "default")))
 #endif
-static void fma_loop(vector *result) {
+static void
+fma_loop(vector *result) {
     vector a = *result, b = a + 1, c = a + 2, d = a + 3, e = a + 4, f = a + 5, g = a + 6, h = a + 7,
            i = a + 8, j = a + 9;
     const vector x = a * 0 + 0.999f, y = a * 0 + 0.5f;
@@ -161,11 +162,18 @@ static gn_tensor *f_batch_norm(gn_tensor *const *x) {
     return gn_batch_norm(x[0], NULL, NULL, x[1], x[2], .training = true);
 }
 
-#define S(...) {.n = sizeof((int64_t[]){__VA_ARGS__}) / 8, .size = {__VA_ARGS__}}
+#define S(...)                                                                                     \
+    {                                                                                              \
+        .n = sizeof((int64_t[]){__VA_ARGS__}) / 8, .size = { __VA_ARGS__ }                         \
+    }
 
 static op_case ops[] = {
     {.name = "add_4", .fn = f_add, .n = 2, .shape = {S(4), S(4)}},
-    {.name = "add_16M", .fn = f_add, .n = 2, .shape = {S(16 << 20), S(16 << 20)}, .no_backward = true},
+    {.name = "add_16M",
+     .fn = f_add,
+     .n = 2,
+     .shape = {S(16 << 20), S(16 << 20)},
+     .no_backward = true},
     {.name = "add_bcast_4096x4096", .fn = f_add, .n = 2, .shape = {S(4096, 4096), S(4096)}},
     {.name = "exp_8192x3072", .fn = f_exp, .n = 1, .shape = {S(8192, 3072)}},
     {.name = "gelu_8192x3072", .fn = f_gelu, .n = 1, .shape = {S(8192, 3072)}},
@@ -173,21 +181,47 @@ static op_case ops[] = {
     {.name = "tanh_8192x3072", .fn = f_tanh, .n = 1, .shape = {S(8192, 3072)}},
     {.name = "sum_dim0_8192x3072", .fn = f_sum0, .n = 1, .shape = {S(8192, 3072)}},
     {.name = "sum_dim1_8192x3072", .fn = f_sum1, .n = 1, .shape = {S(8192, 3072)}},
-    {.name = "transpose_copy_4096", .fn = f_turn, .n = 1, .shape = {S(4096, 4096)}, .no_backward = true},
+    {.name = "transpose_copy_4096",
+     .fn = f_turn,
+     .n = 1,
+     .shape = {S(4096, 4096)},
+     .no_backward = true},
     {.name = "softmax_8192x1024", .fn = f_softmax, .n = 1, .shape = {S(8192, 1024)}},
     {.name = "layernorm_8192x768", .fn = f_norm, .n = 3, .shape = {S(8192, 768), S(768), S(768)}},
-    {.name = "matmul_64", .fn = f_matmul, .n = 2, .shape = {S(64, 64), S(64, 64)}, .flops = 2.0 * 64 * 64 * 64},
-    {.name = "matmul_1024", .fn = f_matmul, .n = 2, .shape = {S(1024, 1024), S(1024, 1024)},
+    {.name = "matmul_64",
+     .fn = f_matmul,
+     .n = 2,
+     .shape = {S(64, 64), S(64, 64)},
+     .flops = 2.0 * 64 * 64 * 64},
+    {.name = "matmul_1024",
+     .fn = f_matmul,
+     .n = 2,
+     .shape = {S(1024, 1024), S(1024, 1024)},
      .flops = 2.0 * 1024 * 1024 * 1024},
-    {.name = "bmm_96x256x64", .fn = f_matmul, .n = 2, .shape = {S(96, 256, 64), S(96, 64, 256)},
+    {.name = "bmm_96x256x64",
+     .fn = f_matmul,
+     .n = 2,
+     .shape = {S(96, 256, 64), S(96, 64, 256)},
      .flops = 2.0 * 96 * 256 * 256 * 64},
-    {.name = "linear_2048x768x3072", .fn = f_linear, .n = 3,
-     .shape = {S(2048, 768), S(3072, 768), S(3072)}, .flops = 2.0 * 2048 * 768 * 3072},
-    {.name = "conv3x3_32x64x56x64", .fn = f_conv, .n = 2, .shape = {S(32, 64, 56, 56), S(64, 64, 3, 3)},
+    {.name = "linear_2048x768x3072",
+     .fn = f_linear,
+     .n = 3,
+     .shape = {S(2048, 768), S(3072, 768), S(3072)},
+     .flops = 2.0 * 2048 * 768 * 3072},
+    {.name = "conv3x3_32x64x56x64",
+     .fn = f_conv,
+     .n = 2,
+     .shape = {S(32, 64, 56, 56), S(64, 64, 3, 3)},
      .flops = 2.0 * 32 * 56 * 56 * 64 * 64 * 9},
-    {.name = "conv1x1_32x64x56x256", .fn = f_conv1, .n = 2,
-     .shape = {S(32, 64, 56, 56), S(256, 64, 1, 1)}, .flops = 2.0 * 32 * 56 * 56 * 64 * 256},
-    {.name = "batchnorm2d_32x64x56", .fn = f_batch_norm, .n = 3, .shape = {S(32, 64, 56, 56), S(64), S(64)}},
+    {.name = "conv1x1_32x64x56x256",
+     .fn = f_conv1,
+     .n = 2,
+     .shape = {S(32, 64, 56, 56), S(256, 64, 1, 1)},
+     .flops = 2.0 * 32 * 56 * 56 * 64 * 256},
+    {.name = "batchnorm2d_32x64x56",
+     .fn = f_batch_norm,
+     .n = 3,
+     .shape = {S(32, 64, 56, 56), S(64), S(64)}},
     {.name = "maxpool_32x64x56", .fn = f_pool, .n = 1, .shape = {S(32, 64, 56, 56)}},
     {.name = "dropout_8192x3072", .fn = f_dropout, .n = 1, .shape = {S(8192, 3072)}},
 };
@@ -256,7 +290,8 @@ static void run_model(const char *name, gn_module *model, gn_shape input) {
     if (!strstr(name, only) && !strstr(only, name))
         return;
     char text[128];
-    model_case c = {.model = model, .x = gn_randn_with(input, NULL),
+    model_case c = {.model = model,
+                    .x = gn_randn_with(input, NULL),
                     .y = gn_randint(0, 10, GN_SHAPE(input.size[0]), NULL),
                     .optimizer = gn_optim_adam(gn_parameters(model), .lr = 1e-3)};
     snprintf(text, sizeof text, "%s/train", name);
@@ -274,9 +309,9 @@ static gn_module *mlp(void) {
 
 static gn_module *cnn(void) {
     return gn_nn_sequential(gn_nn_conv2d(1, 32, 3, .padding = 1), gn_nn_relu(), gn_nn_max_pool2d(2),
-                            gn_nn_conv2d(32, 64, 3, .padding = 1), gn_nn_relu(), gn_nn_max_pool2d(2),
-                            gn_nn_flatten(), gn_nn_linear(64 * 49, 128), gn_nn_relu(),
-                            gn_nn_linear(128, 10));
+                            gn_nn_conv2d(32, 64, 3, .padding = 1), gn_nn_relu(),
+                            gn_nn_max_pool2d(2), gn_nn_flatten(), gn_nn_linear(64 * 49, 128),
+                            gn_nn_relu(), gn_nn_linear(128, 10));
 }
 
 static void run_step(void *context) { gn_step(context); }
@@ -295,26 +330,29 @@ static void run_optimizers(void) {
     }
     double n = 10.0 * 1024 * 1024 * 4;
     report("adamw_10M/step", run_step, gn_optim_adamw(parameters, .lr = 1e-3), 7 * n, 0);
-    report("sgdm_10M/step", run_step, gn_optim_sgd(parameters, .lr = 1e-3, .momentum = 0.9), 5 * n, 0);
+    report("sgdm_10M/step", run_step, gn_optim_sgd(parameters, .lr = 1e-3, .momentum = 0.9), 5 * n,
+           0);
     gn_scope_end(scope);
 }
 
 /* ---- The program */
 
 static void usage(FILE *to) {
-    fputs("usage: genesis-bench [option]..\n"
-          "Times operations and training steps; prints a JSON object for each case.\n\n"
-          "  --device NAME   device to use (default: GENESIS_DEVICE, else cpu)\n"
-          "  --threads N     threads of the cpu device\n"
-          "  --only TEXT     cases whose name contains TEXT\n"
-          "  --seconds S     time spent on each case (default 2)\n"
-          "  --first-step    instead: time from the start to the first training step of a small MLP\n"
-          "  --help          this text\n",
-          to);
+    fputs(
+        "usage: genesis-bench [option]..\n"
+        "Times operations and training steps; prints a JSON object for each case.\n\n"
+        "  --device NAME   device to use (default: GENESIS_DEVICE, else cpu)\n"
+        "  --threads N     threads of the cpu device\n"
+        "  --only TEXT     cases whose name contains TEXT\n"
+        "  --seconds S     time spent on each case (default 2)\n"
+        "  --first-step    instead: time from the start to the first training step of a small MLP\n"
+        "  --help          this text\n",
+        to);
 }
 
 static int first_step(double start) {
-    model_case c = {.model = mlp(), .x = gn_randn(64, 784), .y = gn_randint(0, 10, GN_SHAPE(64), NULL)};
+    model_case c = {
+        .model = mlp(), .x = gn_randn(64, 784), .y = gn_randint(0, 10, GN_SHAPE(64), NULL)};
     c.optimizer = gn_optim_adam(gn_parameters(c.model), .lr = 1e-3);
     run_train(&c);
     gn_synchronize(NULL);
@@ -335,11 +373,13 @@ static int first_step(double start) {
 
 int main(int argc, char **argv) {
     double start = seconds();
-    static const struct option options[] = {
-        {"device", required_argument, NULL, 'd'}, {"threads", required_argument, NULL, 't'},
-        {"only", required_argument, NULL, 'o'},   {"seconds", required_argument, NULL, 's'},
-        {"first-step", no_argument, NULL, 'f'},   {"help", no_argument, NULL, 'h'},
-        {0}};
+    static const struct option options[] = {{"device", required_argument, NULL, 'd'},
+                                            {"threads", required_argument, NULL, 't'},
+                                            {"only", required_argument, NULL, 'o'},
+                                            {"seconds", required_argument, NULL, 's'},
+                                            {"first-step", no_argument, NULL, 'f'},
+                                            {"help", no_argument, NULL, 'h'},
+                                            {0}};
     bool first = false;
     for (int option; (option = getopt_long(argc, argv, "", options, NULL)) != -1;) {
         switch (option) {

@@ -132,6 +132,7 @@
     X(exp2)                                                                                        \
     X(expm1)                                                                                       \
     X(log)                                                                                         \
-    X(log2) X(log10) X(log1p) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh) \
+    X(log2)                                                                                        \
+    X(log10) X(log1p) X(sin) X(cos) X(tan) X(asin) X(acos) X(atan) X(sinh) X(cosh) X(tanh)         \
         X(asinh) X(acosh) X(atanh) X(erf) X(erfc)
 #define CPU_VECTOR_FUNCTIONS_2(X) X(pow) X(atan2)

@@ -54,14 +54,10 @@ gn_status dnn_fail(dnnl_status_t status, const char *what) {
 
 static dnnl_data_type_t data_type(int dtype) {
     switch (dtype) {
-    case GN_F16:
-        return dnnl_f16;
-    case GN_BF16:
-        return dnnl_bf16;
-    case GN_F32:
-        return dnnl_f32;
-    default:
-        return dnnl_data_type_undef;
+    case GN_F16: return dnnl_f16;
+    case GN_BF16: return dnnl_bf16;
+    case GN_F32: return dnnl_f32;
+    default: return dnnl_data_type_undef;
     }
 }
 

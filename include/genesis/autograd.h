@@ -75,8 +75,9 @@ typedef struct gn_function {
 } gn_function;
 
 /* Runs fn and records it. state may be NULL if state_bytes is 0. */
-GN_API gn_status gn_function_apply(const gn_function *fn, const void *state, gn_tensor *const *inputs,
-                                   int n_inputs, gn_tensor **outputs, int n_outputs);
+GN_API gn_status gn_function_apply(const gn_function *fn, const void *state,
+                                   gn_tensor *const *inputs, int n_inputs, gn_tensor **outputs,
+                                   int n_outputs);
 /* In forward: keeps a tensor (an input, output or other); in backward: gets it, in the order saved. */
 GN_API gn_status gn_function_save(gn_function_context *context, gn_tensor *t);
 GN_API gn_tensor *gn_function_saved(gn_function_context *context, int i);

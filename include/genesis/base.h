@@ -149,7 +149,8 @@ extern "C" {
 #define GN_CALL1(function, type, a, ...) function(a, GN_OPTIONS(type, __VA_ARGS__))
 #define GN_CALL2(function, type, a, b, ...) function(a, b, GN_OPTIONS(type, __VA_ARGS__))
 #define GN_CALL3(function, type, a, b, c, ...) function(a, b, c, GN_OPTIONS(type, __VA_ARGS__))
-#define GN_CALL4(function, type, a, b, c, d, ...) function(a, b, c, d, GN_OPTIONS(type, __VA_ARGS__))
+#define GN_CALL4(function, type, a, b, c, d, ...)                                                  \
+    function(a, b, c, d, GN_OPTIONS(type, __VA_ARGS__))
 
 #ifdef __cplusplus
 }

@@ -41,7 +41,7 @@ GN_API extern const char *const gn_fashion_mnist_classes[10];
 
 typedef struct gn_loader_options {
     size_t struct_size;
-    int64_t batch;           /* 1 */
+    int64_t batch; /* 1 */
     bool shuffle, drop_last;
     gn_generator *generator; /* of the shuffle; NULL: the default one */
     const char *device;      /* where batches go; NULL: the default device */

@@ -37,11 +37,11 @@ GN_API gn_status gn_synchronize(const char *device);
 /* One plugin file that was found, whether it can be used or not. */
 typedef struct gn_plugin_report {
     char path[4096];
-    char name[64];        /* "cpu" */
-    char version[64];     /* the plugin's own; "" if it was not loaded */
+    char name[64];    /* "cpu" */
+    char version[64]; /* the plugin's own; "" if it was not loaded */
     uint32_t abi_major, abi_minor;
     int32_t n_devices;
-    char reason[512];     /* why it can't be used; "" if it can */
+    char reason[512]; /* why it can't be used; "" if it can */
 } gn_plugin_report;
 
 /* Looks at all plugins in the search path, in order, loading each; calls `visit` once for each file

@@ -24,10 +24,10 @@ typedef struct gn_pair {
 
 typedef struct gn_conv2d_options {
     size_t struct_size;
-    int64_t stride, padding, dilation, groups;       /* 1, 0, 1, 1 */
-    gn_pair stride_hw, padding_hw, dilation_hw;      /* instead, where they differ */
-    bool no_bias;                                    /* gn_nn_conv2d only */
-    gn_pair kernel_hw;                               /* gn_nn_conv2d only: instead of kernel */
+    int64_t stride, padding, dilation, groups;  /* 1, 0, 1, 1 */
+    gn_pair stride_hw, padding_hw, dilation_hw; /* instead, where they differ */
+    bool no_bias;                               /* gn_nn_conv2d only */
+    gn_pair kernel_hw;                          /* gn_nn_conv2d only: instead of kernel */
 } gn_conv2d_options;
 
 /* Cross-correlation, zero padding: x (N, C, H, W), weight (O, C / groups, kh, kw), bias (O) or NULL
@@ -38,17 +38,19 @@ GN_API gn_tensor *gn_conv2d_with(gn_tensor *x, gn_tensor *weight, gn_tensor *bia
 
 typedef struct gn_pool2d_options {
     size_t struct_size;
-    int64_t stride, padding, dilation;          /* kernel, 0, 1 */
-    gn_pair kernel_hw, stride_hw, padding_hw;   /* instead, where they differ */
-    bool ceil_mode, exclude_pad;                /* exclude_pad: count_include_pad=False */
-    int64_t divisor;                            /* avg: instead of the window's size */
+    int64_t stride, padding, dilation;        /* kernel, 0, 1 */
+    gn_pair kernel_hw, stride_hw, padding_hw; /* instead, where they differ */
+    bool ceil_mode, exclude_pad;              /* exclude_pad: count_include_pad=False */
+    int64_t divisor;                          /* avg: instead of the window's size */
 } gn_pool2d_options;
 
 /* (N, C, H, W) or (C, H, W). max: padding is -inf, the first maximum gets the gradient. */
 #define gn_max_pool2d(...) GN_CALL2(gn_max_pool2d_with, gn_pool2d_options, __VA_ARGS__, )
-GN_API gn_tensor *gn_max_pool2d_with(gn_tensor *x, int64_t kernel, const gn_pool2d_options *options);
+GN_API gn_tensor *gn_max_pool2d_with(gn_tensor *x, int64_t kernel,
+                                     const gn_pool2d_options *options);
 #define gn_avg_pool2d(...) GN_CALL2(gn_avg_pool2d_with, gn_pool2d_options, __VA_ARGS__, )
-GN_API gn_tensor *gn_avg_pool2d_with(gn_tensor *x, int64_t kernel, const gn_pool2d_options *options);
+GN_API gn_tensor *gn_avg_pool2d_with(gn_tensor *x, int64_t kernel,
+                                     const gn_pool2d_options *options);
 /* Means over H x W windows such that the result has the given size; -1 keeps a size. */
 GN_API gn_tensor *gn_adaptive_avg_pool2d(gn_tensor *x, int64_t height, int64_t width);
 
@@ -64,7 +66,8 @@ typedef struct gn_norm_options {
  * running_*, weight, bias (C) may be NULL. */
 #define gn_batch_norm(...) gn_batch_norm_(__VA_ARGS__, )
 #define gn_batch_norm_(x, running_mean, running_var, weight, bias, ...)                            \
-    gn_batch_norm_with(x, running_mean, running_var, weight, bias, GN_OPTIONS(gn_norm_options, __VA_ARGS__))
+    gn_batch_norm_with(x, running_mean, running_var, weight, bias,                                 \
+                       GN_OPTIONS(gn_norm_options, __VA_ARGS__))
 GN_API gn_tensor *gn_batch_norm_with(gn_tensor *x, gn_tensor *running_mean, gn_tensor *running_var,
                                      gn_tensor *weight, gn_tensor *bias,
                                      const gn_norm_options *options);
@@ -116,12 +119,15 @@ GN_API gn_tensor *gn_cross_entropy_with(gn_tensor *input, gn_tensor *target,
                                         const gn_loss_options *options);
 /* (x - y)^2 and |x - y|; shapes must be equal. */
 #define gn_mse_loss(...) GN_CALL2(gn_mse_loss_with, gn_loss_options, __VA_ARGS__, )
-GN_API gn_tensor *gn_mse_loss_with(gn_tensor *input, gn_tensor *target, const gn_loss_options *options);
+GN_API gn_tensor *gn_mse_loss_with(gn_tensor *input, gn_tensor *target,
+                                   const gn_loss_options *options);
 #define gn_l1_loss(...) GN_CALL2(gn_l1_loss_with, gn_loss_options, __VA_ARGS__, )
-GN_API gn_tensor *gn_l1_loss_with(gn_tensor *input, gn_tensor *target, const gn_loss_options *options);
+GN_API gn_tensor *gn_l1_loss_with(gn_tensor *input, gn_tensor *target,
+                                  const gn_loss_options *options);
 /* -(y log x + (1 - y) log(1 - x)), logarithms at least -100; x outside [0, 1] is an error. */
 #define gn_bce_loss(...) GN_CALL2(gn_bce_loss_with, gn_loss_options, __VA_ARGS__, )
-GN_API gn_tensor *gn_bce_loss_with(gn_tensor *input, gn_tensor *target, const gn_loss_options *options);
+GN_API gn_tensor *gn_bce_loss_with(gn_tensor *input, gn_tensor *target,
+                                   const gn_loss_options *options);
 /* The same of sigmoid(x), stable. */
 #define gn_bce_with_logits(...) GN_CALL2(gn_bce_with_logits_with, gn_loss_options, __VA_ARGS__, )
 GN_API gn_tensor *gn_bce_with_logits_with(gn_tensor *input, gn_tensor *target,

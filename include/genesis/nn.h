@@ -20,9 +20,10 @@ typedef struct gn_dict gn_dict;
 
 GN_API gn_dict *gn_dict_new(void);
 GN_API int64_t gn_dict_size(const gn_dict *dict);
-GN_API const char *gn_dict_name(const gn_dict *dict, int64_t i);    /* borrowed */
-GN_API gn_tensor *gn_dict_tensor(const gn_dict *dict, int64_t i);   /* borrowed */
-GN_API gn_tensor *gn_dict_get(const gn_dict *dict, const char *name); /* borrowed; NULL, no error: absent */
+GN_API const char *gn_dict_name(const gn_dict *dict, int64_t i);  /* borrowed */
+GN_API gn_tensor *gn_dict_tensor(const gn_dict *dict, int64_t i); /* borrowed */
+GN_API gn_tensor *gn_dict_get(const gn_dict *dict,
+                              const char *name); /* borrowed; NULL, no error: absent */
 /* Adds or replaces; the dict retains the tensor. */
 GN_API gn_status gn_dict_set(gn_dict *dict, const char *name, gn_tensor *tensor);
 
@@ -32,12 +33,13 @@ typedef struct gn_module gn_module;
 
 /* What a kind of module is: constant, one per kind. */
 typedef struct gn_module_class {
-    const char *name;                                /* "Linear" */
-    size_t size;                                     /* of the struct that starts with gn_module */
+    const char *name; /* "Linear" */
+    size_t size;      /* of the struct that starts with gn_module */
     gn_tensor *(*forward)(gn_module *self, gn_tensor *x);
-    void (*destroy)(gn_module *self);                /* frees what is no parameter, buffer, child; or NULL */
+    void (*destroy)(gn_module *self); /* frees what is no parameter, buffer, child; or NULL */
     void (*describe)(const gn_module *self, char *text, size_t bytes); /* "784, 256"; or NULL */
-    gn_tensor *(*loss)(gn_module *self, gn_tensor *input, gn_tensor *target); /* for gn_loss; or NULL */
+    gn_tensor *(*loss)(gn_module *self, gn_tensor *input,
+                       gn_tensor *target); /* for gn_loss; or NULL */
 } gn_module_class;
 
 /* The first member of every module's struct. Only `training` is for reading. */
@@ -91,7 +93,8 @@ typedef struct gn_load_options {
     bool not_strict;
 } gn_load_options;
 #define gn_load_state_dict(...) GN_CALL2(gn_load_state_dict_with, gn_load_options, __VA_ARGS__, )
-GN_API gn_status gn_load_state_dict_with(gn_module *module, gn_dict *state, const gn_load_options *options);
+GN_API gn_status gn_load_state_dict_with(gn_module *module, gn_dict *state,
+                                         const gn_load_options *options);
 
 /* Moves parameters and buffers to a device, or floating-point ones to a dtype, in place. */
 GN_API gn_module *gn_module_to(gn_module *module, const char *device);
@@ -141,8 +144,10 @@ typedef struct gn_batch_norm_options {
     bool no_affine, no_running_stats;
 } gn_batch_norm_options;
 /* (N, C), (N, C, L) and (N, C, H, W); weight, bias, running_mean, running_var, num_batches_tracked. */
-#define gn_nn_batch_norm1d(...) GN_CALL1(gn_nn_batch_norm1d_with, gn_batch_norm_options, __VA_ARGS__, )
-#define gn_nn_batch_norm2d(...) GN_CALL1(gn_nn_batch_norm2d_with, gn_batch_norm_options, __VA_ARGS__, )
+#define gn_nn_batch_norm1d(...)                                                                    \
+    GN_CALL1(gn_nn_batch_norm1d_with, gn_batch_norm_options, __VA_ARGS__, )
+#define gn_nn_batch_norm2d(...)                                                                    \
+    GN_CALL1(gn_nn_batch_norm2d_with, gn_batch_norm_options, __VA_ARGS__, )
 GN_API gn_module *gn_nn_batch_norm1d_with(int64_t features, const gn_batch_norm_options *options);
 GN_API gn_module *gn_nn_batch_norm2d_with(int64_t features, const gn_batch_norm_options *options);
 
@@ -177,10 +182,12 @@ GN_API gn_module *gn_nn_identity(void);
 /* ---- Losses as modules: gn_loss(criterion, input, target) */
 
 #define gn_nn_mse_loss(...) gn_nn_mse_loss_with(GN_OPTIONS(gn_loss_options, __VA_ARGS__))
-#define gn_nn_cross_entropy_loss(...) gn_nn_cross_entropy_loss_with(GN_OPTIONS(gn_loss_options, __VA_ARGS__))
+#define gn_nn_cross_entropy_loss(...)                                                              \
+    gn_nn_cross_entropy_loss_with(GN_OPTIONS(gn_loss_options, __VA_ARGS__))
 #define gn_nn_bce_loss(...) gn_nn_bce_loss_with(GN_OPTIONS(gn_loss_options, __VA_ARGS__))
 GN_API gn_module *gn_nn_mse_loss_with(const gn_loss_options *options);
-GN_API gn_module *gn_nn_cross_entropy_loss_with(const gn_loss_options *options); /* weight: a buffer */
+GN_API gn_module *
+gn_nn_cross_entropy_loss_with(const gn_loss_options *options); /* weight: a buffer */
 GN_API gn_module *gn_nn_bce_loss_with(const gn_loss_options *options);
 #define gn_nn_l1_loss(...) gn_nn_l1_loss_with(GN_OPTIONS(gn_loss_options, __VA_ARGS__))
 #define gn_nn_bce_with_logits_loss(...)                                                            \
@@ -237,6 +244,6 @@ static inline gn_module *gn_to(gn_module *m, const char *device) { return gn_mod
                        .module = {__VA_ARGS__}})
 /* A tensor on another device, or a module moved there. */
 #define gn_to(object, device)                                                                      \
-    _Generic((object), gn_tensor *: gn_to_device, gn_module *: gn_module_to)(object, device)
+    _Generic((object), gn_tensor * : gn_to_device, gn_module * : gn_module_to)(object, device)
 #endif
 #endif

@@ -61,11 +61,11 @@ typedef struct gn_one_cycle_options {
     gn_optional pct_start, div_factor, final_div_factor; /* 0.3, 25, 1e4 */
 } gn_one_cycle_options;
 #define gn_lr_one_cycle(...) GN_CALL3(gn_lr_one_cycle_with, gn_one_cycle_options, __VA_ARGS__, )
-GN_API gn_scheduler *gn_lr_one_cycle_with(gn_optimizer *optimizer, double max_lr, int64_t total_steps,
-                                          const gn_one_cycle_options *options);
+GN_API gn_scheduler *gn_lr_one_cycle_with(gn_optimizer *optimizer, double max_lr,
+                                          int64_t total_steps, const gn_one_cycle_options *options);
 /* lr = factor(step, context) times the rate that the optimizer has now. */
-GN_API gn_scheduler *gn_lr_lambda(gn_optimizer *optimizer, double (*factor)(int64_t step, void *context),
-                                  void *context);
+GN_API gn_scheduler *gn_lr_lambda(gn_optimizer *optimizer,
+                                  double (*factor)(int64_t step, void *context), void *context);
 /* To be called after each gn_step (or epoch). */
 GN_API gn_status gn_scheduler_step(gn_scheduler *scheduler);
 
@@ -76,6 +76,8 @@ static inline gn_status gn_zero_grad(gn_module *m) { return gn_module_zero_grad(
 #else
 /* Forgets the gradients of a module's or an optimizer's parameters. */
 #define gn_zero_grad(object)                                                                       \
-    _Generic((object), gn_optimizer *: gn_optimizer_zero_grad, gn_module *: gn_module_zero_grad)(object)
+    _Generic((object), gn_optimizer *                                                              \
+             : gn_optimizer_zero_grad, gn_module *                                                 \
+             : gn_module_zero_grad)(object)
 #endif
 #endif

@@ -29,13 +29,13 @@ GN_API gn_tensor *gn_broadcast_to(gn_tensor *x, gn_shape shape);
 /* Dim i of the view is dim dims[i] of x. */
 GN_API gn_tensor *gn_permute_with(gn_tensor *x, gn_shape dims);
 GN_API gn_tensor *gn_transpose(gn_tensor *x, int64_t dim0, int64_t dim1); /* view */
-GN_API gn_tensor *gn_t(gn_tensor *x);                        /* view; at most 2 dims */
-GN_API gn_tensor *gn_flatten(gn_tensor *x, int64_t start);   /* dims start .. last become one */
+GN_API gn_tensor *gn_t(gn_tensor *x);                                     /* view; at most 2 dims */
+GN_API gn_tensor *gn_flatten(gn_tensor *x, int64_t start); /* dims start .. last become one */
 GN_API gn_tensor *gn_flatten_range(gn_tensor *x, int64_t start, int64_t end); /* end inclusive */
-GN_API gn_tensor *gn_squeeze(gn_tensor *x);                  /* view without dims of size 1 */
-GN_API gn_tensor *gn_squeeze_dim(gn_tensor *x, int64_t dim); /* view; x if the size is not 1 */
+GN_API gn_tensor *gn_squeeze(gn_tensor *x);                    /* view without dims of size 1 */
+GN_API gn_tensor *gn_squeeze_dim(gn_tensor *x, int64_t dim);   /* view; x if the size is not 1 */
 GN_API gn_tensor *gn_squeeze_dims(gn_tensor *x, gn_dims dims); /* view without those of size 1 */
-GN_API gn_tensor *gn_unsqueeze(gn_tensor *x, int64_t dim);   /* view with a new dim of size 1 */
+GN_API gn_tensor *gn_unsqueeze(gn_tensor *x, int64_t dim);     /* view with a new dim of size 1 */
 GN_API gn_tensor *gn_select(gn_tensor *x, int64_t dim, int64_t index); /* view without the dim */
 GN_API gn_tensor *gn_narrow(gn_tensor *x, int64_t dim, int64_t start, int64_t length); /* view */
 /* Elements start, start + step, .. before end, Python's rules for negative bounds; step > 0. View. */
@@ -76,12 +76,12 @@ GN_API gn_tensor *gn_one_hot(gn_tensor *indices, int64_t classes);
 /* ---- Indexing like x[...]: gn_index(x, GN_AT(0), GN_FROM_TO(1, -1), GN_ALL) is x[0, 1:-1, :] */
 
 typedef enum gn_index_kind {
-    GN_INDEX_ALL,      /* : */
-    GN_INDEX_AT,       /* an integer; the dim goes */
-    GN_INDEX_RANGE,    /* start : end : step; end given */
-    GN_INDEX_NEW,      /* None: a new dim of size 1 */
-    GN_INDEX_REST,     /* ...: as many : as are missing, once */
-    GN_INDEX_TENSOR    /* integers, or bools as a mask over as many dims as it has */
+    GN_INDEX_ALL,   /* : */
+    GN_INDEX_AT,    /* an integer; the dim goes */
+    GN_INDEX_RANGE, /* start : end : step; end given */
+    GN_INDEX_NEW,   /* None: a new dim of size 1 */
+    GN_INDEX_REST,  /* ...: as many : as are missing, once */
+    GN_INDEX_TENSOR /* integers, or bools as a mask over as many dims as it has */
 } gn_index_kind;
 
 typedef struct gn_index_item {
@@ -135,7 +135,8 @@ GN_API gn_tensor *gn_cumsum(gn_tensor *x, int64_t dim);
 template <class... I> gn_index_list gn_make_index(I... item) {
     return gn_index_list{sizeof...(item), {item...}};
 }
-#define GN_ITEM(...) gn_index_item{__VA_ARGS__}
+#define GN_ITEM(...)                                                                               \
+    gn_index_item { __VA_ARGS__ }
 #define GN_INDEX(...) gn_make_index(__VA_ARGS__)
 #else
 #define GN_ITEM(...) ((gn_index_item){__VA_ARGS__})
@@ -146,9 +147,11 @@ template <class... I> gn_index_list gn_make_index(I... item) {
 
 #define GN_ALL GN_ITEM(.kind = GN_INDEX_ALL)
 #define GN_AT(i) GN_ITEM(.kind = GN_INDEX_AT, .start = (i))
-#define GN_FROM_TO(from, to) GN_ITEM(.kind = GN_INDEX_RANGE, .start = (from), .end = (to), .step = 1)
+#define GN_FROM_TO(from, to)                                                                       \
+    GN_ITEM(.kind = GN_INDEX_RANGE, .start = (from), .end = (to), .step = 1)
 #define GN_FROM(from) GN_ITEM(.kind = GN_INDEX_RANGE, .start = (from), .end = INT64_MAX, .step = 1)
-#define GN_RANGE(from, to, by) GN_ITEM(.kind = GN_INDEX_RANGE, .start = (from), .end = (to), .step = (by))
+#define GN_RANGE(from, to, by)                                                                     \
+    GN_ITEM(.kind = GN_INDEX_RANGE, .start = (from), .end = (to), .step = (by))
 #define GN_NEW GN_ITEM(.kind = GN_INDEX_NEW)
 #define GN_REST GN_ITEM(.kind = GN_INDEX_REST)
 #define GN_BY(indices) GN_ITEM(.kind = GN_INDEX_TENSOR, .tensor = (indices))

@@ -57,7 +57,8 @@ GN_API gn_tensor *gn_randn_like(const gn_tensor *like);
 GN_API gn_tensor *gn_rand_with(gn_shape shape, const gn_tensor_options *options);
 GN_API gn_tensor *gn_randn_with(gn_shape shape, const gn_tensor_options *options);
 /* Uniform integers in [low, high); int64 by default. */
-GN_API gn_tensor *gn_randint(int64_t low, int64_t high, gn_shape shape, const gn_tensor_options *options);
+GN_API gn_tensor *gn_randint(int64_t low, int64_t high, gn_shape shape,
+                             const gn_tensor_options *options);
 /* True (1) with probability p; bool by default. */
 GN_API gn_tensor *gn_bernoulli(gn_shape shape, double p, const gn_tensor_options *options);
 /* A random permutation of 0 .. n-1; int64 by default. */
@@ -65,14 +66,16 @@ GN_API gn_tensor *gn_randperm(int64_t n, const gn_tensor_options *options);
 
 /* start, start + step, ... below end (above it for a negative step). int64 if all three are
  * integral and no dtype is given, else float32. */
-GN_API gn_tensor *gn_arange(double start, double end, double step, const gn_tensor_options *options);
+GN_API gn_tensor *gn_arange(double start, double end, double step,
+                            const gn_tensor_options *options);
 /* The n x m matrix with ones on its diagonal; m < 0: square. */
 GN_API gn_tensor *gn_eye(int64_t n, int64_t m, const gn_tensor_options *options);
 
 /* A tensor with the values of an array: gn_tensor_of((float[]){1, 2, 3, 4}, 2, 2). The dtype is that
  * of the array's elements (float, double, int64_t, int32_t, int16_t, int8_t, uint8_t, bool); the
  * data is copied. */
-#define gn_tensor_of(array, ...) gn_tensor_from(array, GN_DTYPE_OF(array), GN_SHAPE(__VA_ARGS__), NULL)
+#define gn_tensor_of(array, ...)                                                                   \
+    gn_tensor_from(array, GN_DTYPE_OF(array), GN_SHAPE(__VA_ARGS__), NULL)
 
 /* Copies prod(shape) elements of `dtype` from host memory, row-major; options->dtype converts. */
 GN_API gn_tensor *gn_tensor_from(const void *data, gn_dtype dtype, gn_shape shape,
@@ -88,22 +91,22 @@ GN_API gn_tensor *gn_scalar_tensor(double value, const gn_tensor_options *option
 
 /* ---- Properties. Errors give 0 or NULL. */
 
-GN_API int64_t gn_dim(const gn_tensor *t);                 /* number of dims */
+GN_API int64_t gn_dim(const gn_tensor *t); /* number of dims */
 GN_API int64_t gn_size(const gn_tensor *t, int64_t dim);
 GN_API gn_shape gn_shape_of(const gn_tensor *t);
 GN_API int64_t gn_numel(const gn_tensor *t);
 GN_API gn_dtype gn_dtype_of(const gn_tensor *t);
-GN_API const char *gn_device_of(const gn_tensor *t);       /* "cpu"; borrowed */
-GN_API int64_t gn_element_size(const gn_tensor *t);        /* bytes */
-GN_API int64_t gn_stride(gn_tensor *t, int64_t dim);       /* elements */
-GN_API int64_t gn_storage_offset(gn_tensor *t);            /* elements */
-GN_API bool gn_is_contiguous(gn_tensor *t);                /* row-major, without gaps */
+GN_API const char *gn_device_of(const gn_tensor *t); /* "cpu"; borrowed */
+GN_API int64_t gn_element_size(const gn_tensor *t);  /* bytes */
+GN_API int64_t gn_stride(gn_tensor *t, int64_t dim); /* elements */
+GN_API int64_t gn_storage_offset(gn_tensor *t);      /* elements */
+GN_API bool gn_is_contiguous(gn_tensor *t);          /* row-major, without gaps */
 GN_API bool gn_is_view(const gn_tensor *t);
 GN_API bool gn_is_floating_point(const gn_tensor *t);
 GN_API bool gn_same_shape(const gn_tensor *a, const gn_tensor *b);
 
-GN_API const char *gn_dtype_name(gn_dtype dtype);          /* "float32" */
-GN_API int gn_dtype_from_name(const char *name);           /* -1 if there is no such dtype */
+GN_API const char *gn_dtype_name(gn_dtype dtype); /* "float32" */
+GN_API int gn_dtype_from_name(const char *name);  /* -1 if there is no such dtype */
 GN_API gn_dtype gn_promote_types(gn_dtype a, gn_dtype b);
 
 /* ---- Data on the host */
@@ -131,11 +134,11 @@ GN_API gn_status gn_print(const gn_tensor *t);
 
 /* ---- Conversion and copies: differentiable */
 
-GN_API gn_tensor *gn_cast(gn_tensor *t, gn_dtype dtype);   /* t itself if it has the dtype */
+GN_API gn_tensor *gn_cast(gn_tensor *t, gn_dtype dtype);          /* t itself if it has the dtype */
 GN_API gn_tensor *gn_to_device(gn_tensor *t, const char *device); /* t itself if it is there */
 GN_API gn_tensor *gn_clone(gn_tensor *t);
-GN_API gn_tensor *gn_contiguous(gn_tensor *t);             /* t itself if it is */
-GN_API gn_tensor *gn_detach(gn_tensor *t);                 /* shares the data, without history */
+GN_API gn_tensor *gn_contiguous(gn_tensor *t); /* t itself if it is */
+GN_API gn_tensor *gn_detach(gn_tensor *t);     /* shares the data, without history */
 
 /* ---- In place. Return the tensor (borrowed), or NULL. See autograd.h for what is refused. */
 
@@ -148,11 +151,11 @@ GN_API gn_tensor *gn_normal_(gn_tensor *t, double mean, double std, gn_generator
 /* ---- Random generators: Philox 4x32-10. The same seed gives the same numbers on every device and
  * number of threads (normal ones within 4 ulp). Each random operation takes one step. */
 
-GN_API gn_status gn_manual_seed(uint64_t seed);            /* the default generator */
-GN_API uint64_t gn_seed(void);                             /* seeds it from the system; the seed */
+GN_API gn_status gn_manual_seed(uint64_t seed); /* the default generator */
+GN_API uint64_t gn_seed(void);                  /* seeds it from the system; the seed */
 GN_API uint64_t gn_initial_seed(void);
-GN_API gn_generator *gn_generator_new(uint64_t seed);      /* owned by the scope */
-GN_API gn_generator *gn_default_generator(void);           /* borrowed */
+GN_API gn_generator *gn_generator_new(uint64_t seed); /* owned by the scope */
+GN_API gn_generator *gn_default_generator(void);      /* borrowed */
 
 typedef struct gn_rng_state {
     uint64_t seed, offset;
@@ -177,7 +180,14 @@ template <class T> constexpr gn_dtype gn_dtype_of_pointer(const T *) { return gn
 #define GN_DTYPE_OF(array) gn_dtype_of_pointer(array)
 #else
 #define GN_DTYPE_OF(array)                                                                         \
-    _Generic((array)[0], float: GN_F32, double: GN_F64, bool: GN_BOOL, uint8_t: GN_U8,             \
-             int8_t: GN_I8, int16_t: GN_I16, int32_t: GN_I32, int64_t: GN_I64)
+    _Generic((array)[0], float                                                                     \
+             : GN_F32, double                                                                      \
+             : GN_F64, bool                                                                        \
+             : GN_BOOL, uint8_t                                                                    \
+             : GN_U8, int8_t                                                                       \
+             : GN_I8, int16_t                                                                      \
+             : GN_I16, int32_t                                                                     \
+             : GN_I32, int64_t                                                                     \
+             : GN_I64)
 #endif
 #endif

@@ -17,8 +17,7 @@
 const char *gn_status_name(gn_status status) {
     switch (status) {
 #define X(name, value, text)                                                                       \
-    case name:                                                                                     \
-        return #name;
+    case name: return #name;
         GN_STATUSES(X)
 #undef X
     }
@@ -28,8 +27,7 @@ const char *gn_status_name(gn_status status) {
 const char *gn_status_text(gn_status status) {
     switch (status) {
 #define X(name, value, text)                                                                       \
-    case name:                                                                                     \
-        return text;
+    case name: return text;
         GN_STATUSES(X)
 #undef X
     }

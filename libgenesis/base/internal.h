@@ -46,11 +46,11 @@ typedef struct gn__thread {
     uint32_t n_texts;   /* gn__shape_text's calls so far */
     gn__object **owned; /* the scopes' objects, outermost first */
     size_t n_owned, owned_capacity;
-    size_t *marks;      /* n_owned at each gn_scope_begin */
+    size_t *marks; /* n_owned at each gn_scope_begin */
     size_t depth, marks_capacity;
-    gn__object **dead;  /* without references, waiting to be destroyed */
+    gn__object **dead; /* without references, waiting to be destroyed */
     size_t n_dead, dead_capacity;
-    uint64_t late_tag;  /* set by the host service set_error, see runtime */
+    uint64_t late_tag; /* set by the host service set_error, see runtime */
     char late[512];
     char message[1024];
     char text[GN__SHAPE_TEXTS][GN__SHAPE_TEXT_BYTES];
@@ -95,7 +95,7 @@ void gn__run_shutdown_hooks(void);
 
 /* ---- Memory of the library itself: NULL with an error GN_E_MEMORY */
 
-void *gn__alloc(size_t bytes);                    /* zeroed */
+void *gn__alloc(size_t bytes);                     /* zeroed */
 void *gn__alloc_array(size_t count, size_t bytes); /* zeroed; checks the product */
 char *gn__strdup(const char *text);
 

@@ -101,18 +101,12 @@ static gn_status expect_end(const reader *r) {
 
 static int dtype_of_code(int code) {
     switch (code) {
-    case 0x08:
-        return GN_U8;
-    case 0x09:
-        return GN_I8;
-    case 0x0b:
-        return GN_I16;
-    case 0x0c:
-        return GN_I32;
-    case 0x0d:
-        return GN_F32;
-    case 0x0e:
-        return GN_F64;
+    case 0x08: return GN_U8;
+    case 0x09: return GN_I8;
+    case 0x0b: return GN_I16;
+    case 0x0c: return GN_I32;
+    case 0x0d: return GN_F32;
+    case 0x0e: return GN_F64;
     }
     return 0;
 }
@@ -146,8 +140,7 @@ static gn_status read_header(const reader *r, gn__idx *out, int64_t *bytes) {
     int64_t most;
     if (!fits || (gn__mul(r->file_bytes, MAX_EXPANSION, &most) && *bytes > most))
         return refuse(r, GN_E_FORMAT, "its %lld bytes can't hold a tensor %s",
-                      (long long)r->file_bytes,
-                      gn__shape_text((int)out->shape.n, out->shape.size));
+                      (long long)r->file_bytes, gn__shape_text((int)out->shape.n, out->shape.size));
     return GN_OK;
 }
 

@@ -60,8 +60,7 @@ static gn_status linear_backward(gn__node *node, gn_tensor *const *grads, gn_ten
     if (gn__needs(node, WEIGHT)) {
         gn_tensor *dw = gn__tensor_new(device, g->dtype, 2, node->inputs[WEIGHT].size);
         x = as_rows(x);
-        if (dw && x &&
-            product(*dw, turned_matrix(g), gn__matrix(x), NULL) == GN_OK)
+        if (dw && x && product(*dw, turned_matrix(g), gn__matrix(x), NULL) == GN_OK)
             out[WEIGHT] = dw;
     }
     if (gn__needs(node, BIAS))
@@ -105,8 +104,7 @@ gn_tensor *gn_linear(gn_tensor *x, gn_tensor *weight, gn_tensor *bias) {
     memcpy(size, x->size, sizeof size);
     size[x->n_dims - 1] = weight->size[0];
     gn_tensor *y = gn__tensor_new(device, x->dtype, x->n_dims, size);
-    if (y == NULL ||
-        product(gn__matrix(y), gn__matrix(rows), gn__turned(weight), bias) != GN_OK)
+    if (y == NULL || product(gn__matrix(y), gn__matrix(rows), gn__turned(weight), bias) != GN_OK)
         return NULL;
     if (gn__recording(3, inputs)) {
         gn__node *node = gn__record(&linear_node, y, 3, inputs, 0);

@@ -58,7 +58,8 @@ static gn_tensor_desc describe_bias(const gn_tensor *bias, const gn_tensor *c) {
 }
 
 /* Over the space (B.., m, n, k), reduced along k. */
-static gn_status compose(const char *op, gn_tensor *c, gn_tensor *a, gn_tensor *b, gn_tensor *bias) {
+static gn_status compose(const char *op, gn_tensor *c, gn_tensor *a, gn_tensor *b,
+                         gn_tensor *bias) {
     int n = c->n_dims;
     gn__rows space = {.n_dims = n + 1, .n_reduced = 1};
     memcpy(space.size, c->size, sizeof c->size);
@@ -85,7 +86,8 @@ static gn_status compose(const char *op, gn_tensor *c, gn_tensor *a, gn_tensor *
 /* No backend multiplies matrices well that have gaps both ways, as expanded ones do. */
 static gn_tensor *dense_one_way(gn_tensor *t) {
     int m = t->n_dims - 2, n = t->n_dims - 1;
-    bool rows = t->stride[n] == 1 || t->size[n] == 1, columns = t->stride[m] == 1 || t->size[m] == 1;
+    bool rows = t->stride[n] == 1 || t->size[n] == 1,
+         columns = t->stride[m] == 1 || t->size[m] == 1;
     bool spread = (t->stride[n] == 0 && t->size[n] > 1) || (t->stride[m] == 0 && t->size[m] > 1);
     return (rows || columns) && !spread ? t : gn__row_major_copy(t);
 }
@@ -97,7 +99,8 @@ gn_status gn__product(const char *op, gn_tensor *c, gn_tensor *a, gn_tensor *b, 
         return gn_error_status();
     if (a->size[a->n_dims - 1] == 0)
         return compose(op, c, a, b, bias);
-    gn_tensor_desc desc[] = {gn__describe(c), describe(a, c), describe(b, c), describe_bias(bias, c)};
+    gn_tensor_desc desc[] = {gn__describe(c), describe(a, c), describe(b, c),
+                             describe_bias(bias, c)};
     gn_tensor *const tensors[] = {c, a, b, bias};
     const gn_matmul_attr attributes = {.struct_size = sizeof attributes};
     int done = gn__run_described(c->storage->device, op, GN_KERNEL_MATMUL, 4, desc, tensors,

@@ -154,8 +154,8 @@ static gn_status run(reduce_call *c) {
     if (c->index)
         operands[k++] = result_operand(&space, c->index, c->keepdim);
     gn_scalar param = {.f = (double)n};
-    return gn__kernel_run(op, device, &kernel, GN__VARIANT(x->dtype, c->dtype, c->r), &space, operands,
-                          &param);
+    return gn__kernel_run(op, device, &kernel, GN__VARIANT(x->dtype, c->dtype, c->r), &space,
+                          operands, &param);
 }
 
 /* ---- History: what the gradients need of the call */

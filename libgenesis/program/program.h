@@ -52,17 +52,17 @@ int gn__build_param(gn__builder *b);
 
 /* Values. Once something has failed (too many instructions, types that do not fit) all return 0
  * and gn__builder_finish gives NULL with the error. */
-int gn__load(gn__builder *b, int operand);                  /* type: compute type of its dtype */
+int gn__load(gn__builder *b, int operand); /* type: compute type of its dtype */
 int gn__loadx(gn__builder *b, int operand, int index);
 int gn__const_f(gn__builder *b, int type, double value);
 int gn__const_i(gn__builder *b, int type, int64_t value);
-int gn__const(gn__builder *b, int type, double value);      /* of either kind */
+int gn__const(gn__builder *b, int type, double value); /* of either kind */
 int gn__param(gn__builder *b, int type, int param);
 int gn__cast(gn__builder *b, int type, int value);          /* value itself if it has the type */
 int gn__emit(gn__builder *b, int op, int a, int b_, int c); /* type follows from the operands */
 int gn__reduce_value(gn__builder *b, int kind, int value, int payload);
-void gn__elements(gn__builder *b);                          /* begins another element part */
-void gn__store(gn__builder *b, int operand, int value);     /* casts to the operand's dtype */
+void gn__elements(gn__builder *b);                      /* begins another element part */
+void gn__store(gn__builder *b, int operand, int value); /* casts to the operand's dtype */
 int gn__type_of(const gn__builder *b, int value);
 
 /* Frees the builder and returns the program, interned: equal programs are one pointer, which lives
@@ -131,8 +131,8 @@ typedef struct gn__signature {
     int n_variables;
     int8_t dtype[GN__MAX_VARIABLES];
     bool zero_dim[GN__MAX_VARIABLES];
-    bool float_params;       /* the call's parameters are not all integers */
-    int8_t result;           /* dtype of the output; 0 or less: as the expression's type says
+    bool float_params; /* the call's parameters are not all integers */
+    int8_t result;     /* dtype of the output; 0 or less: as the expression's type says
                                 (f16 and bf16 stay what they were promoted to) */
 } gn__signature;
 

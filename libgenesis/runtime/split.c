@@ -183,19 +183,12 @@ static int copy_insn(maker *m, const gn_insn *insn) {
         if (used >> k & 1)
             values[k] = value_of(m, values[k]);
     switch (insn->op) {
-    case GN_OP_LOAD:
-        return gn__load(b, program_operand(m, insn->a));
-    case GN_OP_LOADX:
-        return gn__loadx(b, program_operand(m, insn->a), values[1]);
-    case GN_OP_STORE:
-        gn__store(b, program_operand(m, insn->a), values[1]);
-        return -1;
-    case GN_OP_CAST:
-        return gn__cast(b, insn->type, values[0]);
-    case GN_OP_REDUCE:
-        return gn__reduce_value(b, insn->c, values[0], values[1]);
-    default:
-        return gn__emit(b, insn->op, values[0], values[1], values[2]);
+    case GN_OP_LOAD: return gn__load(b, program_operand(m, insn->a));
+    case GN_OP_LOADX: return gn__loadx(b, program_operand(m, insn->a), values[1]);
+    case GN_OP_STORE: gn__store(b, program_operand(m, insn->a), values[1]); return -1;
+    case GN_OP_CAST: return gn__cast(b, insn->type, values[0]);
+    case GN_OP_REDUCE: return gn__reduce_value(b, insn->c, values[0], values[1]);
+    default: return gn__emit(b, insn->op, values[0], values[1], values[2]);
     }
 }
 

@@ -25,7 +25,8 @@ gn_status gn__copy_data(gn_tensor *target, gn_tensor *source) {
         return gn_error_status();
     if (target->storage->device != source->storage->device)
         return copy_across(target, source);
-    const gn_program *program = gn__kernel_program(&copy_kernel, GN__VARIANT(target->dtype, source->dtype));
+    const gn_program *program =
+        gn__kernel_program(&copy_kernel, GN__VARIANT(target->dtype, source->dtype));
     if (!program)
         return gn_error_status();
     gn__operand operands[2] = {gn__operand_of(source, target->n_dims, target->size),

@@ -24,14 +24,12 @@ enum { TEST_BATCH = 250, POINTS_PER_EPOCH = 50, EXIT_INTERRUPTED = 130 };
 
 /* (N, 1, 28, 28) images -> (N, 10) logits */
 static gn_module *make_model(void) {
-    return gn_nn_sequential(
-        gn_nn_conv2d(1, 32, 3, .padding = 1), gn_nn_batch_norm2d(32), gn_nn_relu(),
-        gn_nn_max_pool2d(2), /* (N, 32, 14, 14) */
-        gn_nn_conv2d(32, 64, 3, .padding = 1), gn_nn_batch_norm2d(64), gn_nn_relu(),
-        gn_nn_max_pool2d(2), /* (N, 64, 7, 7) */
-        gn_nn_flatten(), gn_nn_dropout(0.25),
-        gn_nn_linear(64 * 7 * 7, 128), gn_nn_relu(),
-        gn_nn_linear(128, CLASSES));
+    return gn_nn_sequential(gn_nn_conv2d(1, 32, 3, .padding = 1), gn_nn_batch_norm2d(32),
+                            gn_nn_relu(), gn_nn_max_pool2d(2), /* (N, 32, 14, 14) */
+                            gn_nn_conv2d(32, 64, 3, .padding = 1), gn_nn_batch_norm2d(64),
+                            gn_nn_relu(), gn_nn_max_pool2d(2), /* (N, 64, 7, 7) */
+                            gn_nn_flatten(), gn_nn_dropout(0.25), gn_nn_linear(64 * 7 * 7, 128),
+                            gn_nn_relu(), gn_nn_linear(128, CLASSES));
 }
 
 /* ---- Ctrl-C: the first one asks to stop, the second one kills. */

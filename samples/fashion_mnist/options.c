@@ -11,7 +11,8 @@
 static const char usage[] =
     "usage: fashion_mnist [OPTION..]\n"
     "\n"
-    "Trains a small convolutional network on Fashion-MNIST. Writes its weights, model.safetensors,\n"
+    "Trains a small convolutional network on Fashion-MNIST. Writes its weights, "
+    "model.safetensors,\n"
     "after each epoch, and a report, report.html, at the end. Ctrl-C stops between two steps, and\n"
     "keeps the weights of the last finished epoch.\n"
     "\n"
@@ -65,16 +66,27 @@ static int given(const char *name, const char *text, const char **out) {
 
 int options_parse(options *o, int argc, char **argv) {
     static const struct option table[] = {
-        {"device", required_argument, NULL, 'd'}, {"epochs", required_argument, NULL, 'e'},
-        {"batch", required_argument, NULL, 'b'},  {"lr", required_argument, NULL, 'r'},
-        {"seed", required_argument, NULL, 's'},   {"data", required_argument, NULL, 'D'},
-        {"limit", required_argument, NULL, 'l'},  {"test-limit", required_argument, NULL, 't'},
-        {"out", required_argument, NULL, 'o'},    {"report", required_argument, NULL, 'R'},
-        {"eval", required_argument, NULL, 'E'},   {"help", no_argument, NULL, 'h'},
+        {"device", required_argument, NULL, 'd'},
+        {"epochs", required_argument, NULL, 'e'},
+        {"batch", required_argument, NULL, 'b'},
+        {"lr", required_argument, NULL, 'r'},
+        {"seed", required_argument, NULL, 's'},
+        {"data", required_argument, NULL, 'D'},
+        {"limit", required_argument, NULL, 'l'},
+        {"test-limit", required_argument, NULL, 't'},
+        {"out", required_argument, NULL, 'o'},
+        {"report", required_argument, NULL, 'R'},
+        {"eval", required_argument, NULL, 'E'},
+        {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
-    *o = (options){.out = ".", .epochs = 3, .batch = 128, .seed = 1, .lr = 3e-3,
-                   .limit = INT64_MAX, .test_limit = INT64_MAX};
+    *o = (options){.out = ".",
+                   .epochs = 3,
+                   .batch = 128,
+                   .seed = 1,
+                   .lr = 3e-3,
+                   .limit = INT64_MAX,
+                   .test_limit = INT64_MAX};
     int letter, index = 0, fits = 1;
     while (fits && (letter = getopt_long(argc, argv, "", table, &index)) != -1) {
         const char *name = table[index].name;

@@ -11,15 +11,15 @@
 
 typedef struct progress {
     bool terminal, utf8;
-    int64_t epoch, epochs;     /* epoch counts from 1 */
-    int64_t epoch_images;      /* images in an epoch */
-    int64_t images;            /* done in this epoch */
-    int64_t images_before;     /* done in the epochs before */
-    double seconds_before;     /* of training in the epochs before */
-    double started;            /* when this epoch began */
-    double drawn;              /* when the line was drawn last */
-    int quarters;              /* plain lines printed in this epoch */
-    double loss, accuracy;     /* latest */
+    int64_t epoch, epochs; /* epoch counts from 1 */
+    int64_t epoch_images;  /* images in an epoch */
+    int64_t images;        /* done in this epoch */
+    int64_t images_before; /* done in the epochs before */
+    double seconds_before; /* of training in the epochs before */
+    double started;        /* when this epoch began */
+    double drawn;          /* when the line was drawn last */
+    int quarters;          /* plain lines printed in this epoch */
+    double loss, accuracy; /* latest */
 } progress;
 
 /* Seconds of a clock that never jumps. */
@@ -27,7 +27,7 @@ double progress_clock(void);
 
 /* Looks at stdout. */
 progress progress_start(int64_t epochs, int64_t epoch_images);
-void progress_epoch(progress *p);                /* begins the next epoch */
+void progress_epoch(progress *p); /* begins the next epoch */
 void progress_values(progress *p, double loss, double accuracy);
 void progress_images(progress *p, int64_t more); /* so many more images are done */
 void progress_epoch_end(progress *p);            /* clears the line */

@@ -17,20 +17,11 @@ enum { FIRST = 32, SUREST = 16, SHOWN = FIRST + SUREST };
 static void escaped(FILE *out, const char *text) {
     for (; *text; text++)
         switch (*text) {
-        case '<':
-            fputs("&lt;", out);
-            break;
-        case '>':
-            fputs("&gt;", out);
-            break;
-        case '&':
-            fputs("&amp;", out);
-            break;
-        case '"':
-            fputs("&quot;", out);
-            break;
-        default:
-            putc(*text, out);
+        case '<': fputs("&lt;", out); break;
+        case '>': fputs("&gt;", out); break;
+        case '&': fputs("&amp;", out); break;
+        case '"': fputs("&quot;", out); break;
+        default: putc(*text, out);
         }
 }
 

@@ -35,10 +35,10 @@ point meter_read(meter *m, double epoch);
 /* What the network says of each test image. */
 typedef struct answers {
     int64_t n, correct;
-    double loss;      /* mean */
-    int64_t *truth;   /* labels */
-    int64_t *said;    /* the most probable labels */
-    float *sure;      /* their probabilities */
+    double loss;    /* mean */
+    int64_t *truth; /* labels */
+    int64_t *said;  /* the most probable labels */
+    float *sure;    /* their probabilities */
 } answers;
 
 gn_status answers_make(answers *a, int64_t n);
