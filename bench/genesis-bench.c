@@ -2,9 +2,10 @@
 /*
  * genesis-bench - times operations and training steps on a device.
  *
- * Each case prints one JSON object a line: {"case", "ms", ...}, ms being the minimum over repeats for
- * about two seconds. Names and shapes are those that are used to time other frameworks. The machine's
- * limits, copy bandwidth and the rate of a loop of fused multiply-adds, are measured in the same run.
+ * Each case prints one JSON object a line: {"case", "ms", ...}, ms being the minimum over repeats
+ * for about two seconds. Names and shapes are those that are used to time other frameworks. The
+ * machine's limits, copy bandwidth and the rate of a loop of fused multiply-adds, are measured in
+ * the same run.
  */
 #include <getopt.h>
 #include <math.h>
@@ -82,7 +83,8 @@ static void copy_limit(void *context) {
         memcpy(m[1] + i, m[0] + i, 4096 * sizeof(float));
 }
 
-/* Ten sums in registers, each a vector of 16 floats: enough to hide the latency of a multiply-add. */
+/* Ten sums in registers, each a vector of 16 floats: enough to hide the latency of a multiply-add.
+ */
 typedef float vector __attribute__((vector_size(64)));
 enum { FMA_SUMS = 10, FMA_STEPS = 1 << 18, FMA_LANES = 16 };
 

@@ -67,8 +67,8 @@ typedef struct gn_function {
     /* Computes the outputs; runs without recording. May save tensors for backward. */
     gn_status (*forward)(gn_function_context *context, gn_tensor *const *inputs, int n_inputs,
                          gn_tensor **outputs, int n_outputs);
-    /* grads[i] is the gradient of output i, or NULL for zero. Sets input_grads[k] for each input that
-     * needs one (gn_function_needs_grad); NULL means zero. */
+    /* grads[i] is the gradient of output i, or NULL for zero. Sets input_grads[k] for each input
+     * that needs one (gn_function_needs_grad); NULL means zero. */
     gn_status (*backward)(gn_function_context *context, gn_tensor *const *grads, int n_outputs,
                           gn_tensor **input_grads, int n_inputs);
     size_t state_bytes; /* of gn_function_state, copied from `state` in gn_function_apply */
@@ -78,7 +78,8 @@ typedef struct gn_function {
 GN_API gn_status gn_function_apply(const gn_function *fn, const void *state,
                                    gn_tensor *const *inputs, int n_inputs, gn_tensor **outputs,
                                    int n_outputs);
-/* In forward: keeps a tensor (an input, output or other); in backward: gets it, in the order saved. */
+/* In forward: keeps a tensor (an input, output or other); in backward: gets it, in the order saved.
+ */
 GN_API gn_status gn_function_save(gn_function_context *context, gn_tensor *t);
 GN_API gn_tensor *gn_function_saved(gn_function_context *context, int i);
 GN_API void *gn_function_state(gn_function_context *context);
@@ -92,8 +93,8 @@ typedef struct gn_gradcheck_options {
     bool second_order;           /* checks the gradient of the gradient, too */
 } gn_gradcheck_options;
 
-/* fn computes one tensor from n float64 inputs that require gradients. GN_OK if the gradients agree;
- * otherwise an error that shows the input, the element and both values. */
+/* fn computes one tensor from n float64 inputs that require gradients. GN_OK if the gradients
+ * agree; otherwise an error that shows the input, the element and both values. */
 typedef gn_tensor *gn_differentiable(gn_tensor *const *inputs, void *context);
 GN_API gn_status gn_gradcheck(gn_differentiable *fn, void *context, int n, gn_tensor *const *inputs,
                               const gn_gradcheck_options *options);

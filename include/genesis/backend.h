@@ -67,7 +67,7 @@ enum {
 #undef X
 };
 
-/* ---- Element types: name, value, C name, bytes ------------------------------------------------ */
+/* ---- Element types: name, value, C name, bytes ----------------------------------------------- */
 
 /*
  * Programs compute in bool, u8, i8, i16, i32, i64, u32, f32 and f64. f16 and bf16 are for storage:
@@ -100,7 +100,7 @@ typedef union gn_scalar {
     double f;
 } gn_scalar;
 
-/* ---- Opaque objects of the plugin ---------------------------------------------------------------- */
+/* ---- Opaque objects of the plugin ------------------------------------------------------------ */
 
 typedef struct gn_device gn_device; /* an opened device */
 typedef struct gn_stream gn_stream; /* a queue of the device; NULL is its default queue */
@@ -108,7 +108,7 @@ typedef struct gn_event gn_event;   /* a point in a queue */
 typedef struct gn_mem gn_mem;       /* a block of device memory */
 typedef struct gn_plan gn_plan;     /* a heavy kernel made ready for given shapes */
 
-/* ---- Programs ------------------------------------------------------------------------------------ */
+/* ---- Programs -------------------------------------------------------------------------------- */
 
 /*
  * A program is a list of scalar instructions in SSA form: an instruction's number names its value,
@@ -136,8 +136,8 @@ typedef struct gn_plan gn_plan;     /* a heavy kernel made ready for given shape
  * addition may be contracted, subnormals flushed and the sign of a zero from MIN and MAX chosen
  * freely, unless the program has GN_PROGRAM_NO_CONTRACT (then -0 < +0). NaN and infinity behave as
  * the C functions of the same name do. A cast of what the integer type can't hold gives any value,
- * but does not trap. Arithmetic and rounding opcodes take all numeric types, POW too, SQRT and RSQRT
- * floats only; of bools there are ADD, MUL, MIN, MAX, comparisons and logic.
+ * but does not trap. Arithmetic and rounding opcodes take all numeric types, POW too; SQRT, RSQRT and
+ * ATAN2 floats only; of bools there are ADD, MUL, MIN, MAX, comparisons and logic.
  *
  * Columns: name, value, number of value operands (a, b, c), bound on the error in ulp of f32 / f64
  * (0: exact or correctly rounded), meaning.
@@ -270,7 +270,7 @@ typedef struct gn_program {
     const gn_operand_info *operands;
 } gn_program;
 
-/* ---- Calls --------------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 /*
  * At coordinates c the element of an operand is number offset + sum_d c[d] * stride[d] of its
@@ -282,7 +282,7 @@ typedef struct gn_program {
  *
  * Aliasing: an operand written may be exactly one that is read (same memory, offset, strides and
  * dtype): all loads of a coordinate come before its stores. In a reduce or row program this holds
- * for what the part that stores it loads alone. No other overlap of writes with reads or writes occurs.
+ * for what the part that stores it loads alone. Writes overlap no other reads or writes.
  */
 typedef struct gn_operand {
     gn_mem *mem; /* NULL: an index operand */
@@ -332,7 +332,7 @@ typedef struct gn_scatter_call {
     const gn_operand *source, *index, *target;
 } gn_scatter_call;
 
-/* ---- Planned kernels: optional, planned once and run many times ----------------------------------- */
+/* ---- Planned kernels: optional, planned once and run many times ------------------------------ */
 
 /*
  * Columns: name, value, tensors in their order ([..] may be absent: n_dims is -1 there), attributes.
@@ -430,11 +430,11 @@ typedef struct gn_run {
     gn_pointer saved, workspace;
 } gn_run;
 
-/* ---- Devices --------------------------------------------------------------------------------------- */
+/* ---- Devices --------------------------------------------------------------------------------- */
 
 enum {
     GN_DEVICE_HOST_VISIBLE = 1, /* host_pointer works: no copies between host and device */
-    GN_DEVICE_CHANNELS_LAST = 2 /* convolution and pooling are fastest with (N, spatial.., C) in memory */
+    GN_DEVICE_CHANNELS_LAST = 2 /* images are fastest as (N, spatial.., C) in memory */
 };
 
 typedef struct gn_device_info {
@@ -449,25 +449,25 @@ typedef struct gn_device_info {
     uint32_t reserved;
 } gn_device_info;
 
-/* ---- The host's services ---------------------------------------------------------------------------- */
+/* ---- The host's services --------------------------------------------------------------------- */
 
 enum { GN_LOG_ERROR = 0, GN_LOG_WARNING = 1, GN_LOG_INFO = 2, GN_LOG_DEBUG = 3 };
 
 typedef struct gn_host {
     size_t struct_size;
     void (*log)(int level, const char *message);
-    /* Records, for this thread, why a call fails; returns status. tag: that of the call at fault, or 0. */
+    /* Records, for this thread, why a call fails; returns status. tag: of the call at fault, or 0. */
     gn_status (*set_error)(gn_status status, uint64_t tag, const char *message);
     /* Host memory at multiples of 64 bytes; NULL when there is none. */
     void *(*host_alloc)(size_t bytes);
     void (*host_free)(void *memory);
-    /* Device memory from the host's cache, valid until the work enqueued by the current call has run. */
+    /* Device memory from the host's cache, valid until the current call's work has run. */
     gn_status (*scratch)(gn_device *device, gn_stream *stream, uint64_t bytes, gn_pointer *out);
     /* How many threads a backend on the CPU should use. */
     int (*threads)(void);
 } gn_host;
 
-/* ---- The backend's table ------------------------------------------------------------------------------ */
+/* ---- The backend's table --------------------------------------------------------------------- */
 
 typedef struct gn_backend {
     size_t struct_size;
@@ -509,7 +509,8 @@ typedef struct gn_backend {
     void *(*host_pointer)(gn_device *device, gn_mem *mem);
     /* A block over the host's own memory, which `free` leaves alone. [the host copies] */
     gn_status (*wrap)(gn_device *device, void *memory, uint64_t bytes, gn_mem **out);
-    gn_status (*memory_info)(gn_device *device, uint64_t *free_bytes, uint64_t *total_bytes); /* [unknown] */
+    /* [unknown] */
+    gn_status (*memory_info)(gn_device *device, uint64_t *free_bytes, uint64_t *total_bytes);
 
     /* [a synchronous device: when a call returns, its work is done] */
     gn_status (*stream_create)(gn_device *device, gn_stream **out);
@@ -526,11 +527,12 @@ typedef struct gn_backend {
 
     /* Row programs. GN_E_UNSUPPORTED, before any work, hands the call back. [reduce and map] */
     gn_status (*row_map)(gn_device *device, gn_stream *stream, const gn_call *call);
-    /* Map calls of one program, independent of each other, calls->struct_size apart. [a loop over map] */
+    /* Independent map calls of one program, calls->struct_size apart. [a loop over map] */
     gn_status (*map_many)(gn_device *device, gn_stream *stream, const gn_call *calls, uint32_t n);
 
     /* GN_E_UNSUPPORTED declines. [composed] */
-    gn_status (*plan)(gn_device *device, const gn_plan_desc *desc, gn_plan_info *info, gn_plan **out);
+    gn_status (*plan)(gn_device *device, const gn_plan_desc *desc, gn_plan_info *info,
+                      gn_plan **out);
     void (*plan_release)(gn_device *device, gn_plan *plan);
     gn_status (*run)(gn_device *device, gn_stream *stream, const gn_run *run);
 
@@ -538,7 +540,7 @@ typedef struct gn_backend {
     void (*shutdown)(void);
 } gn_backend;
 
-/* ---- The entry -------------------------------------------------------------------------------------------- */
+/* ---- The entry ------------------------------------------------------------------------------- */
 
 typedef struct gn_abi_request {
     size_t struct_size;
@@ -559,7 +561,7 @@ typedef gn_status gn_backend_entry_fn(const gn_host *host, gn_abi_request *reque
                                       const gn_backend **out);
 GN_PLUGIN_EXPORT gn_backend_entry_fn gn_backend_entry;
 
-/* ---- Helpers ----------------------------------------------------------------------------------------------- */
+/* ---- Helpers --------------------------------------------------------------------------------- */
 
 static inline uint32_t gn_dtype_bytes(int dtype) {
     switch (dtype) {
@@ -576,7 +578,8 @@ static inline uint32_t gn_dtype_bytes(int dtype) {
 static inline int gn_dtype_is_float(int dtype) { return dtype >= GN_F16 && dtype <= GN_F64; }
 
 /* Whether the operand walks its memory densely in row-major order of the call's coordinates. */
-static inline int gn_operand_is_dense(const gn_operand *operand, const int64_t *size, uint32_t n_dims) {
+static inline int gn_operand_is_dense(const gn_operand *operand, const int64_t *size,
+                                      uint32_t n_dims) {
     int64_t expected = 1;
     for (uint32_t d = n_dims; d-- > 0;) {
         if (operand->stride[d] != expected)

@@ -7,8 +7,8 @@
  * does nothing and fails, too. So a chain of calls, or a whole training step, is checked once.
  *
  * Ownership. What a function returns belongs to the innermost open scope of the thread, unless its
- * comment says "borrowed". gn_scope_end frees it; gn_retain keeps it beyond. Every thread has a root
- * scope, which is freed when the thread ends or in gn_shutdown.
+ * comment says "borrowed". gn_scope_end frees it; gn_retain keeps it beyond. Every thread has a
+ * root scope, which is freed when the thread ends or in gn_shutdown.
  */
 #ifndef GENESIS_BASE_H
 #define GENESIS_BASE_H
@@ -78,7 +78,7 @@ GN_API void *gn_retain(const void *object);
 GN_API void gn_release(void *object);
 
 /* Frees what this thread's root scope owns, closes all devices and ends the library's use. Call it
- * last; other threads must be done. Objects that the program still retains must not be used after. */
+ * last; other threads must be done. Objects that the program still retains must not be used later. */
 GN_API void gn_shutdown(void);
 
 /* ---- Settings */
@@ -86,16 +86,16 @@ GN_API void gn_shutdown(void);
 /* The library's version, "0.1.0". */
 GN_API const char *gn_version(void);
 
-/* Threads that the CPU backend may use; the default is GENESIS_NUM_THREADS or the number of cores. */
+/* Threads that the CPU backend may use; default: GENESIS_NUM_THREADS or the number of cores. */
 GN_API gn_status gn_set_num_threads(int threads);
 GN_API int gn_num_threads(void);
 
 /* ---- Optional arguments
  *
- * Functions with optional arguments are macros: gn_nn_conv2d(3, 64, 7, .stride = 2, .no_bias = true).
- * Members that are not named are 0, which is their default. Where a given 0 differs from the default,
- * the member is a gn_optional: .weight_decay = gn_some(0). The function behind the macro has the
- * same name with _with at its end and takes a pointer to the struct, or NULL.
+ * Functions with optional arguments are macros: gn_nn_conv2d(3, 64, 7, .stride = 2, .padding = 3).
+ * Members that are not named are 0, which is their default. Where a given 0 differs from the
+ * default, the member is a gn_optional: .weight_decay = gn_some(0). The function behind the macro
+ * has the same name with _with at its end and takes a pointer to the struct, or NULL.
  */
 
 typedef struct gn_optional {

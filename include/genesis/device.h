@@ -31,7 +31,8 @@ GN_API int gn_device_count(const char *backend);
 /* What is known of a device: see gn_device_info in backend.h. */
 GN_API gn_status gn_device_describe(const char *device, gn_device_info *out);
 
-/* Waits until all work on the device is done. Errors of earlier, asynchronous work come out here. */
+/* Waits until all work on the device is done. Errors of earlier, asynchronous work come out here.
+ */
 GN_API gn_status gn_synchronize(const char *device);
 
 /* One plugin file that was found, whether it can be used or not. */

@@ -14,7 +14,7 @@
 extern "C" {
 #endif
 
-/* ---- Dictionaries: ordered names and tensors. What parameters, buffers and state dicts come as. */
+/* ---- Dictionaries: ordered names and tensors. Parameters, buffers and state dicts come so. */
 
 typedef struct gn_dict gn_dict;
 
@@ -56,9 +56,9 @@ struct gn_module {
 /* A zeroed module of the class, in training mode, without children. */
 GN_API void *gn_module_new(const gn_module_class *type);
 
-/* Registers under a name (no dots, not empty, not taken) and returns what was given, so that it can be
- * assigned to a member: self->weight = gn_parameter(self, "weight", gn_randn(out, in)). `module` is a
- * pointer to any struct that starts with gn_module. Retained. NULL registers an empty place.
+/* Registers under a name (no dots, not empty, not taken) and returns what was given, so that it can
+ * be assigned to a member: self->weight = gn_parameter(self, "weight", gn_randn(out, in)). `module`
+ * is a pointer to any struct that starts with gn_module. Retained. NULL registers an empty place.
  * gn_parameter makes the tensor a leaf that requires a gradient. */
 GN_API gn_tensor *gn_parameter(void *module, const char *name, gn_tensor *tensor);
 GN_API gn_tensor *gn_buffer(void *module, const char *name, gn_tensor *tensor, bool persistent);
@@ -86,8 +86,8 @@ GN_API gn_module *gn_eval(gn_module *module);
 
 /* Parameters and persistent buffers, sharing their data, without history. */
 GN_API gn_dict *gn_state_dict(const gn_module *module);
-/* Copies values into the parameters and buffers in place. Missing, unexpected and misshaped entries are
- * an error that lists them all, and nothing is changed. not_strict: only misshaped ones are. */
+/* Copies values into the parameters and buffers in place. Missing, unexpected and misshaped entries
+ * are an error that lists them all, and nothing is changed. not_strict: only misshaped ones are. */
 typedef struct gn_load_options {
     size_t struct_size;
     bool not_strict;
@@ -143,7 +143,7 @@ typedef struct gn_batch_norm_options {
     bool cumulative;           /* momentum=None: running statistics are plain averages */
     bool no_affine, no_running_stats;
 } gn_batch_norm_options;
-/* (N, C), (N, C, L) and (N, C, H, W); weight, bias, running_mean, running_var, num_batches_tracked. */
+/* (N, C), (N, C, L) and (N, C, H, W); weight, bias, running_mean, running_var, num_batches_tracked */
 #define gn_nn_batch_norm1d(...)                                                                    \
     GN_CALL1(gn_nn_batch_norm1d_with, gn_batch_norm_options, __VA_ARGS__, )
 #define gn_nn_batch_norm2d(...)                                                                    \
@@ -199,7 +199,7 @@ GN_API gn_tensor *gn_loss(gn_module *criterion, gn_tensor *input, gn_tensor *tar
 
 /* ---- Containers */
 
-/* Runs modules in order; children "0", "1", ..: gn_nn_sequential(gn_nn_linear(2, 3), gn_nn_relu()) */
+/* Runs modules in order; children "0", "1", ..: gn_nn_sequential(gn_nn_relu(), gn_nn_tanh()) */
 #define gn_nn_sequential(...) gn_nn_sequential_n(GN_MODULES(__VA_ARGS__))
 #define gn_nn_module_list(...) gn_nn_module_list_n(GN_MODULES(__VA_ARGS__))
 typedef struct gn_module_array {
@@ -225,9 +225,9 @@ GN_API gn_module *gn_key(const gn_module *dict, const char *name); /* borrowed *
  * 0-dim tensor. norm_type: 2, any p > 0, or inf. */
 GN_API gn_tensor *gn_clip_grad_norm_(gn_dict *parameters, double max_norm, double norm_type);
 GN_API gn_status gn_clip_grad_value_(gn_dict *parameters, double clip_value);
-/* Fills parameters of 2 and more dims (out, in, kernel..), and sets those named "bias" to 0. "xavier":
- * U(+-sqrt(6 / (fan_in + fan_out))), "kaiming": U(+-sqrt(6 / fan_in)), "normal": N(0, 0.02^2),
- * "uniform": U(+-0.1). */
+/* Fills parameters of 2 and more dims (out, in, kernel..), and sets those named "bias" to 0.
+ * "xavier": U(+-sqrt(6 / (fan_in + fan_out))), "kaiming": U(+-sqrt(6 / fan_in)), "normal":
+ * N(0, 0.02^2), "uniform": U(+-0.1). */
 GN_API gn_status gn_init_weights(gn_module *module, const char *type);
 
 #ifdef __cplusplus

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * ops.h - operations on tensors. Unless a comment says otherwise they are differentiable, results
- * are new tensors owned by the scope, dims may be negative, and a 0-dim cpu tensor joins any device.
+ * are new tensors owned by the scope, dims may be negative, and a 0-dim cpu tensor joins any
+ * device.
  */
 #ifndef GENESIS_OPS_H
 #define GENESIS_OPS_H
@@ -39,7 +40,8 @@ GN_API gn_tensor *gn_clamp(gn_tensor *x, gn_optional low, gn_optional high);
  * gn_map("x * sigmoid(beta * x)", x, .params = {{"beta", 1.5}}). Several inputs are named before an
  * arrow, in the order in which they are given: gn_map_n("(a, b) -> a * b + 1", 2, inputs, NULL); at
  * most 8, and 8 parameters.
- * Functions: those of the opcode table in backend.h in lower case, sigmoid, softplus. See the guide. */
+ * Functions: those of the opcode table in backend.h in lower case, sigmoid, softplus. See the
+ * guide. */
 typedef struct gn_map_param {
     const char *name;
     double value;
@@ -65,7 +67,8 @@ GN_API gn_tensor *gn_div_scalar_(gn_tensor *x, double s);
 GN_API gn_tensor *gn_relu_(gn_tensor *x);
 GN_API gn_tensor *gn_clamp_(gn_tensor *x, gn_optional low, gn_optional high);
 
-/* |a - b| <= atol + rtol |b| everywhere, and equal infinities; shapes broadcast. On an error false. */
+/* |a - b| <= atol + rtol |b| everywhere, and equal infinities; shapes broadcast. On an error false.
+ */
 typedef struct gn_close_options {
     size_t struct_size;
     gn_optional rtol, atol; /* 1e-5, 1e-8 */
@@ -118,8 +121,8 @@ GN_API gn_tensor *gn_any_with(gn_tensor *x, const gn_reduce_options *options);
 /* log(sum(exp(x))), stable. */
 GN_API gn_tensor *gn_logsumexp_with(gn_tensor *x, const gn_reduce_options *options);
 
-/* Over one dim: the largest (smallest) values and, if `indices` is not NULL, their int64 indices, the
- * first of equal ones, which alone gets the gradient. */
+/* Over one dim: the largest (smallest) values and, if `indices` is not NULL, their int64 indices,
+ * the first of equal ones, which alone gets the gradient. */
 GN_API gn_tensor *gn_max(gn_tensor *x, int64_t dim, bool keepdim, gn_tensor **indices);
 GN_API gn_tensor *gn_min(gn_tensor *x, int64_t dim, bool keepdim, gn_tensor **indices);
 /* int64 indices of the largest (smallest), the first of equal ones; of the flattened tensor with
@@ -132,7 +135,8 @@ GN_API gn_tensor *gn_argmin_all(gn_tensor *x);
 /* The p-norm over the dims: (sum |x|^p)^(1/p); p may be 0, 1, 2, any number, inf or -inf. */
 GN_API gn_tensor *gn_norm(gn_tensor *x, double p, gn_dims dims, bool keepdim);
 
-/* The sum over the dims by which `shape` would be broadcast to x's shape; the result has `shape`. */
+/* The sum over the dims by which `shape` would be broadcast to x's shape; the result has `shape`.
+ */
 GN_API gn_tensor *gn_sum_to_shape(gn_tensor *x, gn_shape shape);
 
 /* ---- Products of matrices */

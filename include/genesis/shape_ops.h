@@ -38,7 +38,8 @@ GN_API gn_tensor *gn_squeeze_dims(gn_tensor *x, gn_dims dims); /* view without t
 GN_API gn_tensor *gn_unsqueeze(gn_tensor *x, int64_t dim);     /* view with a new dim of size 1 */
 GN_API gn_tensor *gn_select(gn_tensor *x, int64_t dim, int64_t index); /* view without the dim */
 GN_API gn_tensor *gn_narrow(gn_tensor *x, int64_t dim, int64_t start, int64_t length); /* view */
-/* Elements start, start + step, .. before end, Python's rules for negative bounds; step > 0. View. */
+/* Elements start, start + step, .. before end, Python's rules for negative bounds; step > 0. View.
+ */
 GN_API gn_tensor *gn_slice(gn_tensor *x, int64_t dim, int64_t start, int64_t end, int64_t step);
 /* Any view of the storage, offset in elements from its start; checked to lie inside. */
 GN_API gn_tensor *gn_as_strided(gn_tensor *x, gn_shape size, gn_shape stride, int64_t offset);
@@ -64,8 +65,8 @@ GN_API int64_t gn_unbind(gn_tensor *x, int64_t dim, gn_tensor **out, int64_t roo
 GN_API gn_tensor *gn_repeat_interleave(gn_tensor *x, int64_t repeats, int64_t dim);
 GN_API gn_tensor *gn_repeat_interleave_by(gn_tensor *x, gn_tensor *repeats, int64_t dim);
 GN_API gn_tensor *gn_flip(gn_tensor *x, gn_dims dims);
-/* Zeros or `value` around x: before[i] and after[i] elements for each dim, outermost first; negative
- * numbers crop. */
+/* Zeros or `value` around x: before[i] and after[i] elements for each dim, outermost first;
+ * negative numbers crop. */
 GN_API gn_tensor *gn_pad(gn_tensor *x, gn_shape before, gn_shape after, double value);
 /* Elements on and above (below) the k-th diagonal of the last two dims, 0 elsewhere. */
 GN_API gn_tensor *gn_triu(gn_tensor *x, int64_t k);
@@ -90,10 +91,10 @@ typedef struct gn_index_item {
     gn_tensor *tensor;
 } gn_index_item;
 
-/* Reads. Without a tensor among the items it is a view, else a copy: index tensors broadcast against
- * each other; where they stand side by side the resulting dims take their place, else they come
- * first. Integers are views, taken before that, as in PyTorch (NumPy counts them as index tensors).
- * Indices out of range: GN_E_INDEX. A mask waits for the device. */
+/* Reads. Without a tensor among the items it is a view, else a copy: index tensors broadcast
+ * against each other; where they stand side by side the resulting dims take their place, else they
+ * come first. Integers are views, taken before that, as in PyTorch (NumPy counts them as index
+ * tensors). Indices out of range: GN_E_INDEX. A mask waits for the device. */
 typedef struct gn_index_list {
     int64_t n;
     gn_index_item item[2 * GN_TENSOR_MAX_DIMS];
@@ -122,7 +123,8 @@ GN_API gn_tensor *gn_nonzero(gn_tensor *x);
  * (NULL: none) their sums. */
 GN_API gn_tensor *gn_bincount(gn_tensor *x, gn_tensor *weights, int64_t minlength);
 
-/* ---- Sorting: stable; NaN counts as the largest. `indices` (NULL: not wanted) gets int64 places. */
+/* ---- Sorting: stable; NaN counts as the largest. `indices` (NULL: not wanted) gets int64 places.
+ */
 
 GN_API gn_tensor *gn_sort(gn_tensor *x, int64_t dim, bool descending, gn_tensor **indices);
 GN_API gn_tensor *gn_argsort(gn_tensor *x, int64_t dim, bool descending);

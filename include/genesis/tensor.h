@@ -71,9 +71,9 @@ GN_API gn_tensor *gn_arange(double start, double end, double step,
 /* The n x m matrix with ones on its diagonal; m < 0: square. */
 GN_API gn_tensor *gn_eye(int64_t n, int64_t m, const gn_tensor_options *options);
 
-/* A tensor with the values of an array: gn_tensor_of((float[]){1, 2, 3, 4}, 2, 2). The dtype is that
- * of the array's elements (float, double, int64_t, int32_t, int16_t, int8_t, uint8_t, bool); the
- * data is copied. */
+/* A tensor with the values of an array: gn_tensor_of((float[]){1, 2, 3, 4}, 2, 2). The dtype is
+ * that of the array's elements (float, double, int64_t, int32_t, int16_t, int8_t, uint8_t, bool);
+ * the data is copied. */
 #define gn_tensor_of(array, ...)                                                                   \
     gn_tensor_from(array, GN_DTYPE_OF(array), GN_SHAPE(__VA_ARGS__), NULL)
 
@@ -82,7 +82,8 @@ GN_API gn_tensor *gn_tensor_from(const void *data, gn_dtype dtype, gn_shape shap
                                  const gn_tensor_options *options);
 
 /* A cpu tensor over the caller's memory, not copied, which `free_data` (NULL: nobody) gets when the
- * last tensor over it is freed. Needs a device that is host visible; alignment that of the dtype. */
+ * last tensor over it is freed. Needs a device that is host visible; alignment that of the dtype.
+ */
 GN_API gn_tensor *gn_tensor_wrap(void *data, gn_dtype dtype, gn_shape shape,
                                  void (*free_data)(void *context), void *context);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * product.c - the product of matrices on the data: a planned kernel of the backend, or else a product
- * reduced over k. A transposed matrix is a matrix with other strides; nothing is copied.
+ * product.c - the product of matrices on the data: a planned kernel of the backend, or else a
+ * product reduced over k. A transposed matrix is a matrix with other strides; nothing is copied.
  */
 #include "product.h"
 

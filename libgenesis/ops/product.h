@@ -5,8 +5,8 @@
 
 #include "support.h"
 
-/* c (B.., m, n) = a (B.., m, k) b (B.., k, n) + bias (n): any strides, one dtype, leading dims of a and
- * b broadcast to those of c; bias may be NULL. */
+/* c (B.., m, n) = a (B.., m, k) b (B.., k, n) + bias (n): any strides, one dtype, leading dims of a
+ * and b broadcast to those of c; bias may be NULL. */
 gn_status gn__product(const char *op, gn_tensor *c, gn_tensor *a, gn_tensor *b, gn_tensor *bias);
 
 /* Other looks at a tensor, for gn__product only: no objects, they live on the caller's stack.

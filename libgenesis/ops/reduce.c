@@ -48,8 +48,8 @@ static const struct {
     [MIN] = {.name = "min", .kind = GN_MIN, .value = true, .index = true, .no_empty = true},
 };
 
-/* Operands: x, [number of the element], [value], [index]. Variant: the dtypes of x and of the value,
- * and the reduction. */
+/* Operands: x, [number of the element], [value], [index]. Variant: the dtypes of x and of the
+ * value, and the reduction. */
 static void build(gn__builder *b, const int8_t *v) {
     int from = v[0], to = v[1];
     reduction r = (reduction)v[2];

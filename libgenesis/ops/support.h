@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * support.h - what the functions of functional.h share: programs by variant, spaces of row programs,
- * planned kernels on tensors, checks; and the entries that only libgenesis/nn uses.
+ * support.h - what operations share: spaces of reductions, planned kernels on tensors, checks; and
+ * the entries that only libgenesis/nn uses.
  */
 #ifndef GENESIS_OPS_SUPPORT_H
 #define GENESIS_OPS_SUPPORT_H
@@ -24,7 +24,8 @@ gn__rows gn__rows_over(int n_dims, const int64_t *size, unsigned reduced);
 static inline gn__rows gn__rows_of(const gn_tensor *t, unsigned reduced) {
     return gn__rows_over(t->n_dims, t->size, reduced);
 }
-/* Operands: t broadcasts to the shape, from the right; has only the kept dims; only the reduced ones. */
+/* Operands: t broadcasts to the shape, from the right; has only the kept dims; only the reduced
+ * ones. */
 gn__operand gn__rows_full(const gn__rows *space, const gn_tensor *t);
 gn__operand gn__rows_kept(const gn__rows *space, const gn_tensor *t);
 gn__operand gn__rows_reduced(const gn__rows *space, const gn_tensor *t);

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * runtime.h - the only part of libgenesis that talks to backends: devices, storage, launches, plans.
- * It knows programs and operands, but no tensors. Calls point down: ops use this, never the reverse.
+ * runtime.h - the only part of libgenesis that talks to backends: devices, storage, launches,
+ * plans. It knows programs and operands, but no tensors. Calls point down: ops use this, never the
+ * reverse.
  */
 #ifndef GENESIS_RUNTIME_H
 #define GENESIS_RUNTIME_H
@@ -61,8 +62,8 @@ struct gn__storage {
 /* Uninitialised memory; bytes may be 0. When the device is out of memory the cache is trimmed and
  * the allocation tried again. NULL with an error that names what is in use. */
 gn__storage *gn__storage_new(gn__device *device, uint64_t bytes);
-/* Storage over the caller's memory; free_host(context) (NULL: nothing) is called at the end. Only for
- * a backend that can wrap the host's memory. */
+/* Storage over the caller's memory; free_host(context) (NULL: nothing) is called at the end. Only
+ * for a backend that can wrap the host's memory. */
 gn__storage *gn__storage_wrap(gn__device *device, void *data, uint64_t bytes,
                               void (*free_host)(void *context), void *context);
 gn__storage *gn__storage_retain(gn__storage *storage);
@@ -97,8 +98,8 @@ typedef struct gn__launch {
     const gn_scalar *params;     /* program->n_params */
 } gn__launch;
 
-/* Runs a program of any kind: map, reduce, or row program. A row program that the backend declines is
- * split into reduce and map calls (split.c), values of row parts kept in scratch memory. */
+/* Runs a program of any kind: map, reduce, or row program. A row program that the backend declines
+ * is split into reduce and map calls (split.c), values of row parts kept in scratch memory. */
 gn_status gn__launch_run(gn__device *device, const gn__launch *launch);
 
 /* Runs launches of one map program that do not depend on each other (optimizers). */
