@@ -328,3 +328,14 @@ gn_dims case_dims(const test_case *c, int at) {
         dims.dim[i] = (int64_t)c->args[at + 1 + i];
     return dims;
 }
+
+void expect_second_order(gn_differentiable *fn) {
+    if (!has_dtype(GN_F64))
+        return;
+    double values[] = {0.3, -0.7, 1.1, 0.2, 0.9, 1.3};
+    gn_tensor *in[] = {
+        gn_tensor_from(values, GN_F64, GN_SHAPE(2, 3), GN_AS(.requires_grad = true))};
+    gn_gradcheck_options o = {.struct_size = sizeof o, .second_order = true};
+    gn_gradcheck(fn, NULL, 1, in, &o);
+    ck_assert_str_eq(gn_error(), "");
+}

@@ -57,6 +57,9 @@ void expect_values(gn_tensor *t, const double *expected, int64_t n, double toler
     expect_values(t, (double[]){__VA_ARGS__}, sizeof((double[]){__VA_ARGS__}) / sizeof(double),    \
                   tolerance)
 
+/* gn_gradcheck of fn, a function of one (2, 3) tensor, and of its gradient; where there is float64. */
+void expect_second_order(gn_differentiable *fn);
+
 /* Whether the default device has the dtype. */
 bool has_dtype(int dtype);
 

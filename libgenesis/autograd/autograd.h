@@ -84,6 +84,11 @@ gn__node *gn__record(const gn__node_class *type, gn_tensor *output, int n, gn_te
 gn__node *gn__record_outputs(const gn__node_class *type, int n_outputs, gn_tensor *const *outputs,
                              int n, gn_tensor *const *inputs, size_t data_bytes);
 
+/* The shape of an input, which its gradient must have. */
+static inline gn_shape gn__input_shape(const gn__node *node, int input) {
+    return gn__shape(node->inputs[input].n_dims, node->inputs[input].size);
+}
+
 static inline bool gn__needs(const gn__node *node, int input) {
     return node->edges[input].node || node->edges[input].leaf;
 }

@@ -196,12 +196,6 @@ typedef struct replaced {
     int64_t offset;
 } replaced;
 
-static gn_shape shape_from(int n, const int64_t *values) {
-    gn_shape shape = {.n = n};
-    memcpy(shape.size, values, (size_t)n * sizeof *values);
-    return shape;
-}
-
 /* Dims by their strides, largest first. */
 static gn_shape order_in_memory(const gn_tensor *t) {
     gn_shape order = {.n = t->n_dims};
@@ -224,8 +218,8 @@ static gn_shape inverse(gn_shape order) {
 /* The view's place in its base. */
 static replaced geometry(const gn_tensor *view) {
     return (replaced){.order = order_in_memory(view->base),
-                      .size = shape_from(view->n_dims, view->size),
-                      .stride = shape_from(view->n_dims, view->stride),
+                      .size = gn__shape(view->n_dims, view->size),
+                      .stride = gn__shape(view->n_dims, view->stride),
                       .offset = view->offset - view->base->offset};
 }
 

@@ -61,8 +61,7 @@ gn_tensor *gn_to_device(gn_tensor *t, const char *name) {
 static gn_status overwrite_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
     if (!gn__needs(node, 1))
         return GN_OK;
-    gn_shape shape = {.n = node->inputs[1].n_dims};
-    memcpy(shape.size, node->inputs[1].size, sizeof shape.size);
+    gn_shape shape = gn__input_shape(node, 1);
     out[1] = gn_cast(gn_sum_to_shape(grads[0], shape), (gn_dtype)node->inputs[1].dtype);
     return gn_error_status();
 }

@@ -142,8 +142,7 @@ gn_tensor *gn__spread(const char *op, gn_shape shape, int dim, gn_tensor *index,
 }
 
 static gn_status gather_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
-    gn_shape shape = {.n = node->inputs[0].n_dims};
-    memcpy(shape.size, node->inputs[0].size, sizeof shape.size);
+    gn_shape shape = gn__input_shape(node, 0);
     out[0] = gn__spread(node->name, shape, ((const along *)node->data)->dim,
                         gn__saved_tensor(node, 0), grads[0]);
     return gn_error_status();

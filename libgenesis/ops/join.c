@@ -10,12 +10,6 @@
 
 #include "ops.h"
 
-static gn_shape shape_from(int n, const int64_t *size) {
-    gn_shape shape = {.n = n};
-    memcpy(shape.size, size, (size_t)n * sizeof *size);
-    return shape;
-}
-
 /* ---- cat: y[.., offset_k + i, ..] = x_k[.., i, ..]; the gradients are parts of y's */
 
 static gn_status cat_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
@@ -44,7 +38,7 @@ static bool joined_shape(const char *op, gn_tensor *const *t, int64_t n, int64_t
         gn_fail(GN_E_ARGUMENT, op, "a 0-dim tensor has no dim to join along: use gn_stack");
     if (gn__failed() || !gn__dim(op, dim, t[0]->n_dims, d))
         return false;
-    *shape = shape_from(t[0]->n_dims, t[0]->size);
+    *shape = gn__shape(t[0]->n_dims, t[0]->size);
     *dtype = t[0]->dtype;
     for (int64_t k = 1; k < n; k++) {
         bool fits = t[k]->n_dims == t[0]->n_dims;
@@ -127,7 +121,7 @@ static int64_t part_size(const split *s, int64_t part, int64_t left) {
 }
 
 static gn_tensor *zeros_for_part(const gn__node *node, const split *s, int part, gn_tensor *like) {
-    gn_shape shape = shape_from(node->inputs[0].n_dims, node->inputs[0].size);
+    gn_shape shape = gn__input_shape(node, 0);
     shape.size[s->dim] = part_size(s, part, shape.size[s->dim] - part * s->size);
     for (int d = s->dim; s->drops_dim && d + 1 < shape.n; d++)
         shape.size[d] = shape.size[d + 1];
@@ -241,7 +235,7 @@ gn_tensor *gn_repeat_interleave(gn_tensor *x, int64_t repeats, int64_t dim) {
     if (repeats < 0)
         return gn__fail_null(GN_E_ARGUMENT, "repeat_interleave", "%lld repeats: at least 0",
                              (long long)repeats);
-    gn_shape shape = x->n_dims ? shape_from(x->n_dims, x->size) : (gn_shape){.n = 1, .size = {1}};
+    gn_shape shape = x->n_dims ? gn__shape(x->n_dims, x->size) : (gn_shape){.n = 1, .size = {1}};
     int64_t outer = gn__count(d, shape.size),
             inner = gn__count((int)shape.n - d - 1, shape.size + d + 1);
     int64_t size = shape.size[d];
@@ -305,7 +299,7 @@ static const gn__node_class pad_node = {.name = "pad", .backward = pad_backward}
 
 static bool padded_shape(const gn_tensor *x, gn_shape before, gn_shape after, gn_shape *shape) {
     bool fits = before.n == x->n_dims && after.n == x->n_dims;
-    *shape = shape_from(x->n_dims, x->size);
+    *shape = gn__shape(x->n_dims, x->size);
     for (int d = 0; fits && d < x->n_dims; d++)
         fits = !__builtin_add_overflow(shape->size[d], before.size[d], &shape->size[d]) &&
                !__builtin_add_overflow(shape->size[d], after.size[d], &shape->size[d]) &&

@@ -57,8 +57,7 @@ static gn_status matmul_backward(gn__node *node, gn_tensor *const *grads, gn_ten
                        : gn_matmul(gn_transpose(other, -1, -2), g);
         else
             d = i == 0 ? product(g, &look) : product(&look, g);
-        gn_shape shape = {.n = node->inputs[i].n_dims};
-        memcpy(shape.size, node->inputs[i].size, sizeof shape.size);
+        gn_shape shape = gn__input_shape(node, i);
         out[i] = d ? gn_sum_to_shape(d, shape) : NULL;
     }
     return gn_error_status();

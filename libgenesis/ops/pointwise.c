@@ -191,9 +191,7 @@ static gn_tensor *gradient(const application *a, const gn__node *node, int k, gn
         return gn__failed() ? NULL : g;
     if (gn_is_grad_enabled()) {
         gn_tensor *full = apply(&b);
-        gn_shape shape = {.n = n_dims};
-        memcpy(shape.size, like.size, sizeof shape.size);
-        return same ? full : gn_sum_to_shape(full, shape);
+        return same ? full : gn_sum_to_shape(full, gn__input_shape(node, k));
     }
     return same ? compute(&b) : compute_sum(&b, &like, g->n_dims, g->size);
 }

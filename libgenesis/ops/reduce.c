@@ -182,19 +182,13 @@ static gn_tensor *with_dims(gn_tensor *t, const gn__node *node) {
     return gn_reshape_with(t, shape);
 }
 
-static gn_shape input_shape(const gn__node *node) {
-    gn_shape shape = {.n = node->inputs[0].n_dims};
-    memcpy(shape.size, node->inputs[0].size, sizeof shape.size);
-    return shape;
-}
-
 /* dx = g, everywhere in what was summed; times 1 / n for the mean */
 static gn_status sum_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
     const reduced_dims *d = node->data;
     gn_tensor *g = gn_cast(with_dims(grads[0], node), (gn_dtype)node->inputs[0].dtype);
     if (d->scale != 1)
         g = gn_mul_scalar(g, d->scale);
-    out[0] = gn_expand_with(g, input_shape(node));
+    out[0] = gn_expand_with(g, gn__input_shape(node, 0));
     return gn_error_status();
 }
 static const gn__node_class sum_node = {.name = "sum", .backward = sum_backward};

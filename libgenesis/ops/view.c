@@ -20,17 +20,6 @@ static geometry geometry_of(const gn_tensor *t) {
     return g;
 }
 
-static gn_shape shape_from(int n, const int64_t *size) {
-    gn_shape shape = {.n = n};
-    memcpy(shape.size, size, (size_t)n * sizeof *size);
-    return shape;
-}
-
-/* The shape of input 0 of a node. */
-static gn_shape input_shape(const gn__node *node) {
-    return shape_from(node->inputs[0].n_dims, node->inputs[0].size);
-}
-
 /* Makes the view and records it; *node_out (if not NULL) gets the node, or NULL if there is
  * none. */
 static gn_tensor *view_of(gn_tensor *t, const geometry *g, const gn__node_class *type, size_t bytes,
@@ -102,8 +91,8 @@ static gn_status places_backward(gn__node *node, gn_tensor *const *grads, gn_ten
     const geometry *g = &((const places *)node->data)->number;
     gn_tensor *row = gn_contiguous(grads[0]);
     if (row)
-        out[0] = gn_as_strided(row, shape_from(g->n_dims, g->size),
-                               shape_from(g->n_dims, g->stride), row->offset + g->offset);
+        out[0] = gn_as_strided(row, gn__shape(g->n_dims, g->size), gn__shape(g->n_dims, g->stride),
+                               row->offset + g->offset);
     return gn_error_status();
 }
 static const gn__node_class places_node = {.name = "part_backward", .backward = places_backward};
@@ -125,7 +114,7 @@ static gn_tensor *part_view(gn_tensor *t, const part *p, const char *name) {
     gn_tensor *view = view_of(t, &p->actual, &part_node, sizeof(places), &node);
     if (view && node) {
         node->name = name;
-        *(places *)node->data = (places){p->number, shape_from(t->n_dims, t->size)};
+        *(places *)node->data = (places){p->number, gn__shape(t->n_dims, t->size)};
     }
     return view;
 }
@@ -238,7 +227,7 @@ gn_tensor *gn_t(gn_tensor *t) {
 /* ---- Other shapes of the same elements */
 
 static gn_status reshape_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
-    out[0] = gn_reshape_with(grads[0], input_shape(node));
+    out[0] = gn_reshape_with(grads[0], gn__input_shape(node, 0));
     return gn_error_status();
 }
 static const gn__node_class view_node = {.name = "view", .backward = reshape_backward};
@@ -388,7 +377,7 @@ gn_tensor *gn_unsqueeze(gn_tensor *t, int64_t dim) {
 /* ---- Expansion */
 
 static gn_status expand_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
-    out[0] = gn_sum_to_shape(grads[0], input_shape(node));
+    out[0] = gn_sum_to_shape(grads[0], gn__input_shape(node, 0));
     return gn_error_status();
 }
 static const gn__node_class expand_node = {.name = "expand", .backward = expand_backward};

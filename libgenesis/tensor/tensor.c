@@ -179,12 +179,7 @@ int64_t gn_storage_offset(gn_tensor *t) {
 }
 
 gn_shape gn_shape_of(const gn_tensor *t) {
-    gn_shape shape = {0};
-    if (gn__given("shape_of", t)) {
-        shape.n = t->n_dims;
-        memcpy(shape.size, t->size, (size_t)t->n_dims * sizeof t->size[0]);
-    }
-    return shape;
+    return gn__given("shape_of", t) ? gn__shape(t->n_dims, t->size) : (gn_shape){0};
 }
 
 bool gn_same_shape(const gn_tensor *a, const gn_tensor *b) {

@@ -74,6 +74,13 @@ bool gn__overlaps(int n_dims, const int64_t *size, const int64_t *stride);
 /* Strides in the channels-last order, size-1 dims ignored. */
 bool gn__is_channels_last(const gn_tensor *t);
 bool gn__same_shape(const gn_tensor *a, const gn_tensor *b);
+/* n sizes (or strides) as a gn_shape. */
+static inline gn_shape gn__shape(int n, const int64_t *size) {
+    gn_shape shape = {.n = n};
+    if (n) /* size may be NULL otherwise */
+        memcpy(shape.size, size, (size_t)n * sizeof *size);
+    return shape;
+}
 static inline const char *gn__shape_of(const gn_tensor *t) {
     return gn__shape_text(t->n_dims, t->size);
 }
