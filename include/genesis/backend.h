@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT-0 */
 /*
- * backend.h - the contract between libgenesis ("the host") and a backend plugin, version 0.1.
+ * backend.h - the contract between libgenesis ("the host") and a backend plugin, version 0.2.
  *
  * A plugin is one shared object, genesis_<name>.so, that exports one symbol, gn_backend_entry, and
  * needs nothing but this header. Eleven functions make a backend, three of them kernels: `map`,
@@ -30,8 +30,9 @@
 extern "C" {
 #endif
 
-#define GN_ABI_MAJOR 0 /* changes with layout; below 1.0 a minor may break, too */
-#define GN_ABI_MINOR 1 /* grows with appended members */
+#define GN_ABI_MAJOR 0     /* changes with layout; below 1.0 a minor may break, too */
+#define GN_ABI_MINOR 2     /* grows with appended members */
+#define GN_ABI_MINOR_MIN 1 /* the oldest whose plugins a host of this minor takes */
 
 enum {
     GN_MAX_DIMS = 12,      /* dims of an iteration space; users' tensors have up to 8 */
@@ -451,6 +452,8 @@ typedef struct gn_device_info {
 
 /* ---- The host's services --------------------------------------------------------------------- */
 
+typedef struct gn_backend gn_backend;
+
 enum { GN_LOG_ERROR = 0, GN_LOG_WARNING = 1, GN_LOG_INFO = 2, GN_LOG_DEBUG = 3 };
 
 typedef struct gn_host {
@@ -465,11 +468,34 @@ typedef struct gn_host {
     gn_status (*scratch)(gn_device *device, gn_stream *stream, uint64_t bytes, gn_pointer *out);
     /* How many threads a backend on the CPU should use. */
     int (*threads)(void);
+
+    /* ---- since 0.2 */
+
+    /* The name of the operation that a call's tag stands for, "conv2d"; "" without one. */
+    const char *(*tag_text)(uint64_t tag);
+    /*
+     * Opens a device by its string, for the caller alone, as a backend with all kernels: row
+     * programs run whole or in pieces, and planned kernels are always composed of `map`, `reduce`
+     * and `scatter`, so that they share nothing with those of any backend. It is synchronous:
+     * what a call enqueues is done when it returns, and its errors are the call's. Programs need
+     * no handle. Give the device back with (*table)->close.
+     */
+    gn_status (*device_open)(const char *name, const gn_backend **table, gn_device **out);
 } gn_host;
 
 /* ---- The backend's table --------------------------------------------------------------------- */
 
-typedef struct gn_backend {
+/*
+ * Layers. A plugin may stand in front of a device of any backend, to watch it or to check it: for
+ * the device string "trace:check:cuda:1" the host opens cuda:1, gives it to `layer_open` of
+ * genesis_check.so, and what that makes to `layer_open` of genesis_trace.so. A layer's table has
+ * layer_open in place of count, info and open, and all other required functions. Its gn_device is
+ * its own; memory, streams, events, plans and handles are those of the device below, unless the
+ * layer makes its own, so most functions pass a call on with another device. The host calls an
+ * optional function of a layer only if the device below has it, too: a layer defines all that it
+ * knows. Scratch for the device below is asked for with that device's handle.
+ */
+struct gn_backend {
     size_t struct_size;
     uint32_t abi_major, abi_minor; /* of the header that the plugin was compiled with */
     const char *name;              /* the device string: "cpu" */
@@ -538,7 +564,14 @@ typedef struct gn_backend {
 
     /* After the last device was closed, before the process ends. [nothing to do] */
     void (*shutdown)(void);
-} gn_backend;
+
+    /* ---- since 0.2 */
+
+    /* Opens a layer over a device; `name` is the string of that device. `below` and `device`
+     * outlive what is made, which `close` ends. [not a layer] */
+    gn_status (*layer_open)(const gn_backend *below, gn_device *device, const char *name,
+                            gn_device **out);
+};
 
 /* ---- The entry ------------------------------------------------------------------------------- */
 

@@ -55,7 +55,7 @@ static bool is_empty(const gn_backend *table, const slot *s) {
 
 static gn_status check_table(const gn_backend *table, const char *name, gn__reason *why) {
     const uint32_t major = table->abi_major, minor = table->abi_minor;
-    if (major != GN_ABI_MAJOR || minor < GN_ABI_MINOR)
+    if (major != GN_ABI_MAJOR || minor < GN_ABI_MINOR_MIN)
         return gn__reason_set(why, GN_E_VERSION,
                               "it was built for ABI %u.%u, and this library speaks %d.%d", major,
                               minor, GN_ABI_MAJOR, GN_ABI_MINOR);
@@ -85,7 +85,7 @@ static gn_status negotiate(void *object, const char *name, gn_backend *copy, gn_
     gn_abi_request request = {
         .struct_size = sizeof request,
         .major = GN_ABI_MAJOR,
-        .minor_min = GN_ABI_MINOR, /* below 1.0 a minor may break */
+        .minor_min = GN_ABI_MINOR_MIN,
         .minor_max = GN_ABI_MINOR,
     };
     const gn_backend *table = NULL;
