@@ -192,6 +192,21 @@ plugins_ref_genesis_ref_la_CPPFLAGS = $(plugin_cppflags)
 plugins_ref_genesis_ref_la_LDFLAGS = $(plugin_ldflags)
 plugins_ref_genesis_ref_la_LIBADD = -lpthread -lm
 
+plugin_LTLIBRARIES += plugins/trace/genesis_trace.la
+plugins_trace_genesis_trace_la_SOURCES = \
+	plugins/trace/device.c \
+	plugins/trace/output.c \
+	plugins/trace/span.c \
+	plugins/trace/stream.c \
+	plugins/trace/summary.c \
+	plugins/trace/text.c \
+	plugins/trace/trace.c \
+	plugins/trace/trace.h
+
+plugins_trace_genesis_trace_la_CPPFLAGS = $(plugin_cppflags)
+plugins_trace_genesis_trace_la_LDFLAGS = $(plugin_ldflags)
+plugins_trace_genesis_trace_la_LIBADD = -lpthread -lm
+
 bin_PROGRAMS += tools/genesis/genesis
 tools_genesis_genesis_SOURCES = \
 	tools/genesis/devices.c \
