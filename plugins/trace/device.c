@@ -3,7 +3,6 @@
  * device.c - a device that is traced: opened over the one below, and closed; its memory in use.
  */
 #include <stdlib.h>
-#include <string.h>
 
 #include "trace.h"
 
@@ -76,12 +75,10 @@ gn_status trace_device_open(const gn_backend *below, gn_device *inner, const cha
     gn_device *device = calloc(1, sizeof *device);
     if (device == NULL)
         return trace_host->set_error(GN_E_MEMORY, 0, "trace: no memory for a device");
-    memcpy(&device->below, below,
-           below->struct_size < sizeof *below ? below->struct_size : sizeof *below);
-    device->inner = inner;
+    device->layer = (struct gn_layer){.below = below, .device = inner};
     trace_text text = trace_text_in(device->name, sizeof device->name);
     trace_add(&text, name);
-    device->clock = clock_of(&device->below);
+    device->clock = clock_of(below);
     pthread_mutex_init(&device->lock, NULL);
     trace_summary_open(&device->summary);
     device->number = trace_output_join(name);
@@ -97,8 +94,7 @@ gn_status trace_device_open(const gn_backend *below, gn_device *inner, const cha
 void trace_device_close(gn_device *device) {
     if (device == NULL)
         return;
-    while (device->streams)
-        trace_stream_close(device, device->streams->below);
+    trace_streams_close(device);
     trace_summary_close(&device->summary, device);
     trace_output_leave();
     forget_blocks(device);

@@ -57,8 +57,12 @@ uint64_t trace_now(void) { return clock_ns() - epoch; }
 /* Gives the file up. */
 static void give_up(const char *what, int cause) {
     char message[sizeof path + sizeof trouble];
+    trace_text text = trace_text_in(message, sizeof message);
     snprintf(trouble, sizeof trouble, "%s: %s", what, strerror(cause));
-    snprintf(message, sizeof message, "trace: no trace is written to %s: %s", path, trouble);
+    trace_add(&text, "trace: no trace is written to ");
+    trace_add(&text, path);
+    trace_add(&text, ": ");
+    trace_add(&text, trouble);
     trace_host->log(GN_LOG_ERROR, message);
     if (file >= 0) {
         close(file);

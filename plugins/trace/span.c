@@ -127,23 +127,25 @@ static void count_bytes(trace_span *span, const gn_call *call) {
     }
 }
 
+static void add_dtypes_of(trace_text *args, const gn_program *program, uint16_t roles) {
+    const char *between = "";
+    for (uint32_t k = 0; k < program->n_operands; k++) {
+        const gn_operand_info *info = &program->operands[k];
+        if (!(info->role & roles))
+            continue;
+        trace_add(args, between);
+        trace_add(args, info->role & GN_INDEX ? "index" : dtype_name(info->dtype));
+        between = ", ";
+    }
+}
+
 /* "float32, index -> float32": what is read, and what is written. */
 static void add_dtypes(trace_text *args, const gn_program *program) {
     add_member(args, "dtypes");
     trace_add(args, "\"");
-    for (int writes = 0; writes < 2; writes++) {
-        const char *between = writes ? "-> " : "";
-        for (uint32_t k = 0; k < program->n_operands; k++) {
-            const gn_operand_info *info = &program->operands[k];
-            if (!(info->role & GN_WRITE) == writes)
-                continue;
-            trace_add(args, between);
-            trace_add(args, info->role & GN_INDEX ? "index" : dtype_name(info->dtype));
-            between = ", ";
-        }
-        if (!writes)
-            trace_add(args, " ");
-    }
+    add_dtypes_of(args, program, GN_READ | GN_INDEX);
+    trace_add(args, " -> ");
+    add_dtypes_of(args, program, GN_WRITE);
     trace_add(args, "\"");
 }
 

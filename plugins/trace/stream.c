@@ -49,15 +49,13 @@ static trace_stream *find(gn_device *device, const gn_stream *below) {
 
 /* Times the oldest call that waits for it. Fails with the error of the device's work. */
 static gn_status time_oldest(gn_device *device, trace_stream *stream) {
-    const gn_backend *below = &device->below;
     trace_slot *slot = slot_of(stream, stream->n_timed);
     gn_event *known = slot_of(stream, stream->n_timed - 1)->after;
     uint64_t pause, took;
     stream->n_timed++;
-    gn_status status = below->event_synchronise(device->inner, slot->after);
-    if (status == GN_OK &&
-        below->event_elapsed(device->inner, known, slot->before, &pause) == GN_OK &&
-        below->event_elapsed(device->inner, slot->before, slot->after, &took) == GN_OK) {
+    gn_status status = gn_layer_event_synchronise(device, slot->after);
+    if (status == GN_OK && gn_layer_event_elapsed(device, known, slot->before, &pause) == GN_OK &&
+        gn_layer_event_elapsed(device, slot->before, slot->after, &took) == GN_OK) {
         slot->span.begin = stream->known + pause;
         slot->span.end = stream->known = slot->span.begin + took;
         trace_output_device(&slot->span, device->number, stream->track);
@@ -79,8 +77,8 @@ void trace_stream_drained(gn_device *device, gn_stream *below) {
 
 static bool make_events(gn_device *device, trace_slot *slots) {
     for (int i = 0; i < SLOTS; i++)
-        if (device->below.event_create(device->inner, &slots[i].before) != GN_OK ||
-            device->below.event_create(device->inner, &slots[i].after) != GN_OK)
+        if (gn_layer_event_create(device, &slots[i].before) != GN_OK ||
+            gn_layer_event_create(device, &slots[i].after) != GN_OK)
             return false;
     return true;
 }
@@ -88,23 +86,22 @@ static bool make_events(gn_device *device, trace_slot *slots) {
 static void free_slots(gn_device *device, trace_slot *slots) {
     for (int i = 0; slots && i < SLOTS; i++) {
         if (slots[i].before)
-            device->below.event_destroy(device->inner, slots[i].before);
+            gn_layer_event_destroy(device, slots[i].before);
         if (slots[i].after)
-            device->below.event_destroy(device->inner, slots[i].after);
+            gn_layer_event_destroy(device, slots[i].after);
     }
     free(slots);
 }
 
 /* The slots of a stream, and the first known point of its time. Without them its calls are lost. */
 static void open_slots(gn_device *device, trace_stream *stream) {
-    const gn_backend *below = &device->below;
     stream->slots = calloc(SLOTS, sizeof *stream->slots);
     if (stream->slots == NULL)
         return;
     gn_event **first = &slot_of(stream, (uint64_t)-1)->after;
     if (!make_events(device, stream->slots) ||
-        below->event_record(device->inner, stream->below, *first) != GN_OK ||
-        below->event_synchronise(device->inner, *first) != GN_OK) {
+        gn_layer_event_record(device, stream->below, *first) != GN_OK ||
+        gn_layer_event_synchronise(device, *first) != GN_OK) {
         free_slots(device, stream->slots);
         stream->slots = NULL;
     }
@@ -150,6 +147,11 @@ void trace_stream_close(gn_device *device, gn_stream *below) {
     free(stream);
 }
 
+void trace_streams_close(gn_device *device) {
+    while (device->streams)
+        trace_stream_close(device, device->streams->below);
+}
+
 /* ---- Work */
 
 gn_status trace_work_begin(trace_work *work, gn_device *device, gn_stream *below) {
@@ -161,8 +163,7 @@ gn_status trace_work_begin(trace_work *work, gn_device *device, gn_stream *below
         if (stream->n_taken - stream->n_timed == SLOTS - 1)
             status = time_oldest(device, stream);
         trace_slot *slot = slot_of(stream, stream->n_taken);
-        if (status == GN_OK &&
-            device->below.event_record(device->inner, below, slot->before) == GN_OK)
+        if (status == GN_OK && gn_layer_event_record(device, below, slot->before) == GN_OK)
             work->slot = slot;
     }
     work->begin = trace_now();
@@ -173,9 +174,8 @@ void trace_work_end(trace_work *work, gn_device *device, gn_status status, trace
     span->begin = work->begin;
     span->end = trace_now();
     /* After an error the device below is asked nothing, so that what it said of it stands. */
-    if (work->slot &&
-        (status != GN_OK || device->below.event_record(device->inner, work->stream->below,
-                                                       work->slot->after) != GN_OK))
+    if (work->slot && (status != GN_OK || gn_layer_event_record(device, work->stream->below,
+                                                                work->slot->after) != GN_OK))
         work->slot = NULL;
 }
 

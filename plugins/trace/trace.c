@@ -18,7 +18,7 @@ const gn_host *trace_host;
 static gn_status mem_alloc(gn_device *device, uint64_t bytes, gn_mem **out) {
     trace_span span;
     span.begin = trace_now();
-    gn_status status = device->below.alloc(device->inner, bytes, out);
+    gn_status status = gn_layer_alloc(device, bytes, out);
     span.end = trace_now();
     trace_describe_bytes(&span, "alloc", bytes);
     trace_output_host(&span, status);
@@ -34,7 +34,7 @@ static void mem_free(gn_device *device, gn_mem *mem) {
     /* Before it is free, because another thread may be given its address then. */
     const uint64_t bytes = trace_block_remove(device, mem);
     span.begin = trace_now();
-    device->below.free(device->inner, mem);
+    gn_layer_free(device, mem);
     span.end = trace_now();
     trace_describe_bytes(&span, "free", bytes);
     trace_output_host(&span, GN_OK);
@@ -43,7 +43,7 @@ static void mem_free(gn_device *device, gn_mem *mem) {
 static gn_status program_create(gn_device *device, const gn_program *program, void **handle) {
     trace_span span;
     span.begin = trace_now();
-    gn_status status = device->below.program_create(device->inner, program, handle);
+    gn_status status = gn_layer_program_create(device, program, handle);
     span.end = trace_now();
     trace_describe_program(&span, "program_create", program);
     trace_output_host(&span, status);
@@ -58,7 +58,7 @@ static gn_status plan(gn_device *device, const gn_plan_desc *desc, gn_plan_info 
         return trace_host->set_error(GN_E_MEMORY, 0, "trace: no memory for a plan");
     made->below = NULL;
     span.begin = trace_now();
-    gn_status status = device->below.plan(device->inner, desc, info, &made->below);
+    gn_status status = gn_layer_plan(device, desc, info, &made->below);
     span.end = trace_now();
     trace_describe_plan(made, desc);
     trace_describe_planning(&span, made);
@@ -74,7 +74,7 @@ static gn_status plan(gn_device *device, const gn_plan_desc *desc, gn_plan_info 
 static gn_status synchronise(gn_device *device, gn_stream *stream) {
     trace_span span;
     span.begin = trace_now();
-    gn_status status = device->below.synchronise(device->inner, stream);
+    gn_status status = gn_layer_synchronise(device, stream);
     span.end = trace_now();
     trace_describe(&span, "synchronise");
     trace_output_host(&span, status);
@@ -86,7 +86,7 @@ static gn_status synchronise(gn_device *device, gn_stream *stream) {
 static gn_status event_synchronise(gn_device *device, gn_event *event) {
     trace_span span;
     span.begin = trace_now();
-    gn_status status = device->below.event_synchronise(device->inner, event);
+    gn_status status = gn_layer_event_synchronise(device, event);
     span.end = trace_now();
     trace_describe(&span, "event_synchronise");
     trace_output_host(&span, status);
@@ -101,7 +101,7 @@ static gn_status upload(gn_device *device, gn_stream *stream, gn_mem *target, ui
     trace_span span;
     gn_status status = trace_work_begin(&work, device, stream);
     if (status == GN_OK)
-        status = device->below.upload(device->inner, stream, target, offset, source, bytes);
+        status = gn_layer_upload(device, stream, target, offset, source, bytes);
     trace_work_end(&work, device, status, &span);
     trace_describe_bytes(&span, "upload", bytes);
     trace_work_record(&work, device, status, &span);
@@ -114,7 +114,7 @@ static gn_status download(gn_device *device, gn_stream *stream, void *target, co
     trace_span span;
     gn_status status = trace_work_begin(&work, device, stream);
     if (status == GN_OK)
-        status = device->below.download(device->inner, stream, target, source, offset, bytes);
+        status = gn_layer_download(device, stream, target, source, offset, bytes);
     trace_work_end(&work, device, status, &span);
     trace_describe_bytes(&span, "download", bytes);
     trace_work_record(&work, device, status, &span);
@@ -131,7 +131,7 @@ static gn_status run_program(gn_device *device, gn_stream *stream, const gn_call
     trace_span span;
     gn_status status = trace_work_begin(&work, device, stream);
     if (status == GN_OK)
-        status = kernel(device->inner, stream, call);
+        status = kernel(device, stream, call);
     trace_work_end(&work, device, status, &span);
     trace_describe_calls(&span, name, call, 1);
     trace_work_record(&work, device, status, &span);
@@ -139,15 +139,15 @@ static gn_status run_program(gn_device *device, gn_stream *stream, const gn_call
 }
 
 static gn_status map(gn_device *device, gn_stream *stream, const gn_call *call) {
-    return run_program(device, stream, call, "map", device->below.map);
+    return run_program(device, stream, call, "map", gn_layer_map);
 }
 
 static gn_status reduce(gn_device *device, gn_stream *stream, const gn_call *call) {
-    return run_program(device, stream, call, "reduce", device->below.reduce);
+    return run_program(device, stream, call, "reduce", gn_layer_reduce);
 }
 
 static gn_status row_map(gn_device *device, gn_stream *stream, const gn_call *call) {
-    return run_program(device, stream, call, "row_map", device->below.row_map);
+    return run_program(device, stream, call, "row_map", gn_layer_row_map);
 }
 
 static gn_status map_many(gn_device *device, gn_stream *stream, const gn_call *calls, uint32_t n) {
@@ -157,7 +157,7 @@ static gn_status map_many(gn_device *device, gn_stream *stream, const gn_call *c
         return GN_OK;
     gn_status status = trace_work_begin(&work, device, stream);
     if (status == GN_OK)
-        status = device->below.map_many(device->inner, stream, calls, n);
+        status = gn_layer_map_many(device, stream, calls, n);
     trace_work_end(&work, device, status, &span);
     trace_describe_calls(&span, "map_many", calls, n);
     trace_work_record(&work, device, status, &span);
@@ -169,7 +169,7 @@ static gn_status scatter(gn_device *device, gn_stream *stream, const gn_scatter_
     trace_span span;
     gn_status status = trace_work_begin(&work, device, stream);
     if (status == GN_OK)
-        status = device->below.scatter(device->inner, stream, call);
+        status = gn_layer_scatter(device, stream, call);
     trace_work_end(&work, device, status, &span);
     trace_describe_scatter(&span, call);
     trace_work_record(&work, device, status, &span);
@@ -184,71 +184,35 @@ static gn_status run(gn_device *device, gn_stream *stream, const gn_run *given) 
     inner.plan = given->plan->below;
     gn_status status = trace_work_begin(&work, device, stream);
     if (status == GN_OK)
-        status = device->below.run(device->inner, stream, &inner);
+        status = gn_layer_run(device, stream, &inner);
     trace_work_end(&work, device, status, &span);
     trace_describe_run(&span, given);
     trace_work_record(&work, device, status, &span);
     return status;
 }
 
-/* ---- Passed on */
-
-static void program_release(gn_device *device, void *handle) {
-    device->below.program_release(device->inner, handle);
-}
+/* ---- Plans and streams are known to the layer */
 
 static void plan_release(gn_device *device, gn_plan *made) {
     if (made)
-        device->below.plan_release(device->inner, made->below);
+        gn_layer_plan_release(device, made->below);
     free(made);
 }
 
-static void *host_pointer(gn_device *device, gn_mem *mem) {
-    return device->below.host_pointer(device->inner, mem);
-}
-
-static gn_status wrap(gn_device *device, void *memory, uint64_t bytes, gn_mem **out) {
-    return device->below.wrap(device->inner, memory, bytes, out);
-}
-
-static gn_status memory_info(gn_device *device, uint64_t *free_bytes, uint64_t *total_bytes) {
-    return device->below.memory_info(device->inner, free_bytes, total_bytes);
-}
-
 static gn_status stream_create(gn_device *device, gn_stream **out) {
-    gn_status status = device->below.stream_create(device->inner, out);
+    gn_status status = gn_layer_stream_create(device, out);
     if (status != GN_OK)
         return status;
     status = trace_stream_open(device, *out);
     if (status != GN_OK)
-        device->below.stream_destroy(device->inner, *out);
+        gn_layer_stream_destroy(device, *out);
     return status;
 }
 
 static void stream_destroy(gn_device *device, gn_stream *stream) {
     if (stream)
         trace_stream_close(device, stream);
-    device->below.stream_destroy(device->inner, stream);
-}
-
-static gn_status event_create(gn_device *device, gn_event **out) {
-    return device->below.event_create(device->inner, out);
-}
-
-static void event_destroy(gn_device *device, gn_event *event) {
-    device->below.event_destroy(device->inner, event);
-}
-
-static gn_status event_record(gn_device *device, gn_stream *stream, gn_event *event) {
-    return device->below.event_record(device->inner, stream, event);
-}
-
-static gn_status event_wait(gn_device *device, gn_stream *stream, gn_event *event) {
-    return device->below.event_wait(device->inner, stream, event);
-}
-
-static gn_status event_elapsed(gn_device *device, gn_event *from, gn_event *to, uint64_t *out) {
-    return device->below.event_elapsed(device->inner, from, to, out);
+    gn_layer_stream_destroy(device, stream);
 }
 
 /* ---- Table and entry */
@@ -269,19 +233,19 @@ static const gn_backend layer = {
     .reduce = reduce,
     .scatter = scatter,
     .program_create = program_create,
-    .program_release = program_release,
-    .host_pointer = host_pointer,
-    .wrap = wrap,
-    .memory_info = memory_info,
+    .program_release = gn_layer_program_release,
+    .host_pointer = gn_layer_host_pointer,
+    .wrap = gn_layer_wrap,
+    .memory_info = gn_layer_memory_info,
     .stream_create = stream_create,
     .stream_destroy = stream_destroy,
     .synchronise = synchronise,
-    .event_create = event_create,
-    .event_destroy = event_destroy,
-    .event_record = event_record,
-    .event_wait = event_wait,
+    .event_create = gn_layer_event_create,
+    .event_destroy = gn_layer_event_destroy,
+    .event_record = gn_layer_event_record,
+    .event_wait = gn_layer_event_wait,
     .event_synchronise = event_synchronise,
-    .event_elapsed = event_elapsed,
+    .event_elapsed = gn_layer_event_elapsed,
     .row_map = row_map,
     .map_many = map_many,
     .plan = plan,

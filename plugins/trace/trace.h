@@ -19,7 +19,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include <genesis/backend.h>
+#include <genesis/layer.h>
 
 extern const gn_host *trace_host;
 
@@ -133,8 +133,7 @@ typedef struct trace_block trace_block;
 enum { TRACE_BLOCK_LISTS = 256 };
 
 struct gn_device {
-    gn_backend below; /* zeros where the device below has nothing */
-    gn_device *inner;
+    struct gn_layer layer;
     char name[128];
     uint32_t number; /* in the trace */
     trace_clock clock;
@@ -163,6 +162,7 @@ typedef struct trace_slot trace_slot;
 gn_status trace_stream_open(gn_device *device, gn_stream *below);
 /* Waits for its work and forgets it. */
 void trace_stream_close(gn_device *device, gn_stream *below);
+void trace_streams_close(gn_device *device);
 /* Times what waits for it: all work on the stream is done. */
 void trace_stream_drained(gn_device *device, gn_stream *below);
 
