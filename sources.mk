@@ -278,6 +278,7 @@ unit_tests = \
 	tests/data/test_idx \
 	tests/data/test_loader \
 	tests/io/test_safetensors \
+	tests/layers/test_trace \
 	tests/nn/test_clip \
 	tests/nn/test_containers \
 	tests/nn/test_init \
@@ -342,6 +343,7 @@ tests_data_test_dataset_LDADD = $(test_ldadd)
 tests_data_test_idx_LDADD = $(test_ldadd)
 tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
+tests_layers_test_trace_LDADD = $(test_ldadd)
 tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
@@ -422,6 +424,7 @@ test_support_sources = \
 	tests/ops/nn_case.h \
 	tests/optim/optim_case.c \
 	tests/optim/optim_case.h \
+	tests/plugins/clocked.h \
 	tests/plugins/fake.h \
 	tests/plugins/recorder.h \
 	tests/program/evaluate.c \
@@ -481,6 +484,13 @@ tests_plugins_genesis_bad_version_la_SOURCES = \
 
 tests_plugins_genesis_bad_version_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_version_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_clocked.la
+tests_plugins_genesis_clocked_la_SOURCES = \
+	tests/plugins/clocked.c
+
+tests_plugins_genesis_clocked_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_clocked_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_no_device.la
 tests_plugins_genesis_no_device_la_SOURCES = \

@@ -103,11 +103,11 @@ static const char *duration(char out[24], double ns) {
     return out;
 }
 
-/* A number per nanosecond, "" where there is none. */
+/* A number per nanosecond, "-" where there is none. */
 static const char *rate(char out[24], uint64_t count, uint64_t ns) {
-    out[0] = '\0';
-    if (count > 0 && ns > 0)
-        snprintf(out, 24, "%.2f", (double)count / (double)ns);
+    if (count == 0 || ns == 0)
+        return "-";
+    snprintf(out, 24, "%.2f", (double)count / (double)ns);
     return out;
 }
 
