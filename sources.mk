@@ -608,6 +608,7 @@ extra_files = \
 	docs/adding-an-op.md \
 	docs/building.md \
 	docs/guide.md \
+	docs/layers.md \
 	docs/versioning.md \
 	docs/writing-a-backend.md
 

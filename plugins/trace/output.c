@@ -26,8 +26,9 @@
 
 enum { HOST = 1, BUFFER_BYTES = 1 << 16, EVENT_BYTES = 2048 };
 
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of all that follows */
-static unsigned n_devices;                               /* that joined and did not leave */
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* of what follows */
+
+static unsigned n_devices;    /* that joined and did not leave */
 static unsigned session;      /* number of the trace: a process may make several, in turn */
 static uint32_t last_process; /* number of a process in the trace */
 static uint64_t n_events;
@@ -39,7 +40,7 @@ static char *buffer;
 static size_t used;
 static FILE *summary; /* or NULL */
 
-static uint64_t epoch; /* when the trace began, of the monotonic clock */
+static uint64_t epoch; /* when the trace began; set before its first device is there */
 
 static _Thread_local uint64_t thread_id;
 static _Thread_local unsigned known_in; /* the session that has a name for this thread's track */
@@ -64,11 +65,10 @@ static void give_up(const char *what, int cause) {
     trace_add(&text, ": ");
     trace_add(&text, trouble);
     trace_host->log(GN_LOG_ERROR, message);
-    if (file >= 0) {
+    if (file >= 0)
         close(file);
-        unlink(temporary);
-    }
     file = -1;
+    unlink(temporary);
 }
 
 static void flush(void) {
@@ -76,7 +76,7 @@ static void flush(void) {
         const ssize_t n = write(file, buffer + done, used - done);
         if (n > 0)
             done += (size_t)n;
-        else if (errno != EINTR)
+        else if (n == 0 || errno != EINTR)
             give_up("it can't be written", n < 0 ? errno : ENOSPC);
     }
     used = 0;
@@ -129,11 +129,10 @@ static void close_file(void) {
     if (file >= 0)
         put("\n]\n", 3);
     flush();
-    if (file >= 0 && rename(temporary, path) != 0)
-        give_up("the written file can't be put in place", errno);
-    if (file >= 0)
-        close(file);
+    const int written = file;
     file = -1;
+    if (written >= 0 && (close(written) != 0 || rename(temporary, path) != 0))
+        give_up("the written file can't be put in place", errno);
     free(buffer);
     buffer = NULL;
 }

@@ -2,8 +2,8 @@
 /*
  * summary.c - the time of all calls of a device, by operation and kernel, and the table of it.
  *
- *     operation        kernel           calls       total   share        mean      GB/s   GFLOP/s
- *     conv2d           conv_forward       120     812.4 ms   61.2%     6.770 ms     11.3     201.5
+ *     operation   kernel          calls        total   share         mean        MB   GB/s  GFLOP/s
+ *     conv2d      conv_forward      120   812.400 ms   61.2%     6.770 ms    9180.1  11.30   201.52
  */
 #include <stdio.h>
 #include <stdlib.h>
