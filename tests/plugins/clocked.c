@@ -21,7 +21,6 @@ static void work(gn_stream *stream, uint64_t ns) { (stream ? stream : &standard)
 
 static gn_status kernel(gn_device *device, gn_stream *stream, const gn_call *call) {
     (void)device, (void)call;
-    state.kernels++;
     work(stream, CLOCKED_KERNEL_NS);
     return GN_OK;
 }
@@ -76,6 +75,7 @@ static void event_destroy(gn_device *device, gn_event *event) {
 
 static gn_status event_record(gn_device *device, gn_stream *stream, gn_event *event) {
     (void)device;
+    work(stream, state.pause);
     event->at = (stream ? stream : &standard)->now;
     return GN_OK;
 }

@@ -13,9 +13,9 @@ enum { CLOCKED_KERNEL_NS = 1000, CLOCKED_COPY_NS = 100 };
 
 typedef struct clocked {
     gn_status answer; /* told: of event_synchronise */
+    uint64_t pause;   /* told: nanoseconds that a stream stands still before each event */
     int events;       /* seen: created and not destroyed */
     int waits;        /* seen: calls of event_synchronise */
-    int kernels;      /* seen */
 } clocked;
 
 #endif
