@@ -183,14 +183,22 @@ cpu_sources = \
 
 plugin_LTLIBRARIES += plugins/ref/genesis_ref.la
 plugins_ref_genesis_ref_la_SOURCES = \
-	plugins/ref/kernels.c \
-	plugins/ref/ref.c \
-	plugins/ref/ref.h \
-	plugins/ref/scalar.c
+	plugins/template/kernels.c \
+	plugins/template/plugin.c \
+	plugins/template/plugin.h \
+	plugins/template/scalar.c
 
 plugins_ref_genesis_ref_la_CPPFLAGS = $(plugin_cppflags)
 plugins_ref_genesis_ref_la_LDFLAGS = $(plugin_ldflags)
 plugins_ref_genesis_ref_la_LIBADD = -lpthread -lm
+
+template_files = \
+	plugins/template/Makefile \
+	plugins/template/README.md \
+	plugins/template/kernels.c \
+	plugins/template/plugin.c \
+	plugins/template/plugin.h \
+	plugins/template/scalar.c
 
 bin_PROGRAMS += tools/genesis/genesis
 tools_genesis_genesis_SOURCES = \
@@ -512,6 +520,7 @@ extra_files = \
 	backends/cpu/kernels_move.inc \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
+	plugins/template/README.md \
 	tools/steps.sh \
 	samples/01_simple_model.out \
 	samples/02_custom_layer.out \
@@ -561,8 +570,8 @@ extra_files = \
 	tests/project/test_symbols.sh \
 	tests/tsan.supp \
 	docs/adding-an-op.md \
+	docs/backend-howto.md \
 	docs/building.md \
 	docs/guide.md \
-	docs/versioning.md \
-	docs/writing-a-backend.md
+	docs/versioning.md
 
