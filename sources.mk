@@ -501,7 +501,8 @@ project_tests = \
 	tests/project/test_reference_trains.sh \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
-	tests/project/test_symbols.sh
+	tests/project/test_symbols.sh \
+	tests/project/test_template.sh
 
 man_pages = \
 	docs/man/genesis-bench.1 \
@@ -568,6 +569,7 @@ extra_files = \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh \
+	tests/project/test_template.sh \
 	tests/tsan.supp \
 	docs/adding-an-op.md \
 	docs/backend-howto.md \
