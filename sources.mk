@@ -10,6 +10,7 @@ public_headers = \
 	include/genesis/functional.h \
 	include/genesis/genesis.h \
 	include/genesis/io.h \
+	include/genesis/layer.h \
 	include/genesis/nn.h \
 	include/genesis/ops.h \
 	include/genesis/optim.h \
@@ -63,6 +64,8 @@ libgenesis_sources = \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/avg_pool.c \
 	libgenesis/ops/batch_norm.c \
+	libgenesis/ops/compose.c \
+	libgenesis/ops/compose.h \
 	libgenesis/ops/conv.c \
 	libgenesis/ops/copy.c \
 	libgenesis/ops/cross_entropy.c \
@@ -118,6 +121,7 @@ libgenesis_sources = \
 	libgenesis/program/text.c \
 	libgenesis/program/types.c \
 	libgenesis/runtime/allocator.c \
+	libgenesis/runtime/complete.c \
 	libgenesis/runtime/elf.c \
 	libgenesis/runtime/fallback.c \
 	libgenesis/runtime/handles.c \
@@ -491,6 +495,13 @@ tests_plugins_genesis_small_table_la_SOURCES = \
 
 tests_plugins_genesis_small_table_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_small_table_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_veil.la
+tests_plugins_genesis_veil_la_SOURCES = \
+	tests/plugins/veil.c
+
+tests_plugins_genesis_veil_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
 
 project_tests = \
 	tests/project/test_cxx.sh \
