@@ -166,10 +166,9 @@ static const gn_backend backend = {
 
 gn_status gn_backend_entry(const gn_host *services, gn_abi_request *request,
                            const gn_backend **out) {
-    /* Nothing here is younger than GN_ABI_MINOR_MIN. What uses a member that backend.h lists under
-     * "since 0.n" needs a minor_max of at least n. */
+    /* The host speaks a range of minors, the plugin that of the header it is compiled with. */
     if (request->major != GN_ABI_MAJOR || request->minor_min > GN_ABI_MINOR ||
-        request->minor_max < GN_ABI_MINOR_MIN) {
+        request->minor_max < GN_ABI_MINOR) {
         request->needed_major = GN_ABI_MAJOR;
         request->needed_minor = GN_ABI_MINOR;
         return GN_E_VERSION;

@@ -12,8 +12,8 @@
  * the Makefile, and replace part by part; `make check` tells after each one whether all is right:
  *
  *   1. count, info, open, close in plugin.c: your devices.
- *   2. alloc, free, upload, download: their memory. Kernels that still run here need its contents
- *      in gn_mem.data: add_operand and finish in kernels.c are the places to copy them.
+ *   2. alloc, free, upload, download: their memory. The page named below has a mirror of it for
+ *      the kernels, as long as they run here.
  *   3. kernel_map, then kernel_reduce, then kernel_scatter. scalar.c says what each opcode means.
  *   4. Optional functions, at the end of the table in plugin.c: each is speed, none is needed.
  *
