@@ -3,9 +3,9 @@
  * scalar.c - one value of a program: how it is loaded, stored, converted and computed.
  *
  * A value is a gn_scalar: bool and integers are in .i, f32 and f64 in .f. Every operation computes
- * in 64 bits, and scalar_fit brings the result into its type. For + - * / and sqrt this rounds an f32
- * correctly, since a double has more than twice its bits; for the functions of <math.h> it leaves
- * an error of hardly more than half an ulp.
+ * in 64 bits, and scalar_fit brings the result into its type. For + - * / and sqrt this rounds an
+ * f32 correctly, since a double has more than twice its bits; for the functions of <math.h> it
+ * leaves an error of hardly more than half an ulp.
  */
 #define _DEFAULT_SOURCE /* lgamma_r and M_PI, with -std=c11 */
 #include "plugin.h"

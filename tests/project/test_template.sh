@@ -5,7 +5,7 @@
 # plugin for the invented device `acme`. The template compiles without a warning as strict C11, too.
 set -u
 [ "$sanitizers" = no ] || {
-    echo "SKIP: with sanitizers in libgenesis a user's program needs them, too; the same code runs as ref"
+    echo "SKIP: a program for libgenesis with sanitizers needs them, too; ref has the same code"
     exit 77
 }
 top=$(mktemp -d) || exit 99
@@ -35,7 +35,8 @@ mkdir "$top/bin"
 printf '#!/bin/sh\nexec %s "$@"\n' "$CC" >"$top/bin/cc"
 chmod +x "$top/bin/cc"
 mkdir "$top/absent"
-printf '#!/bin/sh\necho "SKIP: this build has no genesis-conform to check $1 with"\n' >"$top/absent/genesis-conform"
+printf '#!/bin/sh\necho "SKIP: this build has no genesis-conform to check $1 with"\n' \
+    >"$top/absent/genesis-conform"
 chmod +x "$top/absent/genesis-conform"
 PATH=$top/bin:$root$bindir:$PATH:$top/absent
 export PKG_CONFIG_PATH LD_LIBRARY_PATH PATH
@@ -55,7 +56,8 @@ for compiler in cc clang; do
         fail "the template has warnings with $compiler -std=c11 -pedantic"
 done
 
-awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on' "$top_srcdir/docs/backend-howto.md" >"$top/howto"
+page=$top_srcdir/docs/backend-howto.md
+awk '/^```sh$/ { on = 1; next } /^```$/ { on = 0 } on' "$page" >"$top/howto"
 (cd "$top" && sh -ex howto) >"$top/log" 2>&1 || fail "a command of docs/backend-howto.md fails"
 cat "$top/log"
 [ "$(grep -c '^acme  version .*/acme/genesis_acme.so$' "$top/log")" -eq 2 ] ||
