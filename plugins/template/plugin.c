@@ -16,7 +16,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 
-#define VERSION "0.1" /* of this plugin */
+#define PLUGIN_VERSION "0.1" /* of this plugin */
 
 /* An open device: the place for a driver's context and its default queue. */
 struct gn_device {
@@ -54,7 +54,7 @@ static gn_status info(int32_t ordinal, gn_device_info *out) {
         .struct_size = out->struct_size,
         .name = "reference",
         .vendor = "Genesis",
-        .driver = NAME " " VERSION,
+        .driver = NAME " " PLUGIN_VERSION,
         .units = 1,
         .dtypes = (1u << GN_N_DTYPES) - (1u << GN_BOOL), /* all of them; 0 is none */
     };
@@ -149,7 +149,7 @@ static const gn_backend backend = {
     .abi_major = GN_ABI_MAJOR,
     .abi_minor = GN_ABI_MINOR,
     .name = NAME,
-    .version = VERSION,
+    .version = PLUGIN_VERSION,
     .count = count,
     .info = info,
     .open = device_open,
