@@ -435,27 +435,6 @@ tests_plugins_genesis_bad_entry_la_SOURCES = \
 tests_plugins_genesis_bad_entry_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_entry_la_LDFLAGS = $(test_plugin_ldflags)
 
-check_LTLIBRARIES += tests/plugins/genesis_bad_name.la
-tests_plugins_genesis_bad_name_la_SOURCES = \
-	tests/plugins/bad_name.c
-
-tests_plugins_genesis_bad_name_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_name_la_LDFLAGS = $(test_plugin_ldflags)
-
-check_LTLIBRARIES += tests/plugins/genesis_bad_old.la
-tests_plugins_genesis_bad_old_la_SOURCES = \
-	tests/plugins/bad_old.c
-
-tests_plugins_genesis_bad_old_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_old_la_LDFLAGS = $(test_plugin_ldflags)
-
-check_LTLIBRARIES += tests/plugins/genesis_bad_pair.la
-tests_plugins_genesis_bad_pair_la_SOURCES = \
-	tests/plugins/bad_pair.c
-
-tests_plugins_genesis_bad_pair_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_pair_la_LDFLAGS = $(test_plugin_ldflags)
-
 check_LTLIBRARIES += tests/plugins/genesis_bad_slot.la
 tests_plugins_genesis_bad_slot_la_SOURCES = \
 	tests/plugins/bad_slot.c
@@ -469,6 +448,13 @@ tests_plugins_genesis_bad_start_la_SOURCES = \
 
 tests_plugins_genesis_bad_start_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_start_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_table.la
+tests_plugins_genesis_bad_table_la_SOURCES = \
+	tests/plugins/bad_table.c
+
+tests_plugins_genesis_bad_table_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_table_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_bad_version.la
 tests_plugins_genesis_bad_version_la_SOURCES = \
@@ -513,6 +499,7 @@ tests_plugins_genesis_veil_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
 
 project_tests = \
+	tests/project/test_abi.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
@@ -548,6 +535,9 @@ extra_files = \
 	samples/03_resnet.out \
 	samples/04_module_dict_list.out \
 	samples/05_save_load.out \
+	tests/abi/0.1/genesis/backend.h \
+	tests/abi/0.1/layout.txt \
+	tests/abi/layout.sh \
 	tests/fixtures/attention.safetensors \
 	tests/fixtures/conv.safetensors \
 	tests/fixtures/embedding.safetensors \
@@ -580,6 +570,7 @@ extra_files = \
 	tests/lsan.supp \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
+	tests/project/test_abi.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
