@@ -10,8 +10,8 @@
  *   output.c   the files: events to the trace, tables to the summary
  *   text.c     text put together in a buffer of fixed size
  *
- * A trace never makes a program fail: what it can't do (write a file, time an event) is left out and
- * said in the log and in the summary.
+ * What a trace can't do (write a file, time an event) is no failure of the program: it is left out,
+ * and said in the log and in the summary. Only a lack of memory for a device, a stream or a plan is.
  */
 #ifndef GENESIS_TRACE_H
 #define GENESIS_TRACE_H
@@ -36,7 +36,7 @@ void trace_add(trace_text *text, const char *string);
 void trace_add_number(trace_text *text, uint64_t number);
 /* Nanoseconds, written in microseconds, the unit of the trace format: 1.234 */
 void trace_add_time(trace_text *text, uint64_t ns);
-/* A JSON string of at most `most` characters of `string`; what is not printable ASCII becomes '?'. */
+/* A JSON string of at most `most` characters of `string`; '?' for what is not printable ASCII. */
 void trace_add_quoted(trace_text *text, const char *string, size_t most);
 /* (2, 3) */
 void trace_add_shape(trace_text *text, const int64_t *size, uint32_t n_dims);
@@ -45,8 +45,8 @@ void trace_add_shape(trace_text *text, const int64_t *size, uint32_t n_dims);
 
 enum {
     TRACE_NAME_BYTES = 64,
-    TRACE_ARGS_BYTES = 1024, /* holds those of any call of `map`; those of a plan are cut to fit */
-    TRACE_TENSORS_BYTES = 768
+    TRACE_ARGS_BYTES = 1024,  /* holds those of any call */
+    TRACE_TENSORS_BYTES = 768 /* more tensors than that are cut off */
 };
 
 /* A piece of time on a track of the trace, and what it was spent on. */
@@ -80,8 +80,8 @@ void trace_describe_plan(gn_plan *plan, const gn_plan_desc *desc);
 
 /* ---- The files (output.c) */
 
-/* Joins the trace of the process, which begins with its first device. Returns the number under which
- * the device's tracks stand in the trace. */
+/* Joins the trace of the process, which begins with its first device. Returns the number under
+ * which the device's tracks stand in it. */
 uint32_t trace_output_join(const char *device_name);
 /* The last device to leave completes the trace. */
 void trace_output_leave(void);
