@@ -10,8 +10,9 @@
  *   output.c   the files: events to the trace, tables to the summary
  *   text.c     text put together in a buffer of fixed size
  *
- * What a trace can't do (write a file, time an event) is no failure of the program: it is left out,
- * and said in the log and in the summary. Only a lack of memory for a device, a stream or a plan is.
+ * What a trace can't do (write a file, time an event) is no failure of the program: it is left
+ * out, and said in the log and in the summary. A lack of memory for a device, a stream or a plan
+ * is one.
  */
 #ifndef GENESIS_TRACE_H
 #define GENESIS_TRACE_H
