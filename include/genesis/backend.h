@@ -471,7 +471,7 @@ typedef struct gn_host {
 
     /* ---- since 0.2 */
 
-    /* The name of the operation that a call's tag stands for, "conv2d"; "" without one. It stays. */
+    /* The name of the operation that a call's tag stands for, "conv2d"; "" for none. It stays. */
     const char *(*tag_text)(uint64_t tag);
     /*
      * Opens a device by its string, for the caller alone, as a backend with all kernels: row
@@ -558,7 +558,7 @@ struct gn_backend {
     /* Independent map calls of one program, calls->struct_size apart. [a loop over map] */
     gn_status (*map_many)(gn_device *device, gn_stream *stream, const gn_call *calls, uint32_t n);
 
-    /* GN_E_UNSUPPORTED declines; what set_error says is shown to the user as the reason. [composed] */
+    /* GN_E_UNSUPPORTED declines, and set_error tells users the reason. [composed] */
     gn_status (*plan)(gn_device *device, const gn_plan_desc *desc, gn_plan_info *info,
                       gn_plan **out);
     void (*plan_release)(gn_device *device, gn_plan *plan);
