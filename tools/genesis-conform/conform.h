@@ -11,7 +11,8 @@
  *     }
  *
  *     static const test_case cases[] = {
- *         {.name = "tails", .run = tails, .n = COUNT(dtypes)},
+ *         {.name = "tails", .each = tails, .n = COUNT(dtypes)},
+ *         {.name = "large", .run = large},
  *     };
  *     const test_group map_group = {.name = "map", CASES(cases)};
  *
@@ -35,8 +36,9 @@
 
 typedef struct test_case {
     const char *name;
-    void (*run)(int index);
-    int n;              /* runs with the indices 0 .. n - 1; 0 is 1 */
+    void (*run)(void);       /* either it, once, */
+    void (*each)(int index); /* or this for each index of 0 .. n - 1 */
+    int n;
     int (*count)(void); /* instead of n, where it depends on options or files, never on a device */
 } test_case;
 
