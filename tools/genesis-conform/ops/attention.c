@@ -17,4 +17,4 @@ static const op_row rows[] = {
 const op_group op_attention = {.file = "attention.safetensors",
                                .inputs = {"q", "k", "v"},
                                .rows = rows,
-                               .n_rows = COUNT(rows)};
+                               .n_rows = GN_LENGTH(rows)};

@@ -6,8 +6,7 @@ static gn_tensor *conv(const op_case *c) {
     return gn_conv2d_with(c->in[0], c->in[1], c->in[2], c->options);
 }
 
-#define ROW(...)                                                                                   \
-    .op = "conv2d", .run = conv, .options = GN_OPTIONS(gn_conv2d_options, __VA_ARGS__)
+#define ROW(...) .op = "conv2d", .run = conv, .options = GN_OPTIONS(gn_conv2d_options, __VA_ARGS__)
 static const op_row rows[] = {
     {.name = "plain", .op = "conv2d", .run = conv},
     {.name = "padded", ROW(.padding = 1)},
@@ -28,4 +27,4 @@ static const op_row rows[] = {
 const op_group op_conv = {.file = "conv.safetensors",
                           .inputs = {"x", "weight", "bias"},
                           .rows = rows,
-                          .n_rows = COUNT(rows)};
+                          .n_rows = GN_LENGTH(rows)};

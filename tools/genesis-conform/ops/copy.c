@@ -22,9 +22,14 @@ static gn_tensor *run_copy_view(const op_case *c) {
 }
 
 static const op_row rows[] = {
-    {.name = "cast", .run = run_cast},           {.name = "clone", .run = run_clone},         {.name = "contiguous", .run = run_contiguous},
-    {.name = "copy_", .run = run_copy_},         {.name = "detach", .run = run_detach},       {.name = "fill_", .run = run_fill_},
-    {.name = "fill_view", .run = run_fill_view}, {.name = "copy_view", .run = run_copy_view},
+    {.name = "cast", .run = run_cast},
+    {.name = "clone", .run = run_clone},
+    {.name = "contiguous", .run = run_contiguous},
+    {.name = "copy_", .run = run_copy_},
+    {.name = "detach", .run = run_detach},
+    {.name = "fill_", .run = run_fill_},
+    {.name = "fill_view", .run = run_fill_view},
+    {.name = "copy_view", .run = run_copy_view},
 };
 
-const op_group op_copy = {.file = "ops_copy.txt", .rows = rows, .n_rows = COUNT(rows)};
+const op_group op_copy = {.file = "ops_copy.txt", .rows = rows, .n_rows = GN_LENGTH(rows)};

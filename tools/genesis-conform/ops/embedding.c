@@ -13,4 +13,4 @@ static const op_row rows[] = {
 const op_group op_embedding = {.file = "embedding.safetensors",
                                .inputs = {"x", "weight"},
                                .rows = rows,
-                               .n_rows = COUNT(rows)};
+                               .n_rows = GN_LENGTH(rows)};

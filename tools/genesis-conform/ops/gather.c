@@ -2,7 +2,9 @@
 /* gather, scatter and their kin. */
 #include "ops.h"
 
-static gn_tensor *run_gather(const op_case *c) { return gn_gather(c->in[0], op_int(c, 0), c->in[1]); }
+static gn_tensor *run_gather(const op_case *c) {
+    return gn_gather(c->in[0], op_int(c, 0), c->in[1]);
+}
 static gn_tensor *run_scatter(const op_case *c) {
     return gn_scatter(c->in[0], op_int(c, 0), c->in[1], c->in[2]);
 }
@@ -17,9 +19,11 @@ static gn_tensor *run_masked_fill(const op_case *c) {
 }
 
 static const op_row rows[] = {
-    {.name = "gather", .run = run_gather},           {.name = "scatter", .run = run_scatter},
-    {.name = "scatter_add", .run = run_scatter_add}, {.name = "index_select", .run = run_index_select},
+    {.name = "gather", .run = run_gather},
+    {.name = "scatter", .run = run_scatter},
+    {.name = "scatter_add", .run = run_scatter_add},
+    {.name = "index_select", .run = run_index_select},
     {.name = "masked_fill", .run = run_masked_fill},
 };
 
-const op_group op_gather = {.file = "ops_gather.txt", .rows = rows, .n_rows = COUNT(rows)};
+const op_group op_gather = {.file = "ops_gather.txt", .rows = rows, .n_rows = GN_LENGTH(rows)};

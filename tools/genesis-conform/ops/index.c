@@ -37,4 +37,4 @@ static const op_row rows[] = {
     {.name = "index_add", .run = run_index_add},
 };
 
-const op_group op_index = {.file = "ops_index.txt", .rows = rows, .n_rows = COUNT(rows)};
+const op_group op_index = {.file = "ops_index.txt", .rows = rows, .n_rows = GN_LENGTH(rows)};

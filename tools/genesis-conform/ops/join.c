@@ -79,4 +79,4 @@ static const op_row rows[] = {
     {.name = "one_hot", .run = run_one_hot},
 };
 
-const op_group op_join = {.file = "ops_join.txt", .rows = rows, .n_rows = COUNT(rows)};
+const op_group op_join = {.file = "ops_join.txt", .rows = rows, .n_rows = GN_LENGTH(rows)};

@@ -16,4 +16,4 @@ static const op_row rows[] = {
 const op_group op_linear = {.file = "linear.safetensors",
                             .inputs = {"x", "weight", "bias"},
                             .rows = rows,
-                            .n_rows = COUNT(rows)};
+                            .n_rows = GN_LENGTH(rows)};

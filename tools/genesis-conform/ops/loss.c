@@ -19,8 +19,11 @@ static gn_tensor *run(const op_case *c) {
 }
 
 #define ROW(case_name, how, op_name, ...)                                                          \
-    {.name = case_name, .op = #op_name, .run = run,                                                \
-     .options = &(const loss){.function = gn_##op_name##_with, .reduction = how, __VA_ARGS__}}
+    {                                                                                              \
+        .name = case_name, .op = #op_name, .run = run, .options = &(const loss) {                  \
+            .function = gn_##op_name##_with, .reduction = how, __VA_ARGS__                         \
+        }                                                                                          \
+    }
 #define ROWS(case_name, ...)                                                                       \
     ROW(case_name "_mean", GN_REDUCE_MEAN, __VA_ARGS__),                                           \
         ROW(case_name "_sum", GN_REDUCE_SUM, __VA_ARGS__),                                         \
@@ -44,4 +47,4 @@ static const op_row rows[] = {
 const op_group op_loss = {.file = "loss.safetensors",
                           .inputs = {"x", "target", "weight", "pos"},
                           .rows = rows,
-                          .n_rows = COUNT(rows)};
+                          .n_rows = GN_LENGTH(rows)};

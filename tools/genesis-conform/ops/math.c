@@ -18,15 +18,19 @@ static gn_optional bound(const op_case *c, int i) {
     return (gn_optional){.value = c->args[i], .given = c->args[i + 1] != 0};
 }
 
-static gn_tensor *run_clamp(const op_case *c) { return gn_clamp(c->in[0], bound(c, 0), bound(c, 2)); }
+static gn_tensor *run_clamp(const op_case *c) {
+    return gn_clamp(c->in[0], bound(c, 0), bound(c, 2));
+}
 static gn_tensor *run_clamp_(const op_case *c) {
     return gn_clamp_(gn_clone(c->in[0]), bound(c, 0), bound(c, 2));
 }
 
 /* y = x, changed in place; and y = 2 x, whose row 1 is changed, times x */
 #define IN_PLACE(name)                                                                             \
-    static gn_tensor *run_##name(const op_case *c) { return gn_##name(gn_clone(c->in[0]), c->in[1]); } \
-    static gn_tensor *run_view_##name(const op_case *c) {                                              \
+    static gn_tensor *run_##name(const op_case *c) {                                               \
+        return gn_##name(gn_clone(c->in[0]), c->in[1]);                                            \
+    }                                                                                              \
+    static gn_tensor *run_view_##name(const op_case *c) {                                          \
         gn_tensor *base = gn_mul_scalar(c->in[0], 2);                                              \
         gn_##name(gn_select(base, 0, 1), c->in[1]);                                                \
         return gn_mul(base, c->in[0]);                                                             \
@@ -78,4 +82,4 @@ static const op_row rows[] = {
     {.name = "self_mul_", .run = run_self_mul_},
 };
 
-const op_group op_math = {.file = "ops_math.txt", .rows = rows, .n_rows = COUNT(rows)};
+const op_group op_math = {.file = "ops_math.txt", .rows = rows, .n_rows = GN_LENGTH(rows)};

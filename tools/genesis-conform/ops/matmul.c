@@ -12,8 +12,9 @@ PRODUCT(outer)
 #undef PRODUCT
 
 static const op_row rows[] = {
-    {.name = "matmul", .run = run_matmul}, {.name = "mm", .run = run_mm},       {.name = "bmm", .run = run_bmm},
-    {.name = "dot", .run = run_dot},       {.name = "outer", .run = run_outer},
+    {.name = "matmul", .run = run_matmul}, {.name = "mm", .run = run_mm},
+    {.name = "bmm", .run = run_bmm},       {.name = "dot", .run = run_dot},
+    {.name = "outer", .run = run_outer},
 };
 
-const op_group op_matmul = {.file = "ops_matmul.txt", .rows = rows, .n_rows = COUNT(rows)};
+const op_group op_matmul = {.file = "ops_matmul.txt", .rows = rows, .n_rows = GN_LENGTH(rows)};

@@ -22,9 +22,9 @@ static gn_tensor *rms_norm(const op_case *c) { return gn_rms_norm(c->in[0], c->i
     .op = "batch_norm", .run = batch_norm, .options = GN_OPTIONS(gn_norm_options, __VA_ARGS__)
 static const layer six = {.shape = {.n = 1, .size = {6}}},
                    two = {.shape = {.n = 2, .size = {3, 4}}},
-                   six_with_eps = {.shape = {.n = 1, .size = {6}},
-                                   .options = {.struct_size = sizeof(gn_norm_options),
-                                               .eps = {0.1, true}}};
+                   six_with_eps = {
+                       .shape = {.n = 1, .size = {6}},
+                       .options = {.struct_size = sizeof(gn_norm_options), .eps = {0.1, true}}};
 static const op_row rows[] = {
     {.name = "batch2", BATCH(.training = true)},
     {.name = "batch3", BATCH(.training = true)},
@@ -33,7 +33,8 @@ static const op_row rows[] = {
     {.name = "batch3_eval", BATCH(.training = false)},
     {.name = "batch4_eval", BATCH(.training = false)},
     {.name = "batch_double", BATCH(.training = true)},
-    {.name = "batch_options", BATCH(.training = true, .momentum = {0.3, true}, .eps = {0.01, true})},
+    {.name = "batch_options",
+     BATCH(.training = true, .momentum = {0.3, true}, .eps = {0.01, true})},
     {.name = "layer", .op = "layer_norm", .run = layer_norm, .options = &six},
     {.name = "layer2", .op = "layer_norm", .run = layer_norm, .options = &two},
     {.name = "layer_weight", .op = "layer_norm", .run = layer_norm, .options = &six_with_eps},
@@ -47,4 +48,4 @@ static const op_row rows[] = {
 const op_group op_norm = {.file = "norm.safetensors",
                           .inputs = {"x", "weight", "bias", "mean", "var"},
                           .rows = rows,
-                          .n_rows = COUNT(rows)};
+                          .n_rows = GN_LENGTH(rows)};

@@ -53,10 +53,10 @@ typedef struct op_run {
     const op_row *row;
     op_case c;
     gn_tensor *y;
-    int dtype;        /* to report it under: the first float's, else the first */
-    int missing;      /* a dtype in it that the device lacks; 0: none */
-    double tolerance; /* of the least exact dtype in it */
-    bool decimal;     /* expected values are decimal numbers of a few digits */
+    int dtype;    /* to report it under: the first float's, else the first */
+    int missing;  /* a dtype in it that the device lacks; 0: none */
+    int least;    /* the least exact dtype in it, which sets the tolerance; 0: all are exact */
+    bool decimal; /* expected values are decimal numbers of a few digits */
 } op_run;
 
 /* Every dtype of the case, in its order; then op_begin. */

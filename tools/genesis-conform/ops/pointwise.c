@@ -13,7 +13,8 @@
 #undef GN_UNARY_SCALAR
 #undef GN_BINARY
 
-#define ROW(function) {.name = #function, .op = #function + sizeof "gn_" - 1, .run = run_##function},
+#define ROW(function)                                                                              \
+    {.name = #function, .op = #function + sizeof "gn_" - 1, .run = run_##function},
 #define GN_UNARY(function, expression, gradient, meaning) ROW(function)
 #define GN_UNARY_SCALAR(function, expression, gradient, meaning) ROW(function)
 #define GN_BINARY(function, expression, gradient_a, gradient_b, meaning) ROW(function)
@@ -25,4 +26,5 @@ static const op_row rows[] = {
 #undef GN_UNARY_SCALAR
 #undef GN_BINARY
 
-const op_group op_pointwise = {.file = "ops_pointwise.txt", .rows = rows, .n_rows = COUNT(rows)};
+const op_group op_pointwise = {
+    .file = "ops_pointwise.txt", .rows = rows, .n_rows = GN_LENGTH(rows)};

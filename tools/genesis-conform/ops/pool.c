@@ -23,7 +23,9 @@ static gn_tensor *adaptive(const op_case *c) {
 }
 
 #define POOLING(kernel, ...)                                                                       \
-    &(const pooling) { kernel, {.struct_size = sizeof(gn_pool2d_options), __VA_ARGS__} }
+    &(const pooling) {                                                                             \
+        kernel, { .struct_size = sizeof(gn_pool2d_options), __VA_ARGS__ }                          \
+    }
 #define MAX(...) .op = "max_pool2d", .run = max_pool, .options = POOLING(__VA_ARGS__)
 #define AVG(...) .op = "avg_pool2d", .run = avg_pool, .options = POOLING(__VA_ARGS__)
 #define ADAPTIVE(h, w)                                                                             \
@@ -34,8 +36,7 @@ static const op_row rows[] = {
     {.name = "max_ties", MAX(3, .stride = 2, .padding = 1)},
     {.name = "max_ceil", MAX(3, .stride = 2, .ceil_mode = true)},
     {.name = "max_dilated", MAX(3, .stride = 1, .dilation = 2)},
-    {.name = "max_pairs",
-     MAX(0, .kernel_hw = {2, 3}, .stride_hw = {1, 2}, .padding_hw = {0, 1})},
+    {.name = "max_pairs", MAX(0, .kernel_hw = {2, 3}, .stride_hw = {1, 2}, .padding_hw = {0, 1})},
     {.name = "max_unbatched", MAX(2, )},
     {.name = "avg", AVG(2, )},
     {.name = "avg_overlap", AVG(3, .stride = 2, .padding = 1)},
@@ -54,4 +55,4 @@ static const op_row rows[] = {
 #undef POOLING
 
 const op_group op_pool = {
-    .file = "pool.safetensors", .inputs = {"x"}, .rows = rows, .n_rows = COUNT(rows)};
+    .file = "pool.safetensors", .inputs = {"x"}, .rows = rows, .n_rows = GN_LENGTH(rows)};

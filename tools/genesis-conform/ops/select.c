@@ -3,7 +3,9 @@
 #include "ops.h"
 
 static gn_tensor *run_nonzero(const op_case *c) { return gn_nonzero(c->in[0]); }
-static gn_tensor *run_masked_select(const op_case *c) { return gn_masked_select(c->in[0], c->in[1]); }
+static gn_tensor *run_masked_select(const op_case *c) {
+    return gn_masked_select(c->in[0], c->in[1]);
+}
 static gn_tensor *run_bincount(const op_case *c) {
     return gn_bincount(c->in[0], NULL, (int64_t)c->args[0]);
 }
@@ -23,4 +25,4 @@ static const op_row rows[] = {
     {.name = "repeat_interleave_by", .run = run_repeat_interleave_by},
 };
 
-const op_group op_select = {.file = "ops_select.txt", .rows = rows, .n_rows = COUNT(rows)};
+const op_group op_select = {.file = "ops_select.txt", .rows = rows, .n_rows = GN_LENGTH(rows)};

@@ -25,4 +25,4 @@ static const op_row rows[] = {
 };
 
 const op_group op_softmax = {
-    .file = "softmax.safetensors", .inputs = {"x"}, .rows = rows, .n_rows = COUNT(rows)};
+    .file = "softmax.safetensors", .inputs = {"x"}, .rows = rows, .n_rows = GN_LENGTH(rows)};

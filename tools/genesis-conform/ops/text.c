@@ -141,7 +141,7 @@ static double value_of(char kind, double low, double high, int64_t seed, int64_t
                                      -1,  0.5,      -0.5,      1.5, 2.5,  -2.5};
     const int64_t turn = i * 37 + seed * 11 + 5;
     if (kind == 's')
-        return special[(i + seed) % (int64_t)COUNT(special)];
+        return special[(i + seed) % (int64_t)GN_LENGTH(special)];
     if (kind == 'i')
         return low + (double)(turn % ((int64_t)(high - low) + 1));
     return low + (high - low) * ((double)(turn % 101) / 101.0);
@@ -254,9 +254,9 @@ static void walk(const char *at, bool noting, op_run *run) {
         size_t i = 0;
         if (!word(&c, name, sizeof name))
             continue;
-        while (i < COUNT(items) && strcmp(items[i].name, name) != 0)
+        while (i < GN_LENGTH(items) && strcmp(items[i].name, name) != 0)
             i++;
-        EXPECT(i < COUNT(items), "what is '%s'?", name);
+        EXPECT(i < GN_LENGTH(items), "what is '%s'?", name);
         (noting ? items[i].note : items[i].run)(&c, run);
     }
 }

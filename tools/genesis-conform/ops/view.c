@@ -3,9 +3,13 @@
 #include "ops.h"
 
 static gn_tensor *run_view(const op_case *c) { return gn_view_with(c->in[0], op_shape(c, 0)); }
-static gn_tensor *run_reshape(const op_case *c) { return gn_reshape_with(c->in[0], op_shape(c, 0)); }
+static gn_tensor *run_reshape(const op_case *c) {
+    return gn_reshape_with(c->in[0], op_shape(c, 0));
+}
 static gn_tensor *run_expand(const op_case *c) { return gn_expand_with(c->in[0], op_shape(c, 0)); }
-static gn_tensor *run_permute(const op_case *c) { return gn_permute_with(c->in[0], op_shape(c, 0)); }
+static gn_tensor *run_permute(const op_case *c) {
+    return gn_permute_with(c->in[0], op_shape(c, 0));
+}
 static gn_tensor *run_transpose(const op_case *c) {
     return gn_transpose(c->in[0], op_int(c, 0), op_int(c, 1));
 }
@@ -14,12 +18,16 @@ static gn_tensor *run_flatten(const op_case *c) {
     return gn_flatten_range(c->in[0], op_int(c, 0), op_int(c, 1));
 }
 static gn_tensor *run_squeeze(const op_case *c) { return gn_squeeze(c->in[0]); }
-static gn_tensor *run_squeeze_dim(const op_case *c) { return gn_squeeze_dim(c->in[0], op_int(c, 0)); }
+static gn_tensor *run_squeeze_dim(const op_case *c) {
+    return gn_squeeze_dim(c->in[0], op_int(c, 0));
+}
 static gn_tensor *run_squeeze_dims(const op_case *c) {
     return gn_squeeze_dims(c->in[0], op_dims(c, 0));
 }
 static gn_tensor *run_unsqueeze(const op_case *c) { return gn_unsqueeze(c->in[0], op_int(c, 0)); }
-static gn_tensor *run_select(const op_case *c) { return gn_select(c->in[0], op_int(c, 0), op_int(c, 1)); }
+static gn_tensor *run_select(const op_case *c) {
+    return gn_select(c->in[0], op_int(c, 0), op_int(c, 1));
+}
 static gn_tensor *run_narrow(const op_case *c) {
     return gn_narrow(c->in[0], op_int(c, 0), op_int(c, 1), op_int(c, 2));
 }
@@ -71,4 +79,4 @@ static const op_row rows[] = {
     {.name = "base_changed", .run = run_base_changed},
 };
 
-const op_group op_view = {.file = "ops_view.txt", .rows = rows, .n_rows = COUNT(rows)};
+const op_group op_view = {.file = "ops_view.txt", .rows = rows, .n_rows = GN_LENGTH(rows)};
