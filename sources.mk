@@ -192,6 +192,38 @@ plugins_ref_genesis_ref_la_CPPFLAGS = $(plugin_cppflags)
 plugins_ref_genesis_ref_la_LDFLAGS = $(plugin_ldflags)
 plugins_ref_genesis_ref_la_LIBADD = -lpthread -lm
 
+bin_PROGRAMS += tools/genesis-conform/genesis-conform
+tools_genesis_conform_genesis_conform_SOURCES = \
+	tools/genesis-conform/conform.h \
+	tools/genesis-conform/ops/attention.c \
+	tools/genesis-conform/ops/check.c \
+	tools/genesis-conform/ops/conv.c \
+	tools/genesis-conform/ops/copy.c \
+	tools/genesis-conform/ops/embedding.c \
+	tools/genesis-conform/ops/gather.c \
+	tools/genesis-conform/ops/index.c \
+	tools/genesis-conform/ops/join.c \
+	tools/genesis-conform/ops/library.c \
+	tools/genesis-conform/ops/library.h \
+	tools/genesis-conform/ops/linear.c \
+	tools/genesis-conform/ops/loss.c \
+	tools/genesis-conform/ops/math.c \
+	tools/genesis-conform/ops/matmul.c \
+	tools/genesis-conform/ops/memory.c \
+	tools/genesis-conform/ops/norm.c \
+	tools/genesis-conform/ops/ops.h \
+	tools/genesis-conform/ops/pointwise.c \
+	tools/genesis-conform/ops/pool.c \
+	tools/genesis-conform/ops/random.c \
+	tools/genesis-conform/ops/reduce.c \
+	tools/genesis-conform/ops/select.c \
+	tools/genesis-conform/ops/softmax.c \
+	tools/genesis-conform/ops/sort.c \
+	tools/genesis-conform/ops/tensors.c \
+	tools/genesis-conform/ops/text.c \
+	tools/genesis-conform/ops/training.c \
+	tools/genesis-conform/ops/view.c
+
 bin_PROGRAMS += tools/genesis/genesis
 tools_genesis_genesis_SOURCES = \
 	tools/genesis/devices.c \
@@ -264,7 +296,6 @@ unit_tests = \
 	tests/nn/test_init \
 	tests/nn/test_layers \
 	tests/nn/test_module \
-	tests/nn/test_training \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
 	tests/ops/test_copy \
@@ -328,7 +359,6 @@ tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
-tests_nn_test_training_LDADD = $(test_ldadd)
 tests_ops_test_attention_LDADD = $(test_ldadd)
 tests_ops_test_conv_LDADD = $(test_ldadd)
 tests_ops_test_copy_LDADD = $(test_ldadd)
@@ -397,10 +427,8 @@ test_support_sources = \
 	tests/backend/plans_matmul.c \
 	tests/backend/plans_norm.c \
 	tests/backend/plans_pool.c \
-	tests/cases.c \
-	tests/cases.h \
-	tests/ops/nn_case.c \
-	tests/ops/nn_case.h \
+	tests/expect.c \
+	tests/expect.h \
 	tests/optim/optim_case.c \
 	tests/optim/optim_case.h \
 	tests/plugins/fake.h \
@@ -495,6 +523,27 @@ project_tests = \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh
 
+conform_data = \
+	tools/genesis-conform/fixtures/attention.safetensors \
+	tools/genesis-conform/fixtures/conv.safetensors \
+	tools/genesis-conform/fixtures/embedding.safetensors \
+	tools/genesis-conform/fixtures/linear.safetensors \
+	tools/genesis-conform/fixtures/loss.safetensors \
+	tools/genesis-conform/fixtures/norm.safetensors \
+	tools/genesis-conform/fixtures/ops_copy.txt \
+	tools/genesis-conform/fixtures/ops_gather.txt \
+	tools/genesis-conform/fixtures/ops_index.txt \
+	tools/genesis-conform/fixtures/ops_join.txt \
+	tools/genesis-conform/fixtures/ops_math.txt \
+	tools/genesis-conform/fixtures/ops_matmul.txt \
+	tools/genesis-conform/fixtures/ops_pointwise.txt \
+	tools/genesis-conform/fixtures/ops_reduce.txt \
+	tools/genesis-conform/fixtures/ops_select.txt \
+	tools/genesis-conform/fixtures/ops_sort.txt \
+	tools/genesis-conform/fixtures/ops_view.txt \
+	tools/genesis-conform/fixtures/pool.safetensors \
+	tools/genesis-conform/fixtures/softmax.safetensors
+
 man_pages = \
 	docs/man/genesis-bench.1 \
 	docs/man/genesis-fashion-mnist.1 \
@@ -512,41 +561,42 @@ extra_files = \
 	backends/cpu/kernels_move.inc \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
+	tools/genesis-conform/fixtures/attention.safetensors \
+	tools/genesis-conform/fixtures/conv.safetensors \
+	tools/genesis-conform/fixtures/embedding.safetensors \
+	tools/genesis-conform/fixtures/linear.safetensors \
+	tools/genesis-conform/fixtures/loss.safetensors \
+	tools/genesis-conform/fixtures/make_nn.py \
+	tools/genesis-conform/fixtures/make_ops.py \
+	tools/genesis-conform/fixtures/norm.safetensors \
+	tools/genesis-conform/fixtures/ops_copy.txt \
+	tools/genesis-conform/fixtures/ops_gather.txt \
+	tools/genesis-conform/fixtures/ops_index.txt \
+	tools/genesis-conform/fixtures/ops_join.txt \
+	tools/genesis-conform/fixtures/ops_math.txt \
+	tools/genesis-conform/fixtures/ops_matmul.txt \
+	tools/genesis-conform/fixtures/ops_pointwise.txt \
+	tools/genesis-conform/fixtures/ops_reduce.txt \
+	tools/genesis-conform/fixtures/ops_select.txt \
+	tools/genesis-conform/fixtures/ops_sort.txt \
+	tools/genesis-conform/fixtures/ops_view.txt \
+	tools/genesis-conform/fixtures/pool.safetensors \
+	tools/genesis-conform/fixtures/softmax.safetensors \
 	tools/steps.sh \
 	samples/01_simple_model.out \
 	samples/02_custom_layer.out \
 	samples/03_resnet.out \
 	samples/04_module_dict_list.out \
 	samples/05_save_load.out \
-	tests/fixtures/attention.safetensors \
-	tests/fixtures/conv.safetensors \
-	tests/fixtures/embedding.safetensors \
-	tests/fixtures/linear.safetensors \
-	tests/fixtures/loss.safetensors \
-	tests/fixtures/make_nn.py \
-	tests/fixtures/make_ops.py \
 	tests/fixtures/make_optim.py \
+	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
-	tests/fixtures/norm.safetensors \
-	tests/fixtures/ops_copy.txt \
-	tests/fixtures/ops_gather.txt \
-	tests/fixtures/ops_index.txt \
-	tests/fixtures/ops_join.txt \
-	tests/fixtures/ops_math.txt \
-	tests/fixtures/ops_matmul.txt \
-	tests/fixtures/ops_pointwise.txt \
-	tests/fixtures/ops_reduce.txt \
-	tests/fixtures/ops_select.txt \
-	tests/fixtures/ops_sort.txt \
-	tests/fixtures/ops_view.txt \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \
 	tests/fixtures/optim_one_cycle.inc \
 	tests/fixtures/optim_sgd.inc \
-	tests/fixtures/pool.safetensors \
 	tests/fixtures/python.safetensors \
 	tests/fixtures/random.inc \
-	tests/fixtures/softmax.safetensors \
 	tests/lsan.supp \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \

@@ -2,7 +2,7 @@
 /* Tests of libgenesis/ops/copy.c. */
 #include <string.h>
 
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 START_TEST(test_same) {

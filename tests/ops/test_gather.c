@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/gather.c. */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 /* Of equal indices the last one stays, and gets the gradient; a source may be larger than the
@@ -101,7 +101,6 @@ START_TEST(test_second_order) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = { test_scatter,      test_large,
-                            test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_scatter, test_large, test_errors, test_second_order, NULL};
     return suite_run("gather", tests);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/index.c. */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 /* The macros; duplicates: the last one stays, whatever the backend. */
@@ -97,7 +97,6 @@ START_TEST(test_second_order) { expect_second_order(indexed); }
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = { test_macros,       test_zero_dim_cpu,
-                            test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_macros, test_zero_dim_cpu, test_errors, test_second_order, NULL};
     return suite_run("index", tests);
 }

@@ -3,7 +3,7 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 START_TEST(test_allclose) {
@@ -133,7 +133,7 @@ START_TEST(test_overlap) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {     test_allclose, test_bounds,  test_map,
-                            test_map_errors, test_errors,   test_overlap, NULL};
+    const TTest *tests[] = {test_allclose, test_bounds,  test_map, test_map_errors,
+                            test_errors,   test_overlap, NULL};
     return suite_run("math", tests);
 }

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every operation of pointwise.def, against PyTorch: results, dtypes, gradients, layouts. */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 /* The rows of pointwise.def that say nothing else are right at the edges, too: second

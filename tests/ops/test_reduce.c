@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/reduce.c and statistics.c. */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 START_TEST(test_empty) {

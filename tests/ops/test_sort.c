@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/sort.c. */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 /* Every length up to 70, few different values: in order, stable, a permutation. */
@@ -57,7 +57,6 @@ START_TEST(test_second_order) { expect_second_order(ordered); }
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = { test_lengths,      test_large,
-                            test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_lengths, test_large, test_errors, test_second_order, NULL};
     return suite_run("sort", tests);
 }

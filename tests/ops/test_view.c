@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/view.c. */
 #include "tensor/tensor.h"
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 /* Views share the data; the layout that core chose is not to be seen. */
@@ -12,7 +12,7 @@ START_TEST(test_sharing) {
     gn_fill_(v, -1);
     EXPECT_VALUES(gn_select(x, 1, 2), 0, -1, -1, -1, -1, -1, -1, -1, -1);
     ck_assert_ptr_eq(gn_reshape(x, 2, 3, 2, 2)->storage, x->storage);
-    gn_tensor *hidden = case_layout(gn_clone(x), 'h');
+    gn_tensor *hidden = gn__channels_last_copy(gn_clone(x));
     ck_assert(gn_is_contiguous(hidden));
     gn_tensor *detached = gn_detach(hidden), *flat = gn_view(hidden, -1);
     ck_assert_int_eq(gn_stride(flat, 0), 1);
