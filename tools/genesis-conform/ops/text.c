@@ -27,15 +27,10 @@ typedef struct cursor {
 
 /* ---- Words. What is malformed fails the case. */
 
-static const char *next_line(const char *at) {
-    at += strcspn(at, "\n");
-    return *at ? at + 1 : at;
-}
-
 /* The next word; false at the end of the line. */
 static bool word(cursor *c, char *out, size_t bytes) {
     c->at += strspn(c->at, " ");
-    const size_t length = strcspn(c->at, " \n");
+    const size_t length = strcspn(c->at, " ");
     EXPECT(length < bytes, "a word of %zu letters", length);
     snprintf(out, bytes, "%.*s", (int)length, c->at);
     c->at += length;
@@ -75,21 +70,17 @@ static int dtype_word(cursor *c) {
 
 /* ---- Files */
 
-static bool begins(const char *line, const char *what) {
-    const size_t length = strlen(what);
-    return !strncmp(line, what, length) && line[length] == ' ';
-}
+/* The lines of one file, each a string, kept until another file is asked for. */
+static struct {
+    const op_group *of;
+    char *text;
+    const char **at;
+    int n;
+} lines;
 
-/* The file's text, kept until another file is asked for; NULL: can't be read. */
-static const char *text_of(const op_group *group) {
-    static const op_group *of;
-    static char *text;
-    if (of == group && text)
-        return text;
-    free(text);
-    text = NULL;
-    of = group;
-    FILE *f = fopen(op_path(group->file), "r");
+static char *read_all(const char *path) {
+    FILE *f = fopen(path, "r");
+    char *text = NULL;
     size_t room = 0;
     if (f && getdelim(&text, &room, 0, f) < 0) {
         free(text);
@@ -100,28 +91,50 @@ static const char *text_of(const op_group *group) {
     return text;
 }
 
-/* Finds a case; *at is "" if there is none. Returns the number of its line. */
-static int find_case(const char *text, int index, const char **at) {
-    int line = 1;
-    for (*at = text; **at; *at = next_line(*at), line++)
-        if (begins(*at, "case") && index-- == 0)
-            break;
-    return line;
+/* How many there are; 0 if the file can't be read. */
+static int load_lines(const op_group *group) {
+    if (lines.of == group)
+        return lines.n;
+    free(lines.text);
+    free(lines.at);
+    lines.of = group;
+    lines.n = 0;
+    lines.text = read_all(op_path(group->file));
+    size_t room = 0;
+    for (const char *c = lines.text; c && *c; c++)
+        room += *c == '\n';
+    lines.at = calloc(room + 1, sizeof *lines.at);
+    for (char *rest = lines.text, *line; lines.at && rest && (line = strsep(&rest, "\n"));)
+        lines.at[lines.n++] = line;
+    return lines.n;
+}
+
+static bool begins(const char *line, const char *what) {
+    const size_t length = strlen(what);
+    return !strncmp(line, what, length) && (!line[length] || line[length] == ' ');
+}
+
+/* The line where a case begins; lines.n if there is none. */
+static int find_case(int index) {
+    int i = 0;
+    while (i < lines.n && !(begins(lines.at[i], "case") && index-- == 0))
+        i++;
+    return i;
 }
 
 int op_text_count(const op_group *group) {
-    const char *at = text_of(group);
+    const int n_lines = load_lines(group);
     int n = 0;
-    for (; at && *at; at = next_line(at))
-        n += begins(at, "case");
+    for (int i = 0; i < n_lines; i++)
+        n += begins(lines.at[i], "case");
     return n ? n : 1;
 }
 
 bool op_text_has(const op_group *group, const op_row *row) {
     char wanted[80];
-    const int length = snprintf(wanted, sizeof wanted, "case %s", row->name);
-    for (const char *at = text_of(group); at && *at; at = next_line(at))
-        if (!strncmp(at, wanted, (size_t)length) && strchr(" \n", at[length]))
+    snprintf(wanted, sizeof wanted, "case %s", row->name);
+    for (int i = load_lines(group) - 1; i >= 0; i--)
+        if (begins(lines.at[i], wanted))
             return true;
     return false;
 }
@@ -246,36 +259,36 @@ static const struct {
     {.name = "grad", .note = note_nothing, .run = run_gradient},
 };
 
-/* Visits the lines after the one at `at`, up to the next case. */
-static void walk(const char *at, bool noting, op_run *run) {
-    while (*(at = next_line(at)) && !begins(at, "case")) {
-        cursor c = {.at = at};
+/* Visits the lines of a case after its first one. */
+static void walk(int first, bool noting, op_run *run) {
+    for (int i = first + 1; i < lines.n && !begins(lines.at[i], "case"); i++) {
+        cursor c = {.at = lines.at[i]};
         char name[16];
-        size_t i = 0;
+        size_t k = 0;
         if (!word(&c, name, sizeof name))
             continue;
-        while (i < GN_LENGTH(items) && strcmp(items[i].name, name) != 0)
-            i++;
-        EXPECT(i < GN_LENGTH(items), "what is '%s'?", name);
-        (noting ? items[i].note : items[i].run)(&c, run);
+        while (k < GN_LENGTH(items) && strcmp(items[k].name, name) != 0)
+            k++;
+        EXPECT(k < GN_LENGTH(items), "what is '%s'?", name);
+        (noting ? items[k].note : items[k].run)(&c, run);
     }
 }
 
 void op_text_run(const op_group *group, int index) {
-    op_run run = {.decimal = true};
-    const char *at, *text = text_of(group);
-    char word_case[8], name[64];
-    EXPECT(text, "can't read %s: GENESIS_CONFORM_DATA must name the folder of the cases",
+    EXPECT(load_lines(group),
+           "can't read %s: GENESIS_CONFORM_DATA must name the folder of the cases",
            op_path(group->file));
-    const int line = find_case(text, index, &at);
-    EXPECT(*at, "%s has no case %d", group->file, index);
-    context("%s, line %d", group->file, line);
-    cursor c = {.at = at};
-    word(&c, word_case, sizeof word_case);
+    const int first = find_case(index);
+    EXPECT(first < lines.n, "%s has no case %d", group->file, index);
+    context("%s, line %d", group->file, first + 1);
+    op_run run = {.decimal = true};
+    cursor c = {.at = lines.at[first]};
+    char name[64];
+    word(&c, name, sizeof name); /* "case" */
     word(&c, name, sizeof name);
     run.row = row_named(group, name);
     run.c.n_args = (int)numbers(&c, run.c.args, OP_ARGUMENTS);
-    walk(at, true, &run);
+    walk(first, true, &run);
     op_begin(&run);
-    walk(at, false, &run);
+    walk(first, false, &run);
 }
