@@ -3,3 +3,7 @@
 
 tools_genesis_genesis_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
 tools_genesis_genesis_LDADD = $(LDADD) $(JANSSON_LIBS)
+
+# It sees the devices as the library does, with all that the library hides.
+tools_genesis_conform_genesis_conform_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS)
+tools_genesis_conform_genesis_conform_LDADD = libgenesis/libcore.la $(JANSSON_LIBS) -lpthread -lm
