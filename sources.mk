@@ -206,7 +206,28 @@ template_files = \
 
 bin_PROGRAMS += tools/genesis-conform/genesis-conform
 tools_genesis_conform_genesis_conform_SOURCES = \
+	tools/genesis-conform/case.c \
 	tools/genesis-conform/conform.h \
+	tools/genesis-conform/contract/entry.c \
+	tools/genesis-conform/contract/memory.c \
+	tools/genesis-conform/contract/streams.c \
+	tools/genesis-conform/contract/threads.c \
+	tools/genesis-conform/groups.c \
+	tools/genesis-conform/kernels/buffer.c \
+	tools/genesis-conform/kernels/cast.c \
+	tools/genesis-conform/kernels/integers.c \
+	tools/genesis-conform/kernels/kernel.h \
+	tools/genesis-conform/kernels/map.c \
+	tools/genesis-conform/kernels/network.c \
+	tools/genesis-conform/kernels/ops.c \
+	tools/genesis-conform/kernels/program.c \
+	tools/genesis-conform/kernels/random.c \
+	tools/genesis-conform/kernels/reduce.c \
+	tools/genesis-conform/kernels/scatter.c \
+	tools/genesis-conform/kernels/sequence.c \
+	tools/genesis-conform/kernels/value.c \
+	tools/genesis-conform/kernels/window.c \
+	tools/genesis-conform/main.c \
 	tools/genesis-conform/ops/attention.c \
 	tools/genesis-conform/ops/check.c \
 	tools/genesis-conform/ops/conv.c \
@@ -234,7 +255,20 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/ops/tensors.c \
 	tools/genesis-conform/ops/text.c \
 	tools/genesis-conform/ops/training.c \
-	tools/genesis-conform/ops/view.c
+	tools/genesis-conform/ops/view.c \
+	tools/genesis-conform/plans/conv.c \
+	tools/genesis-conform/plans/matmul.c \
+	tools/genesis-conform/plans/norm.c \
+	tools/genesis-conform/plans/plan.c \
+	tools/genesis-conform/plans/plan.h \
+	tools/genesis-conform/plans/pool.c \
+	tools/genesis-conform/report.c \
+	tools/genesis-conform/results.c \
+	tools/genesis-conform/run.h \
+	tools/genesis-conform/runner.c \
+	tools/genesis-conform/table.c \
+	tools/genesis-conform/target.c \
+	tools/genesis-conform/target.h
 
 bin_PROGRAMS += tools/genesis/genesis
 tools_genesis_genesis_SOURCES = \
@@ -293,9 +327,6 @@ unit_tests = \
 	tests/autograd/test_function \
 	tests/autograd/test_gradcheck \
 	tests/autograd/test_history \
-	tests/backend/test_fuzz \
-	tests/backend/test_kernels \
-	tests/backend/test_plans \
 	tests/base/test_error \
 	tests/base/test_scope \
 	tests/base/test_table \
@@ -357,9 +388,6 @@ tests_autograd_test_engine_LDADD = $(test_ldadd)
 tests_autograd_test_function_LDADD = $(test_ldadd)
 tests_autograd_test_gradcheck_LDADD = $(test_ldadd)
 tests_autograd_test_history_LDADD = $(test_ldadd)
-tests_backend_test_fuzz_LDADD = $(test_ldadd)
-tests_backend_test_kernels_LDADD = $(test_ldadd)
-tests_backend_test_plans_LDADD = $(test_ldadd)
 tests_base_test_error_LDADD = $(test_ldadd)
 tests_base_test_scope_LDADD = $(test_ldadd)
 tests_base_test_table_LDADD = $(test_ldadd)
@@ -417,30 +445,6 @@ tests_tensor_test_text_LDADD = $(test_ldadd)
 endif
 
 test_support_sources = \
-	tests/backend/fuzz_plugins.h \
-	tests/backend/fuzz_program.h \
-	tests/backend/fuzz_space.h \
-	tests/backend/kernel_buffer.c \
-	tests/backend/kernel_host.c \
-	tests/backend/kernel_program.c \
-	tests/backend/kernel_test.h \
-	tests/backend/kernel_value.c \
-	tests/backend/kernels_cast.c \
-	tests/backend/kernels_contract.c \
-	tests/backend/kernels_integers.c \
-	tests/backend/kernels_map.c \
-	tests/backend/kernels_network.c \
-	tests/backend/kernels_ops.c \
-	tests/backend/kernels_random.c \
-	tests/backend/kernels_reduce.c \
-	tests/backend/kernels_scatter.c \
-	tests/backend/kernels_sequence.c \
-	tests/backend/kernels_window.c \
-	tests/backend/plan_test.h \
-	tests/backend/plans_conv.c \
-	tests/backend/plans_matmul.c \
-	tests/backend/plans_norm.c \
-	tests/backend/plans_pool.c \
 	tests/expect.c \
 	tests/expect.h \
 	tests/optim/optim_case.c \

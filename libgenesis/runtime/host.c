@@ -37,7 +37,7 @@ static void *host_alloc(size_t bytes) {
 static void host_free(void *memory) { free(memory); }
 
 /* The block waits in device->scratch until the call returns; work that follows on the stream may
- * have it then. */
+ * have it then. Calls on several streams may ask at the same time. */
 static gn_status host_scratch(gn_device *handle, gn_stream *stream, uint64_t bytes,
                               gn_pointer *out) {
     (void)stream;
@@ -48,18 +48,22 @@ static gn_status host_scratch(gn_device *handle, gn_stream *stream, uint64_t byt
     gn__storage *storage = gn__allocator_take(device, bytes, true, &why);
     if (storage == NULL)
         return host_set_error(why.status, 0, why.text);
-    *gn__storage_next(storage) = device->bottom->scratch;
-    device->bottom->scratch = storage;
+    _Atomic(gn__storage *) *scratch = &device->bottom->scratch;
+    gn__storage *first = atomic_load(scratch);
+    do
+        *gn__storage_next(storage) = first;
+    while (!atomic_compare_exchange_weak(scratch, &first, storage));
     out->mem = storage->mem;
     out->offset = storage->offset;
     return GN_OK;
 }
 
 void gn__scratch_release(gn__device *device) {
-    while (device->scratch) {
-        gn__storage *storage = device->scratch;
-        device->scratch = *gn__storage_next(storage);
+    gn__storage *storage = atomic_exchange(&device->scratch, NULL);
+    while (storage) {
+        gn__storage *next = *gn__storage_next(storage);
         gn__storage_release(storage);
+        storage = next;
     }
 }
 

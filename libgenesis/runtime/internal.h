@@ -122,7 +122,7 @@ static inline void gn__queue_enter(gn__device *device) {
 void gn__scratch_release(gn__device *device);
 static inline void gn__queue_leave(gn__device *device) {
     device = device->bottom;
-    if (__builtin_expect(device->scratch != NULL, 0))
+    if (__builtin_expect(atomic_load_explicit(&device->scratch, memory_order_relaxed) != NULL, 0))
         gn__scratch_release(device);
     pthread_mutex_unlock(&device->queue);
 }

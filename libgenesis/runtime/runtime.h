@@ -29,7 +29,7 @@ typedef struct gn__device {
     struct gn__allocator *allocator;
     struct gn__handles *handles;
     gn__table *plans;      /* descriptor -> plan */
-    gn__storage *scratch;  /* handed out to the call that runs now; under `queue` */
+    _Atomic(gn__storage *) scratch; /* handed out to calls that run now */
     pthread_mutex_t queue; /* held during calls on the default stream */
     pthread_mutex_t lock;  /* of handles and plans; never taken while `queue` is held */
     struct gn__plugin *plugin;

@@ -210,7 +210,7 @@ static void shutdown_and_again(void) {
             first = r.losses[STEPS - 1];
         EXPECT(r.losses[STEPS - 1] == first, "the loss is %.17g, it was %.17g", r.losses[STEPS - 1],
                first);
-        gn_shutdown();
+        target_close();
         target_open();
         library_begin();
     }
