@@ -29,20 +29,34 @@ static const char *because(void) {
 }
 
 void op_note_dtype(op_run *run, int dtype) {
-    gn_device_info info = {.struct_size = sizeof info};
-    EXPECT(gn_device_describe(gn_default_device(), &info) == GN_OK, "%s", gn_error());
     if (!run->dtype || (!is_float(run->dtype) && is_float(dtype)))
         run->dtype = dtype;
-    if (!(info.dtypes >> dtype & 1))
+    if (!gn__device_has_dtype(tested, dtype))
         run->missing = dtype;
     if (precisions[dtype].tolerance > precisions[run->least].tolerance)
         run->least = dtype;
 }
 
+static const char *op_name(const op_run *run) {
+    return run->row->op ? run->row->op : run->row->name;
+}
+
 static bool about(const op_run *run, const char *what) {
     char name[64];
-    snprintf(name, sizeof name, "%s %s", what, run->row->op ? run->row->op : run->row->name);
+    snprintf(name, sizeof name, "%s %s", what, op_name(run));
     return subject(name, run->dtype);
+}
+
+/* Failures are introduced as "op of float32 (2, 3), int64 (3), where". */
+static void describe(const op_run *run) {
+    char text[384] = "";
+    size_t used = 0;
+    for (int i = 0; i < run->c.n_inputs && used < sizeof text; i++)
+        if (run->c.in[i])
+            used += (size_t)snprintf(text + used, sizeof text - used, "%s %s, ",
+                                     gn_dtype_name(gn_dtype_of(run->c.in[i])),
+                                     gn__shape_of(run->c.in[i]));
+    context("%s of %s%s", op_name(run), text, run->where);
 }
 
 void op_begin(const op_run *run) {
@@ -51,6 +65,7 @@ void op_begin(const op_run *run) {
 }
 
 void op_forward(op_run *run, int dtype, gn_shape shape) {
+    describe(run);
     double size = 0;
     for (int i = 0; i < run->c.n_inputs; i++)
         size += run->c.in[i] ? (double)gn_numel(run->c.in[i]) : 0;

@@ -67,7 +67,8 @@ static void compare_inputs(op_run *run, gn_dict *dict, const char *const *names)
 void op_tensors_run(const op_group *group, int index) {
     op_run run = {.row = &group->rows[index]};
     int64_t n;
-    context("%s, %s", group->file, run.row->name);
+    snprintf(run.where, sizeof run.where, "case %s of %s", run.row->name, group->file);
+    context("%s", run.where);
     gn_dict *dict = gn_load(op_path(group->file), gn_default_device());
     EXPECT(dict, "%s: GENESIS_CONFORM_DATA must name the folder of the cases", gn_error());
     gn_tensor *y = part(&run, dict, "y", "", ""), *g = part(&run, dict, "g", "", "");

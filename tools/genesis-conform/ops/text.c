@@ -280,8 +280,9 @@ void op_text_run(const op_group *group, int index) {
            op_path(group->file));
     const int first = find_case(index);
     EXPECT(first < lines.n, "%s has no case %d", group->file, index);
-    context("%s, line %d", group->file, first + 1);
     op_run run = {.decimal = true};
+    snprintf(run.where, sizeof run.where, "%s line %d", group->file, first + 1);
+    context("%s", run.where);
     cursor c = {.at = lines.at[first]};
     char name[64];
     word(&c, name, sizeof name); /* "case" */
