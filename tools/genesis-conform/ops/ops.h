@@ -53,10 +53,11 @@ typedef struct op_run {
     const op_row *row;
     op_case c;
     gn_tensor *y;
-    int dtype;    /* to report it under: the first float's, else the first */
-    int missing;  /* a dtype in it that the device lacks; 0: none */
-    int least;    /* the least exact dtype in it, which sets the tolerance; 0: all are exact */
-    bool decimal; /* expected values are decimal numbers of a few digits */
+    int dtype;      /* to report it under: the first float's, else the first */
+    int missing;    /* a dtype in it that the device lacks; 0: none */
+    int least;      /* the least exact dtype in it, which sets the tolerance; 0: all are exact */
+    char where[96]; /* its file, and where in the file */
+    bool decimal;   /* expected values are decimal numbers of a few digits */
 } op_run;
 
 /* Every dtype of the case, in its order; then op_begin. */

@@ -14,7 +14,7 @@
 #undef GN_BINARY
 
 #define ROW(function)                                                                              \
-    {.name = #function, .op = #function + sizeof "gn_" - 1, .run = run_##function},
+    {.name = #function, .op = &#function[sizeof "gn_" - 1], .run = run_##function},
 #define GN_UNARY(function, expression, gradient, meaning) ROW(function)
 #define GN_UNARY_SCALAR(function, expression, gradient, meaning) ROW(function)
 #define GN_BINARY(function, expression, gradient_a, gradient_b, meaning) ROW(function)
