@@ -37,8 +37,9 @@ static void run_case(const op_group *group, int index) {
     X(pointwise)                                                                                   \
     X(math)                                                                                        \
     X(copy)                                                                                        \
-    X(view) X(join) X(reduce) X(matmul) X(gather) X(index) X(select) X(sort) X(linear) X(conv)     \
-        X(pool) X(norm) X(softmax) X(attention) X(embedding) X(loss)
+    X(view)                                                                                        \
+    X(join) X(reduce) X(matmul) X(gather) X(index) X(select) X(sort) X(linear) X(conv) X(pool)     \
+        X(norm) X(softmax) X(attention) X(embedding) X(loss)
 #define FUNCTIONS(file)                                                                            \
     static void run_##file(int index) { run_case(&op_##file, index); }                             \
     static int count_##file(void) { return count_cases(&op_##file); }

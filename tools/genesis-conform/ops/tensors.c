@@ -2,7 +2,8 @@
 /*
  * tensors.c - cases in .safetensors files. Case NAME has its inputs NAME.<input>, the result NAME.y,
  * the gradient NAME.g that goes backward, the gradients of inputs NAME.d<input>, and what an input
- * that the operation changes is afterwards, NAME.<input>_after.
+ * that the operation changes is afterwards, NAME.<input>_after. The file is loaded on the reference
+ * device, which has every dtype.
  */
 #include <stdio.h>
 
@@ -40,7 +41,7 @@ static void make_inputs(op_run *run, gn_dict *dict, const char *const *names) {
         run->c.n_inputs = i + 1;
         if (!t)
             continue;
-        t = gn_clone(t);
+        t = gn_clone(gn_to_device(t, options.device));
         if (part(run, dict, "d", names[i], ""))
             t = gn_requires_grad_(t, true);
         EXPECT(t, "%s: %s", names[i], gn_error());
@@ -69,7 +70,8 @@ void op_tensors_run(const op_group *group, int index) {
     int64_t n;
     snprintf(run.where, sizeof run.where, "case %s of %s", run.row->name, group->file);
     context("%s", run.where);
-    gn_dict *dict = gn_load(op_path(group->file), gn_default_device());
+    reference_device();
+    gn_dict *dict = gn_load(op_path(group->file), options.reference);
     EXPECT(dict, "%s: GENESIS_CONFORM_DATA must name the folder of the cases", gn_error());
     gn_tensor *y = part(&run, dict, "y", "", ""), *g = part(&run, dict, "g", "", "");
     EXPECT(y, "the file has no such case");
@@ -80,6 +82,6 @@ void op_tensors_run(const op_group *group, int index) {
     const double *expected = elements(y, &n);
     op_compare(&run, "result", run.y, expected, n);
     if (g)
-        op_backward(&run, g);
+        op_backward(&run, gn_to_device(g, options.device));
     compare_inputs(&run, dict, group->inputs);
 }
