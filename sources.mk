@@ -262,6 +262,14 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/plans/plan.c \
 	tools/genesis-conform/plans/plan.h \
 	tools/genesis-conform/plans/pool.c \
+	tools/genesis-conform/programs/check.c \
+	tools/genesis-conform/programs/generate.c \
+	tools/genesis-conform/programs/insn.c \
+	tools/genesis-conform/programs/place.c \
+	tools/genesis-conform/programs/programs.c \
+	tools/genesis-conform/programs/sample.h \
+	tools/genesis-conform/programs/shrink.c \
+	tools/genesis-conform/programs/text.c \
 	tools/genesis-conform/report.c \
 	tools/genesis-conform/results.c \
 	tools/genesis-conform/run.h \

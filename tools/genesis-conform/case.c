@@ -15,7 +15,10 @@
 struct trials trials;
 
 static int pipe_fd;
-static jmp_buf stop;
+/* Where a failure goes, and whether its message is an attempt's, not to be sent. */
+static jmp_buf *stop;
+static char *attempt_message;
+static size_t attempt_bytes;
 static char context_line[512];
 static int next_trial;
 
@@ -78,8 +81,11 @@ static _Noreturn void stop_case(enum record_kind kind, const char *format, va_li
     char text[8192];
     int used = snprintf(text, sizeof text, *context_line ? "%s: " : "%s", context_line);
     vsnprintf(text + used, sizeof text - (size_t)used, format, arguments);
-    send_text(kind, 0, text);
-    longjmp(stop, 1);
+    if (attempt_message && kind == RECORD_FAIL)
+        snprintf(attempt_message, attempt_bytes, "%s", text);
+    else
+        send_text(kind, 0, text);
+    longjmp(*stop, 1);
 }
 
 void fail_case(const char *format, ...) {
@@ -94,6 +100,19 @@ void skip_case(const char *format, ...) {
     va_start(arguments, format);
     stop_case(RECORD_SKIP, format, arguments);
     va_end(arguments);
+}
+
+bool attempt(void (*body)(void *argument), void *argument, char *message, size_t bytes) {
+    jmp_buf here, *const outer = stop;
+    attempt_message = message;
+    attempt_bytes = bytes;
+    stop = &here;
+    const bool stopped = setjmp(here) != 0;
+    if (!stopped)
+        body(argument);
+    stop = outer;
+    attempt_message = NULL;
+    return !stopped;
 }
 
 void *case_alloc(size_t count, size_t bytes) {
@@ -172,7 +191,9 @@ static void run_after(const test_run *run) {
 
 /* Whether it came to its end. */
 static bool run_guarded(void (*body)(const test_run *run), const test_run *run) {
-    if (setjmp(stop) != 0)
+    jmp_buf here;
+    stop = &here;
+    if (setjmp(here) != 0)
         return false;
     body(run);
     return true;

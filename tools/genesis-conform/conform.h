@@ -56,7 +56,7 @@ typedef struct test_group {
 /*
  * From here on the case is about this kernel and dtype: a row of the table, "map" x float32 or
  * "op sum" x float32; 0 is no dtype. False, and noted, if the device lacks the dtype: then the case
- * goes on to its next one, or returns. A case without a subject counts for the row of its group.
+ * goes on to its next one, or returns.
  */
 bool subject(const char *kernel, int dtype);
 
@@ -71,6 +71,10 @@ void context(const char *format, ...) GN_PRINTF(1, 2);
             fail_case(__VA_ARGS__);                                                                \
     } while (0)
 _Noreturn void fail_case(const char *format, ...) GN_PRINTF(1, 2);
+
+/* Runs body(argument), which a failing EXPECT ends instead of the case. Whether it came to its end;
+ * if not, its message. */
+bool attempt(void (*body)(void *argument), void *argument, char *message, size_t bytes);
 
 /* Ends the case as skipped: it can't be run here. */
 _Noreturn void skip_case(const char *format, ...) GN_PRINTF(1, 2);

@@ -2,6 +2,7 @@
 /* buffer.c - memory of the device, the host's copy of it, and the comparison of the two. */
 #include "kernel.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 /* Bytes before and after the elements: a multiple of GN_MEM_ALIGNMENT and of every element. */
@@ -19,11 +20,16 @@ static double total_bytes;
 gn_status settle(void) { return backend->synchronise ? CALL(synchronise, device, NULL) : GN_OK; }
 
 struct buffer *buffer_new(int dtype, int64_t n) {
-    struct buffer *b = case_alloc(1, sizeof *b);
+    struct buffer *b = calloc(1, sizeof *b);
+    size_t bytes = (size_t)n * gn_dtype_bytes(dtype) + 2 * GUARD;
+    char *memory = malloc(bytes);
+    if (!b || !memory) {
+        free(b);
+        free(memory);
+        fail_case("no host memory for %zu bytes", bytes);
+    }
     b->dtype = dtype;
     b->n = n;
-    size_t bytes = bytes_of(b) + 2 * GUARD;
-    char *memory = case_alloc(bytes, 1);
     memset(memory, PATTERN, bytes);
     b->data = memory + GUARD;
     b->next = all;
@@ -60,6 +66,9 @@ void buffers_free(void) {
         struct buffer *b = all;
         all = b->next;
         backend->free(device, b->mem);
+        free(memory_of(b));
+        free(b->downloaded);
+        free(b);
     }
     total_bytes = 0;
 }
@@ -123,7 +132,9 @@ static void check_guards(const struct buffer *b, const char *memory) {
 
 void *download_all(struct buffer *b) {
     size_t bytes = bytes_of(b);
-    char *memory = case_alloc(bytes + 2 * GUARD, 1);
+    char *memory = b->downloaded ? b->downloaded : malloc(bytes + 2 * GUARD);
+    b->downloaded = memory;
+    EXPECT(memory, "no host memory for %zu bytes", bytes);
     gn_status status = CALL(download, device, NULL, memory, b->mem, 0, bytes + 2 * GUARD);
     EXPECT(status == GN_OK, "download: status %d: %s", status, said(status));
     check_guards(b, memory);

@@ -27,7 +27,8 @@ struct buffer {
     gn_mem *mem;
     int dtype;
     int64_t n;
-    char *data; /* element 0 */
+    char *data;       /* element 0 */
+    char *downloaded; /* by download_all */
     bool uploaded;
     struct buffer *next;
 };
@@ -56,7 +57,7 @@ void put_f(struct buffer *b, int64_t i, double value);
 void check_exact(struct buffer *b);
 /* |got - expected| <= relative * |expected| + absolute */
 void check_near(struct buffer *b, double relative, double absolute);
-/* A copy of the device's elements, after a check of the guard zones; lives as long as the case. */
+/* The device's elements, after a check of the guard zones; until the buffer's next download. */
 void *download_all(struct buffer *b);
 
 /* ---- program.c: programs and calls ---------------------------------------------------- */
@@ -66,6 +67,8 @@ void *download_all(struct buffer *b);
 void program_begin(const char *name);
 void program_flags(uint32_t flags);
 const gn_program *program_end(void); /* lives as long as the process */
+/* The same of a program that was made elsewhere. */
+const gn_program *program_copy(const gn_program *original);
 
 int load(int operand, int dtype);
 int load_index(int operand);

@@ -129,8 +129,9 @@ static uint64_t fnv(uint64_t hash, const void *data, size_t bytes) { /* FNV-1a *
     return hash;
 }
 
-const gn_program *program_end(void) {
-    gn_program *p = &current->program;
+/* Appends the program to the finished ones, and tells the device of it. */
+static gn_status finish(struct built *built) {
+    gn_program *p = &built->program;
     for (int i = 0; i < 2; i++) {
         uint64_t hash = i ? 0x84222325cbf29ce4u : 0xcbf29ce484222325u;
         hash = fnv(hash, &p->flags, sizeof p->flags);
@@ -140,16 +141,34 @@ const gn_program *program_end(void) {
         hash = fnv(hash, p->constants, p->n_constants * sizeof *p->constants);
         p->hash[i] = fnv(hash, p->operands, p->n_operands * sizeof *p->operands);
     }
-    struct built *built = current;
-    current = NULL;
     built->next = finished;
     finished = built;
-    if (backend->program_create) {
-        gn_status status = CALL(program_create, device, p, &built->handle);
-        EXPECT(status == GN_OK, "%s: program_create: status %d: %s", p->name, status, said(status));
-        built->created = true;
-    }
-    return p;
+    gn_status status =
+        backend->program_create ? CALL(program_create, device, p, &built->handle) : GN_OK;
+    built->created = backend->program_create && status == GN_OK;
+    return status;
+}
+
+const gn_program *program_end(void) {
+    struct built *built = current;
+    current = NULL;
+    expect_status(finish(built), GN_OK);
+    return &built->program;
+}
+
+const gn_program *program_copy(const gn_program *original) {
+    program_begin(original->name);
+    struct built *built = current;
+    current = NULL;
+    memcpy(built->insns, original->insns, original->n_insns * sizeof *built->insns);
+    memcpy(built->constants, original->constants, original->n_constants * sizeof *built->constants);
+    memcpy(built->operands, original->operands, original->n_operands * sizeof *built->operands);
+    built->program = *original;
+    built->program.insns = built->insns;
+    built->program.constants = built->constants;
+    built->program.operands = built->operands;
+    expect_status(finish(built), GN_OK);
+    return &built->program;
 }
 
 void kernel_after(void) {

@@ -33,13 +33,11 @@ static void run_case(const op_group *group, int index) {
 }
 
 /* A test_case is two functions without a context, so each file has its own two. */
+/* clang-format off */
 #define FILES(X)                                                                                   \
-    X(pointwise)                                                                                   \
-    X(math)                                                                                        \
-    X(copy)                                                                                        \
-    X(view)                                                                                        \
-    X(join) X(reduce) X(matmul) X(gather) X(index) X(select) X(sort) X(linear) X(conv) X(pool)     \
-        X(norm) X(softmax) X(attention) X(embedding) X(loss)
+    X(pointwise) X(math) X(copy) X(view) X(join) X(reduce) X(matmul) X(gather) X(index) X(select)  \
+    X(sort) X(linear) X(conv) X(pool) X(norm) X(softmax) X(attention) X(embedding) X(loss)
+/* clang-format on */
 #define FUNCTIONS(file)                                                                            \
     static void run_##file(int index) { run_case(&op_##file, index); }                             \
     static int count_##file(void) { return count_cases(&op_##file); }
@@ -57,11 +55,9 @@ static void tables(void) {
                    "%s has no case of %s", op_path(all[i]->file), all[i]->rows[k].name);
 }
 
-static const test_case cases[] = {{.name = "tables", .run = tables},
 #define CASE(file) {.name = #file, .each = run_##file, .count = count_##file},
-                                  FILES(CASE)
+static const test_case cases[] = {{.name = "tables", .run = tables}, FILES(CASE)};
 #undef CASE
-};
 #undef FILES
 
 const test_group library_group = {
