@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * expect.h - what tests of operations and modules expect: values, gradients, errors. The operations'
- * results and gradients by PyTorch are the business of tools/genesis-conform/ops.
+ * expect.h - what tests of operations and modules expect: values, gradients, errors. What PyTorch
+ * gives is the business of tools/genesis-conform/ops.
  */
 #ifndef GENESIS_TESTS_EXPECT_H
 #define GENESIS_TESTS_EXPECT_H
@@ -29,12 +29,13 @@ void expect_values(gn_tensor *t, const double *expected, int64_t n, double toler
  * NaN equals NaN. */
 void expect_close(const char *what, gn_tensor *a, gn_tensor *b);
 
-/* gn_gradcheck, also of second order, on random float64 inputs of these shapes, where the device has
+/* gn_gradcheck, also of second order, on random float64 inputs of these shapes; where there is
  * float64. low and high bound the values. */
 void expect_gradcheck(const char *name, gn_differentiable *fn, void *context, int n,
                       const gn_shape *shapes, double low, double high);
 
-/* gn_gradcheck of fn, a function of one (2, 3) tensor, and of its gradient; where there is float64. */
+/* gn_gradcheck of fn, a function of one (2, 3) tensor, and of its gradient; where there is
+ * float64. */
 void expect_second_order(gn_differentiable *fn);
 
 #endif

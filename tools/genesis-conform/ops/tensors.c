@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tensors.c - cases in .safetensors files. Case NAME has its inputs NAME.<input>, the result NAME.y,
- * the gradient NAME.g that goes backward, the gradients of inputs NAME.d<input>, and what an input
- * that the operation changes is afterwards, NAME.<input>_after. The file is loaded on the reference
- * device, which has every dtype.
+ * tensors.c - cases in .safetensors files. Case NAME has its inputs NAME.<input>, the result
+ * NAME.y, the gradient NAME.g that goes backward, the gradients of inputs NAME.d<input>, and what
+ * an input that the operation changes is afterwards, NAME.<input>_after. The file is loaded on the
+ * reference device, which has every dtype.
  */
 #include <stdio.h>
 
