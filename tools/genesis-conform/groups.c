@@ -6,8 +6,9 @@
     X(contract)                                                                                    \
     X(memory)                                                                                      \
     X(streams)                                                                                     \
-    X(opcodes) X(integers) X(casts) X(map) X(random) X(reduce) X(scatter) X(networks) X(windows)   \
-        X(sequences) X(matmul) X(conv) X(pool) X(norm) X(programs) X(threads)
+    X(opcodes)                                                                                     \
+    X(integers) X(casts) X(map) X(random) X(reduce) X(scatter) X(networks) X(windows) X(sequences) \
+        X(matmul) X(conv) X(pool) X(norm) X(programs) X(threads)
 
 #define X(name) extern const test_group name##_group;
 GROUPS(X)
