@@ -10,6 +10,7 @@ public_headers = \
 	include/genesis/functional.h \
 	include/genesis/genesis.h \
 	include/genesis/io.h \
+	include/genesis/layer.h \
 	include/genesis/nn.h \
 	include/genesis/ops.h \
 	include/genesis/optim.h \
@@ -63,6 +64,8 @@ libgenesis_sources = \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/avg_pool.c \
 	libgenesis/ops/batch_norm.c \
+	libgenesis/ops/compose.c \
+	libgenesis/ops/compose.h \
 	libgenesis/ops/conv.c \
 	libgenesis/ops/copy.c \
 	libgenesis/ops/cross_entropy.c \
@@ -118,6 +121,7 @@ libgenesis_sources = \
 	libgenesis/program/text.c \
 	libgenesis/program/types.c \
 	libgenesis/runtime/allocator.c \
+	libgenesis/runtime/complete.c \
 	libgenesis/runtime/elf.c \
 	libgenesis/runtime/fallback.c \
 	libgenesis/runtime/handles.c \
@@ -183,14 +187,37 @@ cpu_sources = \
 
 plugin_LTLIBRARIES += plugins/ref/genesis_ref.la
 plugins_ref_genesis_ref_la_SOURCES = \
-	plugins/ref/kernels.c \
-	plugins/ref/ref.c \
-	plugins/ref/ref.h \
-	plugins/ref/scalar.c
+	plugins/template/kernels.c \
+	plugins/template/plugin.c \
+	plugins/template/plugin.h \
+	plugins/template/scalar.c
 
 plugins_ref_genesis_ref_la_CPPFLAGS = $(plugin_cppflags)
 plugins_ref_genesis_ref_la_LDFLAGS = $(plugin_ldflags)
 plugins_ref_genesis_ref_la_LIBADD = -lpthread -lm
+
+plugin_LTLIBRARIES += plugins/trace/genesis_trace.la
+plugins_trace_genesis_trace_la_SOURCES = \
+	plugins/trace/device.c \
+	plugins/trace/output.c \
+	plugins/trace/span.c \
+	plugins/trace/stream.c \
+	plugins/trace/summary.c \
+	plugins/trace/text.c \
+	plugins/trace/trace.c \
+	plugins/trace/trace.h
+
+plugins_trace_genesis_trace_la_CPPFLAGS = $(plugin_cppflags)
+plugins_trace_genesis_trace_la_LDFLAGS = $(plugin_ldflags)
+plugins_trace_genesis_trace_la_LIBADD = -lpthread -lm
+
+template_files = \
+	plugins/template/Makefile \
+	plugins/template/README.md \
+	plugins/template/kernels.c \
+	plugins/template/plugin.c \
+	plugins/template/plugin.h \
+	plugins/template/scalar.c
 
 bin_PROGRAMS += tools/genesis-conform/genesis-conform
 tools_genesis_conform_genesis_conform_SOURCES = \
@@ -302,6 +329,7 @@ unit_tests = \
 	tests/data/test_idx \
 	tests/data/test_loader \
 	tests/io/test_safetensors \
+	tests/layers/test_trace \
 	tests/nn/test_clip \
 	tests/nn/test_containers \
 	tests/nn/test_init \
@@ -340,6 +368,7 @@ unit_tests = \
 	tests/runtime/test_allocator \
 	tests/runtime/test_fork \
 	tests/runtime/test_launch \
+	tests/runtime/test_layers \
 	tests/runtime/test_loader \
 	tests/runtime/test_plan \
 	tests/runtime/test_space \
@@ -363,6 +392,7 @@ tests_data_test_dataset_LDADD = $(test_ldadd)
 tests_data_test_idx_LDADD = $(test_ldadd)
 tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
+tests_layers_test_trace_LDADD = $(test_ldadd)
 tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
@@ -401,6 +431,7 @@ tests_program_test_types_LDADD = $(test_ldadd)
 tests_runtime_test_allocator_LDADD = $(test_ldadd)
 tests_runtime_test_fork_LDADD = $(test_ldadd)
 tests_runtime_test_launch_LDADD = $(test_ldadd)
+tests_runtime_test_layers_LDADD = $(test_ldadd)
 tests_runtime_test_loader_LDADD = $(test_ldadd)
 tests_runtime_test_plan_LDADD = $(test_ldadd)
 tests_runtime_test_space_LDADD = $(test_ldadd)
@@ -419,6 +450,7 @@ test_support_sources = \
 	tests/ops/nn_case.h \
 	tests/optim/optim_case.c \
 	tests/optim/optim_case.h \
+	tests/plugins/clocked.h \
 	tests/plugins/fake.h \
 	tests/plugins/recorder.h \
 	tests/program/evaluate.c \
@@ -437,27 +469,6 @@ tests_plugins_genesis_bad_entry_la_SOURCES = \
 tests_plugins_genesis_bad_entry_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_entry_la_LDFLAGS = $(test_plugin_ldflags)
 
-check_LTLIBRARIES += tests/plugins/genesis_bad_name.la
-tests_plugins_genesis_bad_name_la_SOURCES = \
-	tests/plugins/bad_name.c
-
-tests_plugins_genesis_bad_name_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_name_la_LDFLAGS = $(test_plugin_ldflags)
-
-check_LTLIBRARIES += tests/plugins/genesis_bad_old.la
-tests_plugins_genesis_bad_old_la_SOURCES = \
-	tests/plugins/bad_old.c
-
-tests_plugins_genesis_bad_old_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_old_la_LDFLAGS = $(test_plugin_ldflags)
-
-check_LTLIBRARIES += tests/plugins/genesis_bad_pair.la
-tests_plugins_genesis_bad_pair_la_SOURCES = \
-	tests/plugins/bad_pair.c
-
-tests_plugins_genesis_bad_pair_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_pair_la_LDFLAGS = $(test_plugin_ldflags)
-
 check_LTLIBRARIES += tests/plugins/genesis_bad_slot.la
 tests_plugins_genesis_bad_slot_la_SOURCES = \
 	tests/plugins/bad_slot.c
@@ -472,12 +483,33 @@ tests_plugins_genesis_bad_start_la_SOURCES = \
 tests_plugins_genesis_bad_start_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_start_la_LDFLAGS = $(test_plugin_ldflags)
 
+check_LTLIBRARIES += tests/plugins/genesis_bad_table.la
+tests_plugins_genesis_bad_table_la_SOURCES = \
+	tests/plugins/bad_table.c
+
+tests_plugins_genesis_bad_table_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_table_la_LDFLAGS = $(test_plugin_ldflags)
+
 check_LTLIBRARIES += tests/plugins/genesis_bad_version.la
 tests_plugins_genesis_bad_version_la_SOURCES = \
 	tests/plugins/bad_version.c
 
 tests_plugins_genesis_bad_version_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_version_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_clocked.la
+tests_plugins_genesis_clocked_la_SOURCES = \
+	tests/plugins/clocked.c
+
+tests_plugins_genesis_clocked_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_clocked_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_composed.la
+tests_plugins_genesis_composed_la_SOURCES = \
+	tests/plugins/composed.c
+
+tests_plugins_genesis_composed_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_composed_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_no_device.la
 tests_plugins_genesis_no_device_la_SOURCES = \
@@ -500,7 +532,15 @@ tests_plugins_genesis_small_table_la_SOURCES = \
 tests_plugins_genesis_small_table_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_small_table_la_LDFLAGS = $(test_plugin_ldflags)
 
+check_LTLIBRARIES += tests/plugins/genesis_veil.la
+tests_plugins_genesis_veil_la_SOURCES = \
+	tests/plugins/veil.c
+
+tests_plugins_genesis_veil_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
+
 project_tests = \
+	tests/project/test_abi.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
@@ -509,7 +549,8 @@ project_tests = \
 	tests/project/test_reference_trains.sh \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
-	tests/project/test_symbols.sh
+	tests/project/test_symbols.sh \
+	tests/project/test_template.sh
 
 man_pages = \
 	docs/man/genesis-bench.1 \
@@ -528,12 +569,16 @@ extra_files = \
 	backends/cpu/kernels_move.inc \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
+	plugins/template/README.md \
 	tools/steps.sh \
 	samples/01_simple_model.out \
 	samples/02_custom_layer.out \
 	samples/03_resnet.out \
 	samples/04_module_dict_list.out \
 	samples/05_save_load.out \
+	tests/abi/0.1/genesis/backend.h \
+	tests/abi/0.1/layout.txt \
+	tests/abi/layout.sh \
 	tests/fixtures/attention.safetensors \
 	tests/fixtures/conv.safetensors \
 	tests/fixtures/embedding.safetensors \
@@ -566,6 +611,7 @@ extra_files = \
 	tests/lsan.supp \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
+	tests/project/test_abi.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
@@ -575,10 +621,12 @@ extra_files = \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh \
+	tests/project/test_template.sh \
 	tests/tsan.supp \
 	docs/adding-an-op.md \
+	docs/backend-howto.md \
 	docs/building.md \
 	docs/guide.md \
-	docs/versioning.md \
-	docs/writing-a-backend.md
+	docs/layers.md \
+	docs/versioning.md
 
