@@ -48,11 +48,11 @@ static gn_status host_scratch(gn_device *handle, gn_stream *stream, uint64_t byt
     gn__storage *storage = gn__allocator_take(device, bytes, true, &why);
     if (storage == NULL)
         return host_set_error(why.status, 0, why.text);
-    _Atomic(gn__storage *) *scratch = &device->bottom->scratch;
-    gn__storage *first = atomic_load(scratch);
+    gn__device *bottom = device->bottom;
+    gn__storage *first = atomic_load(&bottom->scratch);
     do
         *gn__storage_next(storage) = first;
-    while (!atomic_compare_exchange_weak(scratch, &first, storage));
+    while (!atomic_compare_exchange_weak(&bottom->scratch, &first, storage));
     out->mem = storage->mem;
     out->offset = storage->offset;
     return GN_OK;

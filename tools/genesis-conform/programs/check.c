@@ -3,6 +3,7 @@
  * check.c - runs a random program on the device, through its table, and on the reference, through
  * the library, which also runs row programs that the reference lacks in pieces; and compares.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "sample.h"

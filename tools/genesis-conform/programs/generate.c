@@ -222,7 +222,8 @@ static void element_stores(maker *m) {
     }
 }
 
-/* What is reduced: sums of small whole numbers, products of signs. */
+/* What is reduced: sums of small whole numbers, products of signs, and extrema without a zero whose
+ * sign is free. */
 static int reducible(maker *m, int type, int kind) {
     int value = value_of(m, type, (int)between(0, 3));
     if (gn_dtype_is_float(type) && kind == GN_SUM) {
@@ -232,6 +233,8 @@ static int reducible(maker *m, int type, int kind) {
     }
     if (gn_dtype_is_float(type) && kind == GN_PROD)
         value = guard(m, GN_OP_SIGN, type, value, 0, 0);
+    if (gn_dtype_is_float(type) && (kind == GN_MAX || kind == GN_MIN))
+        value = guard(m, GN_OP_ADD, type, value, integer(m, type, 0), 0);
     return value;
 }
 

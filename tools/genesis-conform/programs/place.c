@@ -51,7 +51,7 @@ static void any_strides(const sample *s, sample_operand *o) {
 static int64_t reach(const sample *s, const sample_operand *o, bool above) {
     int64_t sum = 0;
     for (uint32_t d = 0; d < s->n_dims; d++)
-        if (o->stride[d] > 0 == above)
+        if ((o->stride[d] > 0) == above)
             sum += (s->size[d] - 1) * o->stride[d];
     return sum + (above && o->axis_extent ? (o->axis_extent - 1) * o->axis_stride : 0);
 }
@@ -117,11 +117,19 @@ static gn_scalar any_element(int dtype) {
     return (gn_scalar){.i = chance(5) ? (int64_t)random_bits() : between(-9, 9)};
 }
 
+/* Any 16 bits, but no signalling NaN. */
+static uint16_t any_pattern(int dtype) {
+    const uint16_t infinity = dtype == GN_F16 ? 0x7c00 : 0x7f80;
+    const uint16_t quiet = dtype == GN_F16 ? 0x0200 : 0x0040;
+    const uint16_t pattern = (uint16_t)random_bits();
+    return (pattern & 0x7fff) > infinity ? pattern | quiet : pattern;
+}
+
 void sample_fill(const sample *s, uint32_t operand, struct buffer *b) {
     random_seed(s->operands[operand].seed);
     for (int64_t i = 0; i < b->n; i++) {
-        if ((b->dtype == GN_F16 || b->dtype == GN_BF16) && chance(5)) { /* any pattern at all */
-            const uint16_t pattern = (uint16_t)random_bits();
+        if ((b->dtype == GN_F16 || b->dtype == GN_BF16) && chance(5)) {
+            const uint16_t pattern = any_pattern(b->dtype);
             memcpy(b->data + i * (int64_t)sizeof pattern, &pattern, sizeof pattern);
             continue;
         }
