@@ -295,6 +295,7 @@ unit_tests = \
 	tests/program/test_simplify \
 	tests/program/test_types \
 	tests/runtime/test_allocator \
+	tests/runtime/test_fallback \
 	tests/runtime/test_fork \
 	tests/runtime/test_launch \
 	tests/runtime/test_loader \
@@ -359,6 +360,7 @@ tests_program_test_parse_LDADD = $(test_ldadd)
 tests_program_test_simplify_LDADD = $(test_ldadd)
 tests_program_test_types_LDADD = $(test_ldadd)
 tests_runtime_test_allocator_LDADD = $(test_ldadd)
+tests_runtime_test_fallback_LDADD = $(test_ldadd)
 tests_runtime_test_fork_LDADD = $(test_ldadd)
 tests_runtime_test_launch_LDADD = $(test_ldadd)
 tests_runtime_test_loader_LDADD = $(test_ldadd)
@@ -397,6 +399,8 @@ test_support_sources = \
 	tests/backend/plans_matmul.c \
 	tests/backend/plans_norm.c \
 	tests/backend/plans_pool.c \
+	tests/capture.c \
+	tests/capture.h \
 	tests/cases.c \
 	tests/cases.h \
 	tests/ops/nn_case.c \

@@ -99,8 +99,10 @@ static inline uint64_t gn__tag(const char *op) { return (uint64_t)(uintptr_t)op;
 
 /* Brackets every call that takes a stream. `leave` gives back the scratch memory of the call. */
 static inline void gn__queue_enter(gn__device *device) {
+    gn__thread *self = gn__self();
     pthread_mutex_lock(&device->queue);
-    gn__late_clear(gn__self());
+    gn__late_clear(self);
+    self->launches++;
 }
 void gn__scratch_release(gn__device *device);
 static inline void gn__queue_leave(gn__device *device) {
