@@ -196,7 +196,9 @@ bin_PROGRAMS += tools/genesis/genesis
 tools_genesis_genesis_SOURCES = \
 	tools/genesis/devices.c \
 	tools/genesis/genesis.h \
-	tools/genesis/main.c
+	tools/genesis/main.c \
+	tools/genesis/probe.c \
+	tools/genesis/probe.h
 
 bin_PROGRAMS += bench/genesis-bench
 bench_genesis_bench_SOURCES = \

@@ -45,11 +45,17 @@ typedef struct gn_plugin_report {
     char reason[512]; /* why it can't be used; "" if it can */
 } gn_plugin_report;
 
-/* Looks at all plugins in the search path, in order, loading each; calls `visit` once for each file
- * named genesis_*.so and for each folder of the path that can't be read (name is "" there).
- * Records no error for a plugin that can't be used. */
+/* Calls `visit` once for each file of the search path that is named genesis_NAME.so, in order, with
+ * its path and name, and the reason why it is not used if it stands behind another one of that name;
+ * and for each folder that can't be read or that holds other files (name is "" there). Loads
+ * nothing. */
 GN_API gn_status gn_plugins_visit(void (*visit)(const gn_plugin_report *report, void *context),
                                   void *context);
+
+/* Loads the plugin of a file genesis_NAME.so and counts its devices. Records no error for one that
+ * can't be used, but a plugin may crash or hang: whoever does not trust it does this in a child
+ * process, as `genesis devices` does. */
+GN_API gn_status gn_plugin_probe(const char *path, gn_plugin_report *out);
 
 /* ---- Memory of a device. Bytes. */
 

@@ -27,6 +27,12 @@ typedef struct gn__reason {
 gn_status gn__reason_set(gn__reason *why, gn_status status, const char *format, ...)
     GN_PRINTF(3, 4);
 
+/* For a call that answered something else than GN_OK: "its entry failed: the firmware is missing". */
+gn_status gn__reason_answer(gn__reason *why, gn_status status, const char *what);
+
+/* Whether what a plugin wrote is UTF-8 that a terminal can show, and ends within `room` bytes. */
+bool gn__is_text(const char *text, size_t room);
+
 /* ---- Plugins (loader.c). All under the registry's lock. */
 
 typedef struct gn__plugin {
@@ -43,6 +49,9 @@ typedef struct gn__plugin {
 
 /* Whether it can be the name of a backend: letters, digits, - and _. */
 bool gn__plugin_name_fits(const char *name, size_t length);
+
+/* Where the search path has a backend first: what programs use. False: nowhere. */
+bool gn__plugin_path(const char *name, char *path, size_t bytes);
 
 /* The plugin of a backend, from the search path at its first use. NULL with a reason. */
 gn__plugin *gn__plugin_find(const char *name, gn__reason *why);

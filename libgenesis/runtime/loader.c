@@ -16,6 +16,12 @@
 
 #include "internal.h"
 
+enum {
+    MAX_TABLE = 1 << 16, /* bytes: far more than later versions of the ABI may add */
+    MAX_DEVICES = 10000, /* as many as device strings can name */
+    MAX_VERSION = 64
+};
+
 static gn__plugin *plugins; /* those that can be used */
 
 /* ---- The table of functions */
@@ -67,9 +73,14 @@ static gn_status check_table(const gn_backend *table, const char *name, gn__reas
         if (!is_empty(table, &pairs[i].has) && is_empty(table, &pairs[i].needs))
             return gn__reason_set(why, GN_E_FORMAT, "its table has '%s', but not '%s'",
                                   pairs[i].has.name, pairs[i].needs.name);
-    if (table->name == NULL || strcmp(table->name, name) != 0)
+    const char *own = table->name ? table->name : "";
+    if (strcmp(own, name) != 0)
         return gn__reason_set(why, GN_E_FORMAT, "it calls itself '%s', but its file says '%s'",
-                              table->name ? table->name : "", name);
+                              gn__is_text(own, sizeof((gn__plugin *)0)->name) ? own : "(no text)",
+                              name);
+    if (table->version && !gn__is_text(table->version, MAX_VERSION))
+        return gn__reason_set(why, GN_E_FORMAT, "its version is no text of at most %d bytes",
+                              MAX_VERSION - 1);
     return GN_OK;
 }
 
@@ -96,10 +107,12 @@ static gn_status negotiate(void *object, const char *name, gn_backend *copy, gn_
                               request.needed_major, request.needed_minor, GN_ABI_MAJOR,
                               GN_ABI_MINOR);
     if (status != GN_OK)
-        return gn__reason_set(why, status < GN_OK ? status : GN_E_INTERNAL, "its entry failed: %s",
-                              gn__late_text(status));
+        return gn__reason_answer(why, status, "its entry failed");
     if (table == NULL || table->struct_size < offsetof(gn_backend, count))
         return gn__reason_set(why, GN_E_FORMAT, "its entry gave no table");
+    if (table->struct_size % sizeof(void (*)(void)) != 0 || table->struct_size > MAX_TABLE)
+        return gn__reason_set(why, GN_E_FORMAT, "its table can't have %zu bytes, as it says",
+                              table->struct_size);
     memset(copy, 0, sizeof *copy);
     memcpy(copy, table, table->struct_size < sizeof *copy ? table->struct_size : sizeof *copy);
     return check_table(copy, name, why);
@@ -195,6 +208,12 @@ static bool look_in(const char *folder, void *context) {
     return true;
 }
 
+bool gn__plugin_path(const char *name, char *path, size_t bytes) {
+    hunt h = {.name = name};
+    gn__search_path(look_in, &h);
+    return h.path[0] && (size_t)snprintf(path, bytes, "%s", h.path) < bytes;
+}
+
 gn__plugin *gn__plugin_find(const char *name, gn__reason *why) {
     gn__plugin *plugin = find_loaded(name, NULL);
     if (plugin)
@@ -222,9 +241,11 @@ gn_status gn__plugin_count(gn__plugin *plugin, int32_t *n_devices, gn__reason *w
         gn__late_clear(gn__self());
         gn_status status = plugin->table.count(&n);
         if (status != GN_OK)
-            return gn__reason_set(why, status < GN_OK ? status : GN_E_INTERNAL,
-                                  "its devices can't be counted: %s", gn__late_text(status));
-        if (n <= 0)
+            return gn__reason_answer(why, status, "its devices can't be counted");
+        if (n < 0 || n > MAX_DEVICES)
+            return gn__reason_set(why, GN_E_FORMAT, "it counts %d devices: 0 to %d can be", (int)n,
+                                  MAX_DEVICES);
+        if (n == 0)
             return gn__reason_set(why, GN_E_NOT_FOUND, "it finds no device%s%s",
                                   gn__self()->late[0] ? ": " : "", gn__self()->late);
         plugin->n_devices = n;
