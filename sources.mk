@@ -10,6 +10,7 @@ public_headers = \
 	include/genesis/functional.h \
 	include/genesis/genesis.h \
 	include/genesis/io.h \
+	include/genesis/layer.h \
 	include/genesis/nn.h \
 	include/genesis/ops.h \
 	include/genesis/optim.h \
@@ -63,6 +64,8 @@ libgenesis_sources = \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/avg_pool.c \
 	libgenesis/ops/batch_norm.c \
+	libgenesis/ops/compose.c \
+	libgenesis/ops/compose.h \
 	libgenesis/ops/conv.c \
 	libgenesis/ops/copy.c \
 	libgenesis/ops/cross_entropy.c \
@@ -118,6 +121,7 @@ libgenesis_sources = \
 	libgenesis/program/text.c \
 	libgenesis/program/types.c \
 	libgenesis/runtime/allocator.c \
+	libgenesis/runtime/complete.c \
 	libgenesis/runtime/elf.c \
 	libgenesis/runtime/fallback.c \
 	libgenesis/runtime/handles.c \
@@ -420,12 +424,47 @@ test_support_sources = \
 	tests/temp_dir.c \
 	tests/temp_dir.h
 
+check_LTLIBRARIES += tests/plugins/genesis_bad_count.la
+tests_plugins_genesis_bad_count_la_SOURCES = \
+	tests/plugins/bad_count.c
+
+tests_plugins_genesis_bad_count_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_count_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_crash.la
+tests_plugins_genesis_bad_crash_la_SOURCES = \
+	tests/plugins/bad_crash.c
+
+tests_plugins_genesis_bad_crash_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_crash_la_LDFLAGS = $(test_plugin_ldflags)
+
 check_LTLIBRARIES += tests/plugins/genesis_bad_entry.la
 tests_plugins_genesis_bad_entry_la_SOURCES = \
 	tests/plugins/bad_entry.c
 
 tests_plugins_genesis_bad_entry_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_entry_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_exit.la
+tests_plugins_genesis_bad_exit_la_SOURCES = \
+	tests/plugins/bad_exit.c
+
+tests_plugins_genesis_bad_exit_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_exit_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_hang.la
+tests_plugins_genesis_bad_hang_la_SOURCES = \
+	tests/plugins/bad_hang.c
+
+tests_plugins_genesis_bad_hang_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_hang_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_info.la
+tests_plugins_genesis_bad_info_la_SOURCES = \
+	tests/plugins/bad_info.c
+
+tests_plugins_genesis_bad_info_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_info_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_bad_name.la
 tests_plugins_genesis_bad_name_la_SOURCES = \
@@ -462,6 +501,13 @@ tests_plugins_genesis_bad_start_la_SOURCES = \
 tests_plugins_genesis_bad_start_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_start_la_LDFLAGS = $(test_plugin_ldflags)
 
+check_LTLIBRARIES += tests/plugins/genesis_bad_status.la
+tests_plugins_genesis_bad_status_la_SOURCES = \
+	tests/plugins/bad_status.c
+
+tests_plugins_genesis_bad_status_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_status_la_LDFLAGS = $(test_plugin_ldflags)
+
 check_LTLIBRARIES += tests/plugins/genesis_bad_version.la
 tests_plugins_genesis_bad_version_la_SOURCES = \
 	tests/plugins/bad_version.c
@@ -489,6 +535,13 @@ tests_plugins_genesis_small_table_la_SOURCES = \
 
 tests_plugins_genesis_small_table_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_small_table_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_veil.la
+tests_plugins_genesis_veil_la_SOURCES = \
+	tests/plugins/veil.c
+
+tests_plugins_genesis_veil_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
 
 project_tests = \
 	tests/project/test_cxx.sh \

@@ -55,6 +55,8 @@ static gn__account *find_account(const gn__device *device, const char *op, const
 }
 
 void gn__fallback(const gn__device *device, const char *op, const char *why) {
+    if (device->hidden) /* a plugin's business, not the program's */
+        return;
     pthread_mutex_lock(&lock);
     gn__account *account = find_account(device, op, why);
     const bool first = account && account->sums.count++ == 0;

@@ -174,7 +174,9 @@ gn_status gn_plugin_probe(const char *path, gn_plugin_report *out) {
         out->abi_minor = plugin->table.abi_minor;
         snprintf(out->version, sizeof out->version, "%s",
                  plugin->table.version ? plugin->table.version : "");
-        gn__plugin_count(plugin, &out->n_devices, &why);
+        out->layer = plugin->table.layer_open != NULL;
+        if (!out->layer)
+            gn__plugin_count(plugin, &out->n_devices, &why);
         if (strcmp(plugin->path, path) != 0)
             gn__reason_set(&why, GN_E_STATE, "not used: %s comes first", plugin->path);
     }

@@ -93,11 +93,13 @@ static void print_plugin(const gn_plugin_report *report, const style *s) {
     printf("%s%s%s", s->bold, report->name, s->plain);
     if (report->version[0])
         printf("  version %s", report->version);
-    if (report->version[0] || report->n_devices > 0)
+    if (report->abi_major || report->abi_minor)
         printf(", ABI %u.%u", report->abi_major, report->abi_minor);
     printf("  %s%s%s\n", s->dim, report->path, s->plain);
     if (report->reason[0])
         printf("  can't be used: %s\n", report->reason);
+    else if (report->layer)
+        printf("  a layer: write '%s:' in front of a device\n", report->name);
 }
 
 static void list_found(const gn_plugin_report *found, void *context) {
@@ -168,9 +170,9 @@ static void add_found(const gn_plugin_report *found, void *context) {
     char abi[32];
     snprintf(abi, sizeof abi, "%u.%u", report.abi_major, report.abi_minor);
     append(d, d->plugins,
-           json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o}", "path", report.path, "name",
-                     report.name, "version", report.version, "abi", abi, "usable",
-                     !report.reason[0], "reason", report.reason, "devices", devices));
+           json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:o}", "path", report.path, "name",
+                     report.name, "version", report.version, "abi", abi, "layer", report.layer,
+                     "usable", !report.reason[0], "reason", report.reason, "devices", devices));
 }
 
 static int print_json(void) {
@@ -200,6 +202,7 @@ static int help(void) {
          "Plugins are files genesis_NAME.so in the folders of GENESIS_PLUGIN_PATH (separated by\n"
          "colons), then in the installed plugin folder. The first one of a name is used. Each is\n"
          "asked in a process of its own, so that one that crashes or hangs is just named.\n"
+         "Layers stand in front of a device, as in trace:cuda:1.\n"
          "\n"
          "Options:\n"
          "  --json      write JSON\n"
