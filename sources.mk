@@ -304,6 +304,7 @@ unit_tests = \
 	tests/runtime/test_fallback \
 	tests/runtime/test_fork \
 	tests/runtime/test_launch \
+	tests/runtime/test_layers \
 	tests/runtime/test_loader \
 	tests/runtime/test_plan \
 	tests/runtime/test_space \
@@ -369,6 +370,7 @@ tests_runtime_test_allocator_LDADD = $(test_ldadd)
 tests_runtime_test_fallback_LDADD = $(test_ldadd)
 tests_runtime_test_fork_LDADD = $(test_ldadd)
 tests_runtime_test_launch_LDADD = $(test_ldadd)
+tests_runtime_test_layers_LDADD = $(test_ldadd)
 tests_runtime_test_loader_LDADD = $(test_ldadd)
 tests_runtime_test_plan_LDADD = $(test_ldadd)
 tests_runtime_test_space_LDADD = $(test_ldadd)
@@ -514,6 +516,13 @@ tests_plugins_genesis_bad_version_la_SOURCES = \
 
 tests_plugins_genesis_bad_version_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_version_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_composed.la
+tests_plugins_genesis_composed_la_SOURCES = \
+	tests/plugins/composed.c
+
+tests_plugins_genesis_composed_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_composed_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_no_device.la
 tests_plugins_genesis_no_device_la_SOURCES = \
