@@ -187,14 +187,22 @@ cpu_sources = \
 
 plugin_LTLIBRARIES += plugins/ref/genesis_ref.la
 plugins_ref_genesis_ref_la_SOURCES = \
-	plugins/ref/kernels.c \
-	plugins/ref/ref.c \
-	plugins/ref/ref.h \
-	plugins/ref/scalar.c
+	plugins/template/kernels.c \
+	plugins/template/plugin.c \
+	plugins/template/plugin.h \
+	plugins/template/scalar.c
 
 plugins_ref_genesis_ref_la_CPPFLAGS = $(plugin_cppflags)
 plugins_ref_genesis_ref_la_LDFLAGS = $(plugin_ldflags)
 plugins_ref_genesis_ref_la_LIBADD = -lpthread -lm
+
+template_files = \
+	plugins/template/Makefile \
+	plugins/template/README.md \
+	plugins/template/kernels.c \
+	plugins/template/plugin.c \
+	plugins/template/plugin.h \
+	plugins/template/scalar.c
 
 bin_PROGRAMS += tools/genesis/genesis
 tools_genesis_genesis_SOURCES = \
@@ -468,27 +476,6 @@ tests_plugins_genesis_bad_info_la_SOURCES = \
 tests_plugins_genesis_bad_info_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_info_la_LDFLAGS = $(test_plugin_ldflags)
 
-check_LTLIBRARIES += tests/plugins/genesis_bad_name.la
-tests_plugins_genesis_bad_name_la_SOURCES = \
-	tests/plugins/bad_name.c
-
-tests_plugins_genesis_bad_name_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_name_la_LDFLAGS = $(test_plugin_ldflags)
-
-check_LTLIBRARIES += tests/plugins/genesis_bad_old.la
-tests_plugins_genesis_bad_old_la_SOURCES = \
-	tests/plugins/bad_old.c
-
-tests_plugins_genesis_bad_old_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_old_la_LDFLAGS = $(test_plugin_ldflags)
-
-check_LTLIBRARIES += tests/plugins/genesis_bad_pair.la
-tests_plugins_genesis_bad_pair_la_SOURCES = \
-	tests/plugins/bad_pair.c
-
-tests_plugins_genesis_bad_pair_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_pair_la_LDFLAGS = $(test_plugin_ldflags)
-
 check_LTLIBRARIES += tests/plugins/genesis_bad_slot.la
 tests_plugins_genesis_bad_slot_la_SOURCES = \
 	tests/plugins/bad_slot.c
@@ -509,6 +496,13 @@ tests_plugins_genesis_bad_status_la_SOURCES = \
 
 tests_plugins_genesis_bad_status_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_status_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_table.la
+tests_plugins_genesis_bad_table_la_SOURCES = \
+	tests/plugins/bad_table.c
+
+tests_plugins_genesis_bad_table_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_table_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_bad_version.la
 tests_plugins_genesis_bad_version_la_SOURCES = \
@@ -553,6 +547,7 @@ tests_plugins_genesis_veil_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
 
 project_tests = \
+	tests/project/test_abi.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
@@ -561,7 +556,8 @@ project_tests = \
 	tests/project/test_reference_trains.sh \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
-	tests/project/test_symbols.sh
+	tests/project/test_symbols.sh \
+	tests/project/test_template.sh
 
 man_pages = \
 	docs/man/genesis-bench.1 \
@@ -580,12 +576,16 @@ extra_files = \
 	backends/cpu/kernels_move.inc \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
+	plugins/template/README.md \
 	tools/steps.sh \
 	samples/01_simple_model.out \
 	samples/02_custom_layer.out \
 	samples/03_resnet.out \
 	samples/04_module_dict_list.out \
 	samples/05_save_load.out \
+	tests/abi/0.1/genesis/backend.h \
+	tests/abi/0.1/layout.txt \
+	tests/abi/layout.sh \
 	tests/fixtures/attention.safetensors \
 	tests/fixtures/conv.safetensors \
 	tests/fixtures/embedding.safetensors \
@@ -618,6 +618,7 @@ extra_files = \
 	tests/lsan.supp \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
+	tests/project/test_abi.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
@@ -627,10 +628,11 @@ extra_files = \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh \
+	tests/project/test_template.sh \
 	tests/tsan.supp \
 	docs/adding-an-op.md \
+	docs/backend-howto.md \
 	docs/building.md \
 	docs/guide.md \
-	docs/versioning.md \
-	docs/writing-a-backend.md
+	docs/versioning.md
 
