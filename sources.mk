@@ -275,6 +275,7 @@ unit_tests = \
 	tests/io/test_safetensors \
 	tests/nn/test_clip \
 	tests/nn/test_containers \
+	tests/nn/test_faults \
 	tests/nn/test_init \
 	tests/nn/test_layers \
 	tests/nn/test_module \
@@ -341,6 +342,7 @@ tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
 tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
+tests_nn_test_faults_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
@@ -424,6 +426,7 @@ test_support_sources = \
 	tests/optim/optim_case.c \
 	tests/optim/optim_case.h \
 	tests/plugins/fake.h \
+	tests/plugins/fault.h \
 	tests/plugins/recorder.h \
 	tests/program/evaluate.c \
 	tests/program/evaluate.h \
@@ -517,6 +520,13 @@ tests_plugins_genesis_composed_la_SOURCES = \
 
 tests_plugins_genesis_composed_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_composed_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_fault.la
+tests_plugins_genesis_fault_la_SOURCES = \
+	tests/plugins/fault.c
+
+tests_plugins_genesis_fault_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_fault_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_no_device.la
 tests_plugins_genesis_no_device_la_SOURCES = \
