@@ -421,6 +421,8 @@ test_support_sources = \
 	tests/capture.h \
 	tests/cases.c \
 	tests/cases.h \
+	tests/nn/training.c \
+	tests/nn/training.h \
 	tests/ops/nn_case.c \
 	tests/ops/nn_case.h \
 	tests/optim/optim_case.c \

@@ -137,20 +137,27 @@ const char *gn__late_text(gn_status status) {
     return self->late[0] ? self->late : gn_status_text(status);
 }
 
-gn_status gn__call_failed(const gn__device *device, const char *op, gn_status status) {
-    gn__thread *self = gn__self();
-    const char *late_op = op_of(self->late_tag);
-    if (late_op)
-        op = late_op;
+const char *gn__late_op(const char *op) {
+    const char *late_op = op_of(gn__self()->late_tag);
+    return late_op ? late_op : op;
+}
+
+gn_status gn__reason_call(gn__reason *why, const gn__device *device, gn_status status) {
     const char *text = gn__late_text(status), *meaning = gn_status_text(status);
     if (status > GN_OK)
-        gn_fail(GN_E_INTERNAL, op, "the backend of %s answered %d, which is no status",
-                device->name, (int)status);
-    else if (strstr(text, meaning) != NULL)
-        gn_fail(status, op, "%s (on %s)", text, device->name);
-    else
-        gn_fail(status, op, "%s: %s (on %s)", meaning, text, device->name);
-    gn__late_clear(self);
+        return gn__reason_set(why, GN_E_INTERNAL,
+                              "the backend of %s answered %d, which is no status", device->name,
+                              (int)status);
+    if (strstr(text, meaning) != NULL)
+        return gn__reason_set(why, status, "%s (on %s)", text, device->name);
+    return gn__reason_set(why, status, "%s: %s (on %s)", meaning, text, device->name);
+}
+
+gn_status gn__call_failed(const gn__device *device, const char *op, gn_status status) {
+    gn__reason why;
+    gn__reason_call(&why, device, status);
+    gn_fail(why.status, gn__late_op(op), "%s", why.text);
+    gn__late_clear(gn__self());
     return gn_error_status();
 }
 

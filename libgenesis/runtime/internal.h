@@ -112,7 +112,13 @@ static inline void gn__late_clear(gn__thread *self) {
 /* What the plugin said of the call that has just failed, or the status' meaning. */
 const char *gn__late_text(gn_status status);
 
-/* Records the failure of a call: op, or the operation that the plugin's tag names; the text. */
+/* The operation that the tag names which came with it, or else `op`. */
+const char *gn__late_op(const char *op);
+
+/* For a call of the device that failed: "device lost: the cable is out (on cuda:1)". */
+gn_status gn__reason_call(gn__reason *why, const gn__device *device, gn_status status);
+
+/* Records the failure of a call: the operation, and that text. */
 gn_status gn__call_failed(const gn__device *device, const char *op, gn_status status);
 
 /* The tag of a call: the address of the operation's name, a static string, and a check of it in the
