@@ -196,6 +196,21 @@ plugins_ref_genesis_ref_la_CPPFLAGS = $(plugin_cppflags)
 plugins_ref_genesis_ref_la_LDFLAGS = $(plugin_ldflags)
 plugins_ref_genesis_ref_la_LIBADD = -lpthread -lm
 
+plugin_LTLIBRARIES += plugins/trace/genesis_trace.la
+plugins_trace_genesis_trace_la_SOURCES = \
+	plugins/trace/device.c \
+	plugins/trace/output.c \
+	plugins/trace/span.c \
+	plugins/trace/stream.c \
+	plugins/trace/summary.c \
+	plugins/trace/text.c \
+	plugins/trace/trace.c \
+	plugins/trace/trace.h
+
+plugins_trace_genesis_trace_la_CPPFLAGS = $(plugin_cppflags)
+plugins_trace_genesis_trace_la_LDFLAGS = $(plugin_ldflags)
+plugins_trace_genesis_trace_la_LIBADD = -lpthread -lm
+
 template_files = \
 	plugins/template/Makefile \
 	plugins/template/README.md \
@@ -273,6 +288,7 @@ unit_tests = \
 	tests/data/test_idx \
 	tests/data/test_loader \
 	tests/io/test_safetensors \
+	tests/layers/test_trace \
 	tests/nn/test_clip \
 	tests/nn/test_containers \
 	tests/nn/test_faults \
@@ -340,6 +356,7 @@ tests_data_test_dataset_LDADD = $(test_ldadd)
 tests_data_test_idx_LDADD = $(test_ldadd)
 tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
+tests_layers_test_trace_LDADD = $(test_ldadd)
 tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
@@ -427,6 +444,7 @@ test_support_sources = \
 	tests/ops/nn_case.h \
 	tests/optim/optim_case.c \
 	tests/optim/optim_case.h \
+	tests/plugins/clocked.h \
 	tests/plugins/fake.h \
 	tests/plugins/fault.h \
 	tests/plugins/recorder.h \
@@ -515,6 +533,13 @@ tests_plugins_genesis_bad_version_la_SOURCES = \
 
 tests_plugins_genesis_bad_version_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_version_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_clocked.la
+tests_plugins_genesis_clocked_la_SOURCES = \
+	tests/plugins/clocked.c
+
+tests_plugins_genesis_clocked_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_clocked_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_composed.la
 tests_plugins_genesis_composed_la_SOURCES = \
@@ -646,5 +671,6 @@ extra_files = \
 	docs/backend-howto.md \
 	docs/building.md \
 	docs/guide.md \
+	docs/layers.md \
 	docs/versioning.md
 
