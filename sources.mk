@@ -292,6 +292,7 @@ unit_tests = \
 	tests/nn/test_clip \
 	tests/nn/test_containers \
 	tests/nn/test_faults \
+	tests/nn/test_host_memory \
 	tests/nn/test_init \
 	tests/nn/test_layers \
 	tests/nn/test_module \
@@ -360,6 +361,7 @@ tests_layers_test_trace_LDADD = $(test_ldadd)
 tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
+tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
