@@ -328,6 +328,7 @@ unit_tests = \
 	tests/program/test_types \
 	tests/runtime/test_allocator \
 	tests/runtime/test_fallback \
+	tests/runtime/test_fault \
 	tests/runtime/test_fork \
 	tests/runtime/test_launch \
 	tests/runtime/test_layers \
@@ -397,6 +398,7 @@ tests_program_test_simplify_LDADD = $(test_ldadd)
 tests_program_test_types_LDADD = $(test_ldadd)
 tests_runtime_test_allocator_LDADD = $(test_ldadd)
 tests_runtime_test_fallback_LDADD = $(test_ldadd)
+tests_runtime_test_fault_LDADD = $(test_ldadd)
 tests_runtime_test_fork_LDADD = $(test_ldadd)
 tests_runtime_test_launch_LDADD = $(test_ldadd)
 tests_runtime_test_layers_LDADD = $(test_ldadd)

@@ -37,14 +37,7 @@ static const failure failures[] = {
     {GN_E_MEMORY, false}, {GN_E_UNSUPPORTED, false}, {GN_E_LOST, false}, {GN_E_DEVICE, true}};
 
 static void arm(uint64_t n, const failure *f) {
-    *told = (fault){.function = FAULT_any,
-                    .n = n,
-                    .status = f->status,
-                    .late = f->late,
-                    .blocks = told->blocks,
-                    .programs = told->programs,
-                    .plans = told->plans,
-                    .devices = told->devices};
+    fault_tell(told, (fault){.function = FAULT_any, .n = n, .status = f->status, .late = f->late});
 }
 
 /* Whether the n-th call was reached. */
