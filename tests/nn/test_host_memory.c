@@ -68,20 +68,23 @@ static void expect_no_memory(long n) {
     gn_error_clear();
 }
 
-START_TEST(test_every_request) {
+static void print_sweep(const char *what, long refusals, int errors) {
+    printf("%s, %s: %ld requests for memory refused, one at a time: %d errors\n",
+           gn_default_device(), what, refusals, errors);
+}
+
+/* From opening the device on. */
+START_TEST(test_first_step) {
     training t = training_new();
     const training_result expected = training_expect(&t);
     int errors = 0;
-    for (long n = 1;; n++) {
+    long n = 1;
+    for (;; n++) {
         gn_shutdown();
         arm(n);
         const double loss = train_from_nothing();
-        if (!disarm()) {
-            printf("%s: %ld requests for memory refused, one at a time: %d errors\n",
-                   gn_default_device(), n - 1, errors);
-            ck_assert_int_gt(errors, 100);
-            return;
-        }
+        if (!disarm())
+            break;
         errors += loss < 0;
         if (loss < 0)
             expect_no_memory(n);
@@ -91,10 +94,43 @@ START_TEST(test_every_request) {
         t = training_new();
         training_repeat(&t, &expected, true);
     }
+    print_sweep("first step", n - 1, errors);
+    ck_assert_int_gt(errors, 100);
+}
+END_TEST
+
+static uint64_t in_use(const training *t) {
+    gn_memory_stats stats;
+    gn_zero_grad(t->adam);
+    ck_assert_int_eq(gn_memory_stats_get(NULL, &stats), GN_OK);
+    return stats.allocated;
+}
+
+/* When all that lasts is there: what a step asks for, it gives back. */
+START_TEST(test_later_steps) {
+    const training t = training_new();
+    for (int i = 0; i < 2; i++)
+        ck_assert_msg(training_step(&t) > 0, "%s", gn_error());
+    const uint64_t used = in_use(&t);
+    int errors = 0;
+    long n = 1;
+    for (;; n++) {
+        arm(n);
+        const double loss = training_step(&t);
+        if (!disarm())
+            break;
+        errors += loss < 0;
+        if (loss < 0)
+            expect_no_memory(n);
+        ck_assert_msg(in_use(&t) == used, "request %ld", n);
+        ck_assert_msg(training_step(&t) > 0, "request %ld: %s", n, gn_error());
+    }
+    print_sweep("later steps", n - 1, errors);
+    ck_assert_int_gt(errors, 50);
 }
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_every_request, NULL};
+    const TTest *tests[] = {test_first_step, test_later_steps, NULL};
     return suite_run("host_memory", tests);
 }

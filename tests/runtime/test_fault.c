@@ -15,10 +15,8 @@
 #include "tests/plugins/fault.h"
 #include "tests/suite.h"
 
-static const char device[] = "fault:ref";
-
-/* Opens the device with GENESIS_FAULT as given; the layer's struct, or NULL with an error. */
-static fault *open_with(const char *variable) {
+/* Opens a device with GENESIS_FAULT as given; the layer's struct, or NULL with an error. */
+static fault *open_device(const char *device, const char *variable) {
     char path[4096];
     gn_shutdown();
     if (variable)
@@ -31,6 +29,8 @@ static fault *open_with(const char *variable) {
     void *object = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
     return object ? dlsym(object, "fault_state") : NULL;
 }
+
+static fault *open_with(const char *variable) { return open_device("fault:ref", variable); }
 
 static fault *open_quiet(void) {
     fault *told = open_with(NULL);
@@ -85,6 +85,34 @@ START_TEST(test_failures) {
     ck_assert_str_eq(take_error(),
                      "add_scalar_: device error: work was told to fail (on fault:ref)");
     ck_assert_int_eq(add(told, (fault){.n = 0}, GN_F32, out), GN_OK); /* it is over */
+}
+END_TEST
+
+/* On a device with streams an error that is late comes out when the stream is waited for. */
+START_TEST(test_late_on_a_stream) {
+    fault *told = open_device("fault:clocked", NULL);
+    ck_assert_msg(told != NULL, "%s", gn_error());
+    gn_tensor *x = gn_zeros(3);
+    static const struct {
+        gn_status (*wait)(const char *device);
+        const char *name;
+    } waits[] = {{gn_synchronize, "synchronize"}, {gn_empty_cache, "empty_cache"}};
+    for (size_t i = 0; i < GN_LENGTH(waits); i++) {
+        fault_tell(told, (fault){.function = FAULT_map, .n = 2, .status = GN_E_DEVICE, .late = 1});
+        gn_exp(x);
+        gn_tanh(x);
+        gn_sin(x);
+        ck_assert_int_eq(gn_error_status(), GN_OK);
+        ck_assert_int_eq(waits[i].wait(NULL), GN_E_DEVICE);
+        ck_assert_str_eq(take_error(),
+                         "tanh: device error: work was told to fail (on fault:clocked)");
+        ck_assert_msg(waits[i].wait(NULL) == GN_OK, "%s: %s", waits[i].name, gn_error());
+        fault_tell(told, (fault){.function = FAULT_synchronise, .n = 1, .status = GN_E_LOST});
+        ck_assert_int_eq(waits[i].wait(NULL), GN_E_LOST);
+        ck_assert(contains(take_error(), waits[i].name));
+    }
+    gn_shutdown();
+    ck_assert(told->blocks == 0 && told->devices == 0 && told->events == 0 && told->streams == 0);
 }
 END_TEST
 
@@ -180,8 +208,8 @@ START_TEST(test_variable) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_quiet, test_failures,        test_wrong_results,
-                            test_lie,   test_crash_hang_leak, test_variable,
-                            NULL};
+    const TTest *tests[] = {test_quiet,         test_failures, test_late_on_a_stream,
+                            test_wrong_results, test_lie,      test_crash_hang_leak,
+                            test_variable,      NULL};
     return suite_run("fault", tests);
 }
