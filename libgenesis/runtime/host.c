@@ -40,8 +40,7 @@ bool gn__is_text(const char *text, size_t room) {
     return at < room;
 }
 
-/* Replaces what is no text. */
-static void clean(char *text) {
+void gn__text_clean(char *text) {
     const size_t length = strlen(text);
     for (size_t at = 0; at < length;) {
         size_t n = character((const unsigned char *)text + at, length - at);
@@ -65,7 +64,7 @@ static gn_status host_set_error(gn_status status, uint64_t tag, const char *mess
     self->late_tag = tag;
     snprintf(self->late, sizeof self->late, "%.*s", (int)sizeof self->late - 1,
              message ? message : "");
-    clean(self->late);
+    gn__text_clean(self->late);
     return status;
 }
 

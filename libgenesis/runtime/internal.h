@@ -32,6 +32,8 @@ gn_status gn__reason_answer(gn__reason *why, gn_status status, const char *what)
 
 /* Whether what a plugin wrote is UTF-8 that a terminal can show, and ends within `room` bytes. */
 bool gn__is_text(const char *text, size_t room);
+/* Replaces the rest by question marks. */
+void gn__text_clean(char *text);
 
 /* ---- Plugins (loader.c). All under the registry's lock. */
 

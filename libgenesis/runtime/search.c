@@ -87,6 +87,7 @@ static void report_plugin(const char *folder, const char *file, const char *name
     if (gn__plugin_path(name, first, sizeof first) && strcmp(first, report.path) != 0)
         snprintf(report.reason, sizeof report.reason, "not used: %.*s comes first",
                  (int)sizeof report.reason - 32, first);
+    gn__text_clean(report.reason);
     v->visit(&report, v->context);
 }
 
@@ -100,6 +101,7 @@ static void report_others(const char *folder, int n, const char *first, const vi
     const size_t used = strlen(report.reason);
     snprintf(report.reason + used, sizeof report.reason - used,
              ": a plugin is named genesis_NAME.so");
+    gn__text_clean(report.reason);
     v->visit(&report, v->context);
 }
 
@@ -182,5 +184,6 @@ gn_status gn_plugin_probe(const char *path, gn_plugin_report *out) {
     }
     gn__registry_unlock();
     snprintf(out->reason, sizeof out->reason, "%.*s", (int)sizeof out->reason - 1, why.text);
+    gn__text_clean(out->reason);
     return GN_OK;
 }

@@ -129,10 +129,24 @@ static int print_all(void) {
 
 /* ---- For programs */
 
+/* A path, and a reason that contains one, may be of any bytes: JSON gets question marks then. */
+static json_t *text_json(const char *any) {
+    char text[sizeof((gn_plugin_report *)0)->path];
+    json_t *string = json_string(any);
+    if (string)
+        return string;
+    snprintf(text, sizeof text, "%s", any);
+    for (char *at = text; *at; at++)
+        if (*at & 0x80)
+            *at = '?';
+    return json_string(text);
+}
+
 static json_t *device_json(const probed_device *device) {
     const gn_device_info *info = &device->info;
     if (device->error[0])
-        return json_pack("{s:s, s:s}", "device", device->string, "reason", device->error);
+        return json_pack("{s:s, s:o}", "device", device->string, "reason",
+                         text_json(device->error));
     json_t *names = json_array();
     for (int i = 0; i < N_DTYPES; i++)
         if (info->dtypes >> dtypes[i].dtype & 1 && dtypes[i].dtype != GN_U32)
@@ -145,7 +159,7 @@ static json_t *device_json(const probed_device *device) {
 
 typedef struct document {
     json_t *plugins;
-    bool failed; /* no memory, or a text that is no UTF-8 */
+    bool failed; /* no memory */
 } document;
 
 static void append(document *d, json_t *array, json_t *value) {
@@ -158,8 +172,8 @@ static void add_found(const gn_plugin_report *found, void *context) {
     gn_plugin_report report = *found;
     if (report.name[0] == '\0') {
         append(d, d->plugins,
-               json_pack("{s:s, s:b, s:s}", "path", report.path, "usable", 0, "reason",
-                         report.reason));
+               json_pack("{s:o, s:b, s:o}", "path", text_json(report.path), "usable", 0, "reason",
+                         text_json(report.reason)));
         return;
     }
     probed_device *probed = report.reason[0] ? NULL : probe_plugin(&report);
@@ -170,20 +184,21 @@ static void add_found(const gn_plugin_report *found, void *context) {
     char abi[32];
     snprintf(abi, sizeof abi, "%u.%u", report.abi_major, report.abi_minor);
     append(d, d->plugins,
-           json_pack("{s:s, s:s, s:s, s:s, s:b, s:b, s:s, s:o}", "path", report.path, "name",
-                     report.name, "version", report.version, "abi", abi, "layer", report.layer,
-                     "usable", !report.reason[0], "reason", report.reason, "devices", devices));
+           json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:o, s:o}", "path", text_json(report.path),
+                     "name", report.name, "version", report.version, "abi", abi, "layer",
+                     report.layer, "usable", !report.reason[0], "reason", text_json(report.reason),
+                     "devices", devices));
 }
 
 static int print_json(void) {
     int status = EXIT_FAILED;
     document d = {json_array(), false};
-    json_t *root = json_pack("{s:s, s:s, s:o}", "version", gn_version(), "default",
-                             gn_default_device(), "plugins", d.plugins);
+    json_t *root = json_pack("{s:s, s:o, s:o}", "version", gn_version(), "default",
+                             text_json(gn_default_device()), "plugins", d.plugins);
     if (root && gn_plugins_visit(add_found, &d) != GN_OK)
         gn_perror("genesis devices");
     else if (root == NULL || d.failed)
-        fputs("genesis devices: no memory, or a plugin's text is no UTF-8\n", stderr);
+        fputs("genesis devices: no memory\n", stderr);
     else if (json_dumpf(root, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF)
         status = EXIT_DONE;
     json_decref(root);
