@@ -82,7 +82,7 @@ GN_API gn_status gn_set_memory_limit(const char *device, uint64_t bytes);
 /* ---- What was composed of smaller operations, because a backend lacks a kernel for it */
 
 typedef struct gn_fallback {
-    const char *op, *device, *reason; /* static until gn_shutdown */
+    const char *op, *device, *reason; /* static */
     uint64_t count;                   /* how often */
     uint64_t launches;                /* kernels and copies that were enqueued in its place */
     /* Time of the host in the compositions. A synchronous backend has done the work by then; of one

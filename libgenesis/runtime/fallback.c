@@ -5,7 +5,8 @@
  *
  * Whoever finds the kernel missing calls gn__fallback, which notes the account in the thread's
  * state; whoever composes then brackets its work by gn__composition_begin and _end. Accounts are
- * never freed before gn_shutdown, so that they can be pointed to without the lock.
+ * never freed, so that every thread can point to them without the lock; those that count nothing do
+ * not exist for users.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -55,10 +56,9 @@ static gn__account *find_account(const gn__device *device, const char *op, const
 }
 
 void gn__fallback(const gn__device *device, const char *op, const char *why) {
-    if (device->hidden) /* a plugin's business, not the program's */
-        return;
     pthread_mutex_lock(&lock);
-    gn__account *account = find_account(device, op, why);
+    /* A hidden device is a plugin's business, not the program's. */
+    gn__account *account = device->hidden ? NULL : find_account(device, op, why);
     const bool first = account && account->sums.count++ == 0;
     pthread_mutex_unlock(&lock);
     gn__self()->declined = account;
@@ -166,7 +166,7 @@ void gn_fallback_reset(void) {
     pthread_mutex_unlock(&lock);
 }
 
-static void log_all(void) {
+void gn__fallback_shutdown(void) {
     size_t n;
     gn_fallback *all = gn__log_enabled(GN__LOG_FALLBACK) ? list_all(&n) : NULL;
     for (size_t i = 0; all && i < n; i++) {
@@ -175,13 +175,5 @@ static void log_all(void) {
         gn__log(GN__LOG_FALLBACK, "%s", line);
     }
     free(all);
-}
-
-void gn__fallback_shutdown(void) {
-    log_all();
-    pthread_mutex_lock(&lock);
-    gn__table_free(by_text, free);
-    by_text = NULL;
-    accounts = NULL;
-    pthread_mutex_unlock(&lock);
+    gn_fallback_reset();
 }
