@@ -297,7 +297,9 @@ bin_PROGRAMS += tools/genesis/genesis
 tools_genesis_genesis_SOURCES = \
 	tools/genesis/devices.c \
 	tools/genesis/genesis.h \
-	tools/genesis/main.c
+	tools/genesis/main.c \
+	tools/genesis/probe.c \
+	tools/genesis/probe.h
 
 bin_PROGRAMS += bench/genesis-bench
 bench_genesis_bench_SOURCES = \
@@ -360,6 +362,8 @@ unit_tests = \
 	tests/layers/test_trace \
 	tests/nn/test_clip \
 	tests/nn/test_containers \
+	tests/nn/test_faults \
+	tests/nn/test_host_memory \
 	tests/nn/test_init \
 	tests/nn/test_layers \
 	tests/nn/test_module \
@@ -393,6 +397,8 @@ unit_tests = \
 	tests/program/test_simplify \
 	tests/program/test_types \
 	tests/runtime/test_allocator \
+	tests/runtime/test_fallback \
+	tests/runtime/test_fault \
 	tests/runtime/test_fork \
 	tests/runtime/test_launch \
 	tests/runtime/test_layers \
@@ -422,6 +428,8 @@ tests_io_test_safetensors_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
 tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
+tests_nn_test_faults_LDADD = $(test_ldadd)
+tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
@@ -455,6 +463,8 @@ tests_program_test_parse_LDADD = $(test_ldadd)
 tests_program_test_simplify_LDADD = $(test_ldadd)
 tests_program_test_types_LDADD = $(test_ldadd)
 tests_runtime_test_allocator_LDADD = $(test_ldadd)
+tests_runtime_test_fallback_LDADD = $(test_ldadd)
+tests_runtime_test_fault_LDADD = $(test_ldadd)
 tests_runtime_test_fork_LDADD = $(test_ldadd)
 tests_runtime_test_launch_LDADD = $(test_ldadd)
 tests_runtime_test_layers_LDADD = $(test_ldadd)
@@ -470,12 +480,17 @@ tests_tensor_test_text_LDADD = $(test_ldadd)
 endif
 
 test_support_sources = \
+	tests/capture.c \
+	tests/capture.h \
 	tests/expect.c \
 	tests/expect.h \
+	tests/nn/training.c \
+	tests/nn/training.h \
 	tests/optim/optim_case.c \
 	tests/optim/optim_case.h \
 	tests/plugins/clocked.h \
 	tests/plugins/fake.h \
+	tests/plugins/fault.h \
 	tests/plugins/recorder.h \
 	tests/program/evaluate.c \
 	tests/program/evaluate.h \
@@ -486,12 +501,47 @@ test_support_sources = \
 	tests/temp_dir.c \
 	tests/temp_dir.h
 
+check_LTLIBRARIES += tests/plugins/genesis_bad_count.la
+tests_plugins_genesis_bad_count_la_SOURCES = \
+	tests/plugins/bad_count.c
+
+tests_plugins_genesis_bad_count_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_count_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_crash.la
+tests_plugins_genesis_bad_crash_la_SOURCES = \
+	tests/plugins/bad_crash.c
+
+tests_plugins_genesis_bad_crash_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_crash_la_LDFLAGS = $(test_plugin_ldflags)
+
 check_LTLIBRARIES += tests/plugins/genesis_bad_entry.la
 tests_plugins_genesis_bad_entry_la_SOURCES = \
 	tests/plugins/bad_entry.c
 
 tests_plugins_genesis_bad_entry_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_entry_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_exit.la
+tests_plugins_genesis_bad_exit_la_SOURCES = \
+	tests/plugins/bad_exit.c
+
+tests_plugins_genesis_bad_exit_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_exit_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_hang.la
+tests_plugins_genesis_bad_hang_la_SOURCES = \
+	tests/plugins/bad_hang.c
+
+tests_plugins_genesis_bad_hang_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_hang_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_info.la
+tests_plugins_genesis_bad_info_la_SOURCES = \
+	tests/plugins/bad_info.c
+
+tests_plugins_genesis_bad_info_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_info_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_bad_slot.la
 tests_plugins_genesis_bad_slot_la_SOURCES = \
@@ -506,6 +556,13 @@ tests_plugins_genesis_bad_start_la_SOURCES = \
 
 tests_plugins_genesis_bad_start_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_start_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_status.la
+tests_plugins_genesis_bad_status_la_SOURCES = \
+	tests/plugins/bad_status.c
+
+tests_plugins_genesis_bad_status_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_status_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_bad_table.la
 tests_plugins_genesis_bad_table_la_SOURCES = \
@@ -534,6 +591,13 @@ tests_plugins_genesis_composed_la_SOURCES = \
 
 tests_plugins_genesis_composed_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_composed_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_fault.la
+tests_plugins_genesis_fault_la_SOURCES = \
+	tests/plugins/fault.c
+
+tests_plugins_genesis_fault_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_fault_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_no_device.la
 tests_plugins_genesis_no_device_la_SOURCES = \
