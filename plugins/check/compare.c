@@ -1,0 +1,112 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * compare.c - the images of a job against each other: results within their bounds, and all else as
+ * it was before the call.
+ */
+#include "check.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+/* The reference's value or the device's is infinite and the other one nearly so. */
+static bool is_overflow(int dtype, double device, double reference, double bound) {
+    const double limit = value_largest(dtype) - bound, room = 2 * value_eps(dtype) * limit;
+    return bound > 0 && !isnan(device) && !isnan(reference) && fabs(device) >= limit - room &&
+           fabs(reference) >= limit - room && signbit(device) == signbit(reference);
+}
+
+/* How far two values are apart: 0 for equal ones and two NaN. */
+static double distance(int dtype, const char *device, const char *reference, double bound) {
+    if (!gn_dtype_is_float(dtype)) {
+        const int64_t d = value_integer(dtype, device), r = value_integer(dtype, reference);
+        return d == r ? 0 : d > r ? (double)d - (double)r : (double)r - (double)d;
+    }
+    const double d = value_float(dtype, device), r = value_float(dtype, reference);
+    if (d == r || (isnan(d) && isnan(r)))
+        return 0;
+    if (!isfinite(d) || !isfinite(r))
+        return is_overflow(dtype, d, r, bound) ? 0 : (double)INFINITY;
+    return fabs(d - r);
+}
+
+/* Notes the worst of what passed, for the summary. */
+static void note_ratio(job *job, double error, double bound) {
+    counts *counts = &job->check->counts;
+    if (!(error > counts->worst * bound))
+        return;
+    counts->worst = error / bound;
+    snprintf(counts->worst_op, sizeof counts->worst_op, "%s", check_host->tag_text(job->tag));
+}
+
+static bool is_uncertain(int dtype, double bound) {
+    return isnan(bound) || bound >= UNCERTAIN || (dtype == GN_BOOL && bound > 0);
+}
+
+static void note_difference(difference *out, const walk *w, double error, double bound,
+                            const char *device, const char *reference) {
+    out->count++;
+    /* error / bound > the worst one's, where bounds may be 0 */
+    if (out->count > 1 && !(error * out->bound > out->error * bound))
+        return;
+    memcpy(out->coordinate, w->coordinate, sizeof out->coordinate);
+    out->error = error;
+    out->bound = bound;
+    out->device = device;
+    out->reference = reference;
+}
+
+/* Compares a result. Its elements count as unchanged from then on. */
+static void compare_view(job *job, const view *v, difference *out) {
+    const segment *s = &job->segments[v->segment];
+    const uint32_t bytes = gn_dtype_bytes(v->dtype);
+    walk w = walk_from_start(v);
+    int64_t i = 0;
+    do {
+        const double bound = v->bounds ? v->bounds[i] : 0;
+        const char *device = walk_element(&w, job, s->after);
+        const char *reference = walk_element(&w, job, s->expected);
+        const double error = distance(v->dtype, device, reference, bound);
+        memcpy(walk_element(&w, job, s->before), device, bytes);
+        i++;
+        job->check->counts.compared++;
+        out->compared++;
+        if (is_uncertain(v->dtype, bound))
+            job->check->counts.skipped++;
+        else if (!(error <= bound))
+            note_difference(out, &w, error, bound, device, reference);
+        else if (error > 0)
+            note_ratio(job, error, bound);
+    } while (walk_next(&w));
+}
+
+/* Whether a segment changed where no result lies. */
+static bool was_overwritten(const segment *s, uint64_t *byte) {
+    if (memcmp(s->before, s->after, (size_t)s->bytes) == 0)
+        return false;
+    for (*byte = 0; s->before[*byte] == s->after[*byte];)
+        ++*byte;
+    return true;
+}
+
+bool job_differs(job *job, difference *out) {
+    bool differs = false;
+    for (uint32_t i = 0; i < job->n_views; i++) {
+        const view *v = &job->views[i];
+        difference d = {.view = v};
+        if (!v->written || view_is_empty(v))
+            continue;
+        compare_view(job, v, &d);
+        if (d.count > 0 && !differs) {
+            *out = d;
+            differs = true;
+        }
+    }
+    for (uint32_t i = 0; i < job->n_segments && !differs; i++) {
+        difference d = {.segment = i};
+        differs = was_overwritten(&job->segments[i], &d.byte);
+        if (differs)
+            *out = d;
+    }
+    return differs;
+}

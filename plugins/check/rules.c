@@ -1,0 +1,454 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * rules.c - how errors pass through each opcode, to first order, and what each adds.
+ *
+ * Let v be the reference's value and e its bound, a, b and ea, eb those of the operands. Then
+ *
+ *     e = what the rule says of ea, eb + what rounding adds,  max(2 ulp, 1) eps |v| + tiny
+ *
+ * where eps |v| is the distance of neighbours at v: both sides may be off by the opcode's bound in
+ * ulp, or by half a unit where it is rounded correctly; that covers contraction as well, and tiny,
+ * the smallest normal number, covers flushed subnormals. Nothing is added where nothing is rounded.
+ *
+ * A rule is asked only if an operand is inexact. Where the outcome jumps (floor, comparisons, casts
+ * to integers) the bound is the size of the jump if it lies within the operands' errors, and 0
+ * otherwise. So select(x > 0, g, 0) near 0 may be off by |g|, but select(x > 0, x, 0) by |x| only.
+ */
+#include "shadow.h"
+
+#include <math.h>
+
+/* Errors of this size relative to a type's smallest normal number come from flushing alone: they
+ * never change the outcome of a comparison with 0. */
+#define SLACK 0x1p20
+
+static int op2(maker *m, const site *s, int op) { /* of both operands in f64 */
+    return emit2(m, op, wide(m, s->operand[0]), wide(m, s->operand[1]));
+}
+
+static int as_bool(maker *m, int op, int a, int b) { return emit(m, op, GN_BOOL, a, b, 0); }
+
+static int choose(maker *m, int condition, int a, int b) {
+    return emit(m, GN_OP_SELECT, GN_F64, condition, a, b);
+}
+
+static int ea(maker *m, const site *s) { return bound_value(m, s->bound[0]); }
+static int magnitude_a(maker *m, const site *s) { return magnitude(m, s->operand[0]); }
+static int magnitude_b(maker *m, const site *s) { return magnitude(m, s->operand[1]); }
+static int magnitude_v(maker *m, const site *s) { return magnitude(m, s->number); }
+
+/* e / max(x - e, 0) for x >= 0: how far 1 / x or log x may be off; infinite if x may be 0. */
+static int relative(maker *m, int e, int x) {
+    const int least = emit2(m, GN_OP_MAX, emit2(m, GN_OP_SUB, x, e), number_f64(m, 0));
+    return emit2(m, GN_OP_DIV, e, least);
+}
+
+/* What rounding adds on both sides, to a value that counts as `least` if it is smaller. */
+static int rounding_bound(maker *m, const site *s, double least) {
+    const double units = 2 * s->ulp > 1 ? 2 * s->ulp : 1;
+    const bool strict = m->source->flags & GN_PROGRAM_NO_CONTRACT;
+    if (!gn_dtype_is_float(s->type) || (strict && s->exact && s->ulp == 0))
+        return NONE;
+    int size = magnitude_v(m, s);
+    if (least > 0)
+        size = emit2(m, GN_OP_MAX, size, number_f64(m, least));
+    const int off = emit2(m, GN_OP_MUL, size, number_f64(m, units * value_eps(s->type)));
+    return emit2(m, GN_OP_ADD, off, number_f64(m, value_tiny(s->type)));
+}
+
+/* ---- Arithmetic ------------------------------------------------------------------------------ */
+
+static int rule_none(maker *m, const site *s) {
+    (void)m, (void)s;
+    return NONE;
+}
+
+static int rule_sum(maker *m, const site *s) { return bound_add(m, s->bound[0], s->bound[1]); }
+static int rule_larger(maker *m, const site *s) { return bound_max(m, s->bound[0], s->bound[1]); }
+static int rule_same(maker *m, const site *s) {
+    (void)m;
+    return s->bound[0];
+}
+
+/* Of integers and bit patterns: any error leaves nothing certain. */
+static int rule_discrete(maker *m, const site *s) {
+    const int e = bound_add(m, bound_add(m, s->bound[0], s->bound[1]), s->bound[2]);
+    return bound_scale(m, number_f64(m, UNCERTAIN * UNCERTAIN), e);
+}
+
+static int rule_bits(maker *m, const site *s) {
+    return s->type == GN_BOOL ? rule_larger(m, s) : rule_discrete(m, s);
+}
+
+/* |a| eb + |b| ea + ea eb */
+static int rule_product(maker *m, const site *s) {
+    const int a = s->bound[0], b = s->bound[1];
+    if (s->type == GN_BOOL)
+        return rule_larger(m, s);
+    int e = NONE;
+    if (b != NONE)
+        e = bound_add(m, e, bound_scale(m, magnitude_a(m, s), b));
+    if (a != NONE)
+        e = bound_add(m, e, bound_scale(m, magnitude_b(m, s), a));
+    return a == NONE || b == NONE ? e : bound_add(m, e, bound_scale(m, a, b));
+}
+
+/* How far a / b is off: ea / |b|, or (ea + |a / b| eb) / (|b| - eb). */
+static int quotient_error(maker *m, const site *s, int quotient) {
+    if (s->bound[1] == NONE)
+        return emit2(m, GN_OP_DIV, ea(m, s), magnitude_b(m, s));
+    const int e = bound_add(m, s->bound[0], bound_scale(m, quotient, s->bound[1]));
+    const int least = emit2(m, GN_OP_SUB, magnitude_b(m, s), s->bound[1]);
+    return emit2(m, GN_OP_DIV, e, emit2(m, GN_OP_MAX, least, number_f64(m, 0)));
+}
+
+static int rule_quotient(maker *m, const site *s) {
+    if (!gn_dtype_is_float(s->type))
+        return rule_discrete(m, s);
+    return quotient_error(m, s, magnitude_v(m, s));
+}
+
+/* op(x + e) - op(x - e) for a function that only grows, by jumps. */
+static int jump(maker *m, int op, int x, int e) {
+    const int above = emit1(m, op, emit2(m, GN_OP_ADD, x, e));
+    return emit2(m, GN_OP_SUB, above, emit1(m, op, emit2(m, GN_OP_SUB, x, e)));
+}
+
+static int rule_jump(maker *m, const site *s) {
+    return jump(m, s->insn->op, wide(m, s->operand[0]), ea(m, s));
+}
+
+/* floor(a / b), where a / b may have been rounded first */
+static int rule_floordiv(maker *m, const site *s) {
+    if (!gn_dtype_is_float(s->type))
+        return s->exact ? NONE : rule_discrete(m, s);
+    const int quotient = op2(m, s, GN_OP_DIV), size = emit1(m, GN_OP_ABS, quotient);
+    const int rounding = emit2(m, GN_OP_MUL, size, number_f64(m, value_eps(s->type)));
+    const int e = s->exact ? NONE : quotient_error(m, s, size);
+    const int off = jump(m, GN_OP_FLOOR, quotient, bound_add(m, rounding, e));
+    if (!s->exact)
+        return off;
+    const int whole = as_bool(m, GN_OP_EQ, quotient, emit1(m, GN_OP_RINT, quotient));
+    return choose(m, whole, number_f64(m, 0), off); /* rounding leaves a whole number alone */
+}
+
+/* a - b n with an integer n near a / b: ea + |n| eb, and |b| for each jump of n */
+static int rule_modulus(maker *m, const site *s) {
+    if (!gn_dtype_is_float(s->type))
+        return rule_discrete(m, s);
+    const int op = s->insn->op == GN_OP_FMOD ? GN_OP_TRUNC : GN_OP_FLOOR;
+    const int quotient = op2(m, s, GN_OP_DIV), size = emit1(m, GN_OP_ABS, quotient);
+    const int jumps = jump(m, op, quotient, quotient_error(m, s, size));
+    const int e = bound_add(m, s->bound[0], bound_scale(m, size, s->bound[1]));
+    return bound_add(m, emit2(m, GN_OP_MUL, jumps, magnitude_b(m, s)), e);
+}
+
+/* |b| w^(b-1) ea + |v log |a|| eb, with the w within |a| +- ea that gives the most */
+static int rule_power(maker *m, const site *s) {
+    int e = NONE;
+    if (!gn_dtype_is_float(s->type))
+        return rule_discrete(m, s);
+    if (s->bound[0] != NONE) {
+        const int a = magnitude_a(m, s), one = number_f64(m, 1), b = wide(m, s->operand[1]);
+        const int grows = as_bool(m, GN_OP_LE, one, b);
+        const int w = choose(m, grows, emit2(m, GN_OP_ADD, a, ea(m, s)),
+                             emit2(m, GN_OP_SUB, a, ea(m, s)));
+        const int power = emit2(m, GN_OP_POW, w, emit2(m, GN_OP_SUB, b, one));
+        e = emit2(m, GN_OP_MUL, emit2(m, GN_OP_MUL, magnitude_b(m, s), power), ea(m, s));
+    }
+    if (s->bound[1] != NONE) {
+        const int log = emit1(m, GN_OP_ABS, emit1(m, GN_OP_LOG, magnitude_a(m, s)));
+        e = bound_add(m, e, bound_scale(m, emit2(m, GN_OP_MUL, log, magnitude_v(m, s)),
+                                        s->bound[1]));
+    }
+    return e;
+}
+
+/* (|b| ea + |a| eb) / (a^2 + b^2); nothing is certain near the cut, where a is 0 and b < 0 */
+static int rule_atan2(maker *m, const site *s) {
+    const int a = magnitude_a(m, s), b = magnitude_b(m, s);
+    const int e = bound_add(m, bound_scale(m, b, s->bound[0]), bound_scale(m, a, s->bound[1]));
+    const int square = emit2(m, GN_OP_ADD, emit2(m, GN_OP_MUL, a, a), emit2(m, GN_OP_MUL, b, b));
+    const int left = as_bool(m, GN_OP_LT, wide(m, s->operand[1]),
+                             bound_value(m, s->bound[1]));
+    const int cut = emit(m, GN_OP_AND, GN_BOOL, left, as_bool(m, GN_OP_LT, a, ea(m, s)), 0);
+    return choose(m, cut, number_f64(m, UNCERTAIN), emit2(m, GN_OP_DIV, e, square));
+}
+
+/* ---- Roots and transcendental functions ------------------------------------------------------ */
+
+/* x, if the operand is certain to be at least `lowest`; x has the error e. */
+static int within(maker *m, const site *s, int x, int e, int bound) {
+    const int slack = number_f64(m, SLACK * value_tiny(s->type));
+    const int crosses = as_bool(m, GN_OP_LT, emit2(m, GN_OP_ADD, x, slack), e);
+    return choose(m, crosses, number_f64(m, UNCERTAIN), bound);
+}
+
+/* |sqrt(a') - sqrt(a)| <= 2 ea / (sqrt(a) + sqrt(ea)), also at 0 */
+static int rule_sqrt(maker *m, const site *s) {
+    const int e = emit2(m, GN_OP_ADD, ea(m, s), number_f64(m, value_tiny(s->type)));
+    const int least = emit2(m, GN_OP_ADD, magnitude_v(m, s), emit1(m, GN_OP_SQRT, e));
+    const int off = emit2(m, GN_OP_DIV, emit2(m, GN_OP_ADD, e, e), least);
+    return within(m, s, magnitude_a(m, s), ea(m, s), off);
+}
+
+static int rule_rsqrt(maker *m, const site *s) {
+    return emit2(m, GN_OP_MUL, magnitude_v(m, s), relative(m, ea(m, s), magnitude_a(m, s)));
+}
+
+static int scaled(maker *m, const site *s, double slope) {
+    return bound_scale(m, number_f64(m, slope), s->bound[0]);
+}
+
+static int rule_exp(maker *m, const site *s) {
+    return bound_scale(m, magnitude_v(m, s), s->bound[0]);
+}
+
+static int rule_exp2(maker *m, const site *s) {
+    return bound_scale(m, number_f64(m, M_LN2), rule_exp(m, s));
+}
+
+/* |v| + 1 bounds the slopes of expm1 and sinh. */
+static int rule_expm1(maker *m, const site *s) { return bound_add(m, rule_exp(m, s), s->bound[0]); }
+
+static int rule_log(maker *m, const site *s) {
+    const double factor = s->insn->op == GN_OP_LOG2    ? M_LOG2E
+                          : s->insn->op == GN_OP_LOG10 ? M_LOG10E
+                                                       : 1;
+    return bound_scale(m, number_f64(m, factor), relative(m, ea(m, s), magnitude_a(m, s)));
+}
+
+static int rule_log1p(maker *m, const site *s) {
+    const int x = emit2(m, GN_OP_ADD, wide(m, s->operand[0]), number_f64(m, 1));
+    return relative(m, ea(m, s), emit1(m, GN_OP_ABS, x));
+}
+
+static int rule_tan(maker *m, const site *s) {
+    return bound_add(m, s->bound[0], bound_scale(m, magnitude_v(m, s), rule_exp(m, s)));
+}
+
+/* 1 - |a| - ea: from the edge of the domain of asin, acos and atanh, and less than 1 - a^2 */
+static int inside(maker *m, const site *s) {
+    const int left = emit2(m, GN_OP_SUB, number_f64(m, 1), magnitude_a(m, s));
+    return emit2(m, GN_OP_MAX, emit2(m, GN_OP_SUB, left, ea(m, s)), number_f64(m, 0));
+}
+
+static int rule_asin(maker *m, const site *s) {
+    return emit2(m, GN_OP_DIV, ea(m, s), emit1(m, GN_OP_SQRT, inside(m, s)));
+}
+
+static int rule_atanh(maker *m, const site *s) {
+    return emit2(m, GN_OP_DIV, ea(m, s), inside(m, s));
+}
+
+static int rule_acosh(maker *m, const site *s) {
+    const int left = emit2(m, GN_OP_SUB, wide(m, s->operand[0]), number_f64(m, 1));
+    const int least = emit2(m, GN_OP_MAX, emit2(m, GN_OP_SUB, left, ea(m, s)), number_f64(m, 0));
+    return emit2(m, GN_OP_DIV, ea(m, s), emit1(m, GN_OP_SQRT, least));
+}
+
+static int rule_erf(maker *m, const site *s) { return scaled(m, s, M_2_SQRTPI); }
+
+static int rule_lgamma(maker *m, const site *s) {
+    const int slope = emit1(m, GN_OP_ABS, emit1(m, GN_OP_DIGAMMA, wide(m, s->operand[0])));
+    return bound_scale(m, slope, s->bound[0]);
+}
+
+/* The slope at x > 0 is less than 1 / x + 1 / x^2; elsewhere there is no simple bound. */
+static int rule_digamma(maker *m, const site *s) {
+    const int x = emit2(m, GN_OP_SUB, wide(m, s->operand[0]), ea(m, s));
+    const int inverse = emit2(m, GN_OP_DIV, number_f64(m, 1), x);
+    const int slope = emit2(m, GN_OP_ADD, inverse, emit2(m, GN_OP_MUL, inverse, inverse));
+    const int positive = as_bool(m, GN_OP_LT, number_f64(m, 0), x);
+    return choose(m, positive, bound_scale(m, slope, s->bound[0]), number_f64(m, UNCERTAIN));
+}
+
+/* ---- Decisions ------------------------------------------------------------------------------- */
+
+/* 1 if a - b is smaller than its error, and so may have the other sign; else 0. */
+static int rule_comparison(maker *m, const site *s) {
+    const int e = bound_add(m, s->bound[0], s->bound[1]);
+    const int distance = emit1(m, GN_OP_ABS, op2(m, s, GN_OP_SUB));
+    const double slack = gn_dtype_is_float(s->from) ? SLACK * value_tiny(s->from) : 0;
+    const int least = emit2(m, GN_OP_ADD, distance, number_f64(m, slack));
+    return choose(m, as_bool(m, GN_OP_LT, least, e), number_f64(m, 1), number_f64(m, 0));
+}
+
+/* What is uncertain may be NaN or infinite. */
+static int rule_test(maker *m, const site *s) {
+    const int certain = as_bool(m, GN_OP_LT, ea(m, s), number_f64(m, UNCERTAIN));
+    return choose(m, certain, number_f64(m, 0), number_f64(m, 1));
+}
+
+/* The chosen one's error; of a choice that may be wrong the distance of the two, too. */
+static int rule_select(maker *m, const site *s) {
+    const int eb = s->bound[1], ec = s->bound[2];
+    int e = NONE;
+    if (eb != NONE || ec != NONE)
+        e = choose(m, m->value[s->operand[0]], bound_value(m, eb), bound_value(m, ec));
+    if (s->bound[0] == NONE)
+        return e;
+    const int b = wide(m, s->operand[1]), c = wide(m, s->operand[2]);
+    const int distance = emit1(m, GN_OP_ABS, emit2(m, GN_OP_SUB, b, c));
+    const int either = bound_add(m, bound_add(m, distance, eb), ec);
+    /* Both may be the same infinity or NaN: then their difference says nothing. */
+    const int same = as_bool(m, GN_OP_EQ, b, c);
+    const int off = choose(m, same, bound_value(m, bound_add(m, eb, ec)), either);
+    return choose(m, as_bool(m, GN_OP_LT, number_f64(m, 0), s->bound[0]), off, bound_value(m, e));
+}
+
+/* Whether trunc(a) fits into an integer type: what does not may become anything. */
+static int cast_to_integer(maker *m, const site *s) {
+    const int bits = 8 * (int)gn_dtype_bytes(s->type);
+    const bool is_signed = s->type != GN_U8 && s->type != GN_U32;
+    const double end = ldexp(1, is_signed ? bits - 1 : bits), begin = is_signed ? -end : 0;
+    const int x = wide(m, s->operand[0]), whole = emit1(m, GN_OP_TRUNC, x);
+    const int fits = emit(m, GN_OP_AND, GN_BOOL, as_bool(m, GN_OP_LE, number_f64(m, begin), whole),
+                          as_bool(m, GN_OP_LT, whole, number_f64(m, end)), 0);
+    const int off = s->exact ? number_f64(m, 0) : jump(m, GN_OP_TRUNC, x, ea(m, s));
+    return choose(m, fits, off, number_f64(m, UNCERTAIN));
+}
+
+static int rule_cast(maker *m, const site *s) {
+    const bool from_float = gn_dtype_is_float(s->from);
+    if (s->type == s->from || s->type == GN_F64 || (s->type == GN_F32 && !from_float && s->exact))
+        return s->bound[0];
+    if (s->type == GN_F32)
+        return bound_add(m, s->bound[0], rounding_bound(m, s, 0));
+    if (s->type != GN_BOOL)
+        return from_float ? cast_to_integer(m, s) : s->exact ? NONE : rule_discrete(m, s);
+    if (s->exact)
+        return NONE;
+    const double slack = from_float ? SLACK * value_tiny(s->from) : 0;
+    const int least = emit2(m, GN_OP_ADD, magnitude_a(m, s), number_f64(m, slack));
+    return choose(m, as_bool(m, GN_OP_LT, least, ea(m, s)), number_f64(m, 1), number_f64(m, 0));
+}
+
+/* Both sides round to a 16-bit float: that may move them apart by one of its steps. */
+static int rule_round(maker *m, const site *s) {
+    const int dtype = s->insn->b;
+    const int size = emit2(m, GN_OP_ADD, magnitude_v(m, s), number_f64(m, value_tiny(dtype)));
+    return bound_add(m, s->bound[0], emit2(m, GN_OP_MUL, size, number_f64(m, value_eps(dtype))));
+}
+
+/* ---- The table ------------------------------------------------------------------------------- */
+
+/*
+ * Columns: opcode, rule, how the result is rounded. ALWAYS: the rule is asked of exact operands,
+ * too, and rounds nothing else. SCALE1: ulp of max(1, |v|).
+ */
+enum { EXACT, ALWAYS, ROUNDED, SCALE1 };
+
+#define RULES(X)                                                                                   \
+    X(LOAD, none, EXACT)                                                                           \
+    X(LOADX, discrete, EXACT)                                                                      \
+    X(CONST, none, EXACT)                                                                          \
+    X(PARAM, none, EXACT)                                                                          \
+    X(STORE, none, EXACT)    /* shadow.c's */                                                      \
+    X(REDUCE, none, EXACT)   /* shadow.c's */                                                      \
+    X(ELEMENTS, none, EXACT) /* makes no value */                                                  \
+    X(CAST, cast, ALWAYS)                                                                          \
+    X(ROUND, round, EXACT)                                                                         \
+    X(RANDOM, discrete, EXACT)                                                                     \
+    X(ADD, sum, ROUNDED)                                                                           \
+    X(SUB, sum, ROUNDED)                                                                           \
+    X(MUL, product, ROUNDED)                                                                       \
+    X(DIV, quotient, ROUNDED)                                                                      \
+    X(FLOORDIV, floordiv, ALWAYS)                                                                  \
+    X(FMOD, modulus, EXACT)                                                                        \
+    X(REMAINDER, modulus, ROUNDED)                                                                 \
+    X(POW, power, ROUNDED)                                                                         \
+    X(MIN, larger, EXACT)                                                                          \
+    X(MAX, larger, EXACT)                                                                          \
+    X(ATAN2, atan2, ROUNDED)                                                                       \
+    X(NEG, same, EXACT)                                                                            \
+    X(ABS, same, EXACT)                                                                            \
+    X(SIGN, jump, EXACT)                                                                           \
+    X(SQRT, sqrt, ROUNDED)                                                                         \
+    X(RSQRT, rsqrt, ROUNDED)                                                                       \
+    X(FLOOR, jump, EXACT)                                                                          \
+    X(CEIL, jump, EXACT)                                                                           \
+    X(TRUNC, jump, EXACT)                                                                          \
+    X(RINT, jump, EXACT)                                                                           \
+    X(EXP, exp, ROUNDED)                                                                           \
+    X(EXP2, exp2, ROUNDED)                                                                         \
+    X(EXPM1, expm1, ROUNDED)                                                                       \
+    X(LOG, log, ROUNDED)                                                                           \
+    X(LOG2, log, ROUNDED)                                                                          \
+    X(LOG10, log, ROUNDED)                                                                         \
+    X(LOG1P, log1p, ROUNDED)                                                                       \
+    X(SIN, same, ROUNDED)                                                                          \
+    X(COS, same, ROUNDED)                                                                          \
+    X(TAN, tan, ROUNDED)                                                                           \
+    X(ASIN, asin, ROUNDED)                                                                         \
+    X(ACOS, asin, ROUNDED)                                                                         \
+    X(ATAN, same, ROUNDED)                                                                         \
+    X(SINH, expm1, ROUNDED)                                                                        \
+    X(COSH, exp, ROUNDED)                                                                          \
+    X(TANH, same, ROUNDED)                                                                         \
+    X(ASINH, same, ROUNDED)                                                                        \
+    X(ACOSH, acosh, ROUNDED)                                                                       \
+    X(ATANH, atanh, ROUNDED)                                                                       \
+    X(ERF, erf, ROUNDED)                                                                           \
+    X(ERFC, erf, ROUNDED)                                                                          \
+    X(LGAMMA, lgamma, SCALE1)                                                                      \
+    X(DIGAMMA, digamma, SCALE1)                                                                    \
+    X(EQ, comparison, EXACT)                                                                       \
+    X(NE, comparison, EXACT)                                                                       \
+    X(LT, comparison, EXACT)                                                                       \
+    X(LE, comparison, EXACT)                                                                       \
+    X(ISNAN, test, EXACT)                                                                          \
+    X(ISINF, test, EXACT)                                                                          \
+    X(AND, bits, EXACT)                                                                            \
+    X(OR, bits, EXACT)                                                                             \
+    X(XOR, bits, EXACT)                                                                            \
+    X(NOT, bits, EXACT)                                                                            \
+    X(SHL, discrete, EXACT)                                                                        \
+    X(SHR, discrete, EXACT)                                                                        \
+    X(SELECT, select, EXACT)
+
+/* An opcode without a row here does not compile. */
+enum {
+#define X(name, rule, rounding) HAS_RULE_##name,
+    RULES(X)
+#undef X
+};
+#define X(name, value, arity, ulp, meaning)                                                        \
+    _Static_assert(HAS_RULE_##name >= 0, "every opcode has a rule");
+GN_OPCODES(X)
+#undef X
+
+static const struct {
+    int (*rule)(maker *m, const site *s);
+    uint8_t rounding, arity, ulp;
+} rules[GN_OP_SELECT + 1] = {
+#define X(name, rule_, rounding_) [GN_OP_##name].rule = rule_##rule_,                              \
+    [GN_OP_##name].rounding = rounding_,
+    RULES(X)
+#undef X
+#define X(name, value, arity_, ulp_, meaning) [value].arity = arity_, [value].ulp = ulp_,
+    GN_OPCODES(X)
+#undef X
+};
+
+double opcode_ulp(int op) { return op <= GN_OP_SELECT ? rules[op].ulp : 0; }
+
+unsigned value_operands(const gn_insn *insn) {
+    switch (insn->op) {
+    case GN_OP_LOADX:
+    case GN_OP_STORE: return 2;
+    case GN_OP_REDUCE: return insn->c == GN_ARGMAX || insn->c == GN_ARGMIN ? 3 : 1;
+    default: return insn->op <= GN_OP_SELECT ? (1u << rules[insn->op].arity) - 1 : 0;
+    }
+}
+
+int rule_bound(maker *m, const site *s) {
+    const int op = s->insn->op;
+    if (op > GN_OP_SELECT || rules[op].rule == NULL)
+        return number_f64(m, UNCERTAIN); /* an opcode of a later version */
+    const int rounding = rules[op].rounding;
+    const int e = !s->exact || rounding == ALWAYS ? rules[op].rule(m, s) : NONE;
+    if (rounding != ROUNDED && rounding != SCALE1)
+        return e;
+    return bound_add(m, e, rounding_bound(m, s, rounding == SCALE1));
+}
