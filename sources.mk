@@ -10,6 +10,7 @@ public_headers = \
 	include/genesis/functional.h \
 	include/genesis/genesis.h \
 	include/genesis/io.h \
+	include/genesis/layer.h \
 	include/genesis/nn.h \
 	include/genesis/ops.h \
 	include/genesis/optim.h \
@@ -63,6 +64,8 @@ libgenesis_sources = \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/avg_pool.c \
 	libgenesis/ops/batch_norm.c \
+	libgenesis/ops/compose.c \
+	libgenesis/ops/compose.h \
 	libgenesis/ops/conv.c \
 	libgenesis/ops/copy.c \
 	libgenesis/ops/cross_entropy.c \
@@ -118,6 +121,7 @@ libgenesis_sources = \
 	libgenesis/program/text.c \
 	libgenesis/program/types.c \
 	libgenesis/runtime/allocator.c \
+	libgenesis/runtime/complete.c \
 	libgenesis/runtime/elf.c \
 	libgenesis/runtime/fallback.c \
 	libgenesis/runtime/handles.c \
@@ -297,6 +301,7 @@ unit_tests = \
 	tests/runtime/test_allocator \
 	tests/runtime/test_fork \
 	tests/runtime/test_launch \
+	tests/runtime/test_layers \
 	tests/runtime/test_loader \
 	tests/runtime/test_plan \
 	tests/runtime/test_space \
@@ -361,6 +366,7 @@ tests_program_test_types_LDADD = $(test_ldadd)
 tests_runtime_test_allocator_LDADD = $(test_ldadd)
 tests_runtime_test_fork_LDADD = $(test_ldadd)
 tests_runtime_test_launch_LDADD = $(test_ldadd)
+tests_runtime_test_layers_LDADD = $(test_ldadd)
 tests_runtime_test_loader_LDADD = $(test_ldadd)
 tests_runtime_test_plan_LDADD = $(test_ldadd)
 tests_runtime_test_space_LDADD = $(test_ldadd)
@@ -421,27 +427,6 @@ tests_plugins_genesis_bad_entry_la_SOURCES = \
 tests_plugins_genesis_bad_entry_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_entry_la_LDFLAGS = $(test_plugin_ldflags)
 
-check_LTLIBRARIES += tests/plugins/genesis_bad_name.la
-tests_plugins_genesis_bad_name_la_SOURCES = \
-	tests/plugins/bad_name.c
-
-tests_plugins_genesis_bad_name_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_name_la_LDFLAGS = $(test_plugin_ldflags)
-
-check_LTLIBRARIES += tests/plugins/genesis_bad_old.la
-tests_plugins_genesis_bad_old_la_SOURCES = \
-	tests/plugins/bad_old.c
-
-tests_plugins_genesis_bad_old_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_old_la_LDFLAGS = $(test_plugin_ldflags)
-
-check_LTLIBRARIES += tests/plugins/genesis_bad_pair.la
-tests_plugins_genesis_bad_pair_la_SOURCES = \
-	tests/plugins/bad_pair.c
-
-tests_plugins_genesis_bad_pair_la_CPPFLAGS = $(plugin_cppflags)
-tests_plugins_genesis_bad_pair_la_LDFLAGS = $(test_plugin_ldflags)
-
 check_LTLIBRARIES += tests/plugins/genesis_bad_slot.la
 tests_plugins_genesis_bad_slot_la_SOURCES = \
 	tests/plugins/bad_slot.c
@@ -456,12 +441,26 @@ tests_plugins_genesis_bad_start_la_SOURCES = \
 tests_plugins_genesis_bad_start_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_start_la_LDFLAGS = $(test_plugin_ldflags)
 
+check_LTLIBRARIES += tests/plugins/genesis_bad_table.la
+tests_plugins_genesis_bad_table_la_SOURCES = \
+	tests/plugins/bad_table.c
+
+tests_plugins_genesis_bad_table_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_table_la_LDFLAGS = $(test_plugin_ldflags)
+
 check_LTLIBRARIES += tests/plugins/genesis_bad_version.la
 tests_plugins_genesis_bad_version_la_SOURCES = \
 	tests/plugins/bad_version.c
 
 tests_plugins_genesis_bad_version_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_version_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_composed.la
+tests_plugins_genesis_composed_la_SOURCES = \
+	tests/plugins/composed.c
+
+tests_plugins_genesis_composed_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_composed_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_no_device.la
 tests_plugins_genesis_no_device_la_SOURCES = \
@@ -484,7 +483,15 @@ tests_plugins_genesis_small_table_la_SOURCES = \
 tests_plugins_genesis_small_table_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_small_table_la_LDFLAGS = $(test_plugin_ldflags)
 
+check_LTLIBRARIES += tests/plugins/genesis_veil.la
+tests_plugins_genesis_veil_la_SOURCES = \
+	tests/plugins/veil.c
+
+tests_plugins_genesis_veil_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
+
 project_tests = \
+	tests/project/test_abi.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
@@ -518,6 +525,9 @@ extra_files = \
 	samples/03_resnet.out \
 	samples/04_module_dict_list.out \
 	samples/05_save_load.out \
+	tests/abi/0.1/genesis/backend.h \
+	tests/abi/0.1/layout.txt \
+	tests/abi/layout.sh \
 	tests/fixtures/attention.safetensors \
 	tests/fixtures/conv.safetensors \
 	tests/fixtures/embedding.safetensors \
@@ -550,6 +560,7 @@ extra_files = \
 	tests/lsan.supp \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
+	tests/project/test_abi.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \

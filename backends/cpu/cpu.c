@@ -88,19 +88,21 @@ static void watch_forks(void) { pthread_atfork(NULL, NULL, mark_forked); }
 
 static gn_status open_device(int32_t ordinal, gn_device **out) {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
-    static gn_device device;
     *out = NULL;
     if (cpu_is_forked())
         return cpu_fail_forked();
     if (ordinal != 0)
         return cpu_fail(GN_E_NOT_FOUND, 0, "there is one cpu device, not number %d", ordinal);
     pthread_once(&once, watch_forks);
-    device.kernels = cpu_kernels_best();
-    *out = &device;
+    gn_device *device = malloc(sizeof *device);
+    if (!device)
+        return cpu_fail(GN_E_MEMORY, 0, "no memory for a device");
+    device->kernels = cpu_kernels_best();
+    *out = device;
     return GN_OK;
 }
 
-static void close_device(gn_device *device) { (void)device; }
+static void close_device(gn_device *device) { free(device); }
 
 /* ---- The table ---- */
 

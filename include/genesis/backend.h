@@ -477,8 +477,9 @@ typedef struct gn_host {
      * Opens a device by its string, for the caller alone, as a backend with all kernels: row
      * programs run whole or in pieces, and planned kernels are always composed of `map`, `reduce`
      * and `scatter`, so that they share nothing with those of any backend. It is synchronous:
-     * what a call enqueues is done when it returns, and its errors are the call's. Programs need
-     * no handle. Give the device back with (*table)->close.
+     * what a call enqueues is done when it returns, and its errors are the call's. The table has
+     * the required functions, without count, info and open, and row_map, map_many, plan,
+     * plan_release and run; the handle of a call is ignored. End it with (*table)->close.
      */
     gn_status (*device_open)(const char *name, const gn_backend **table, gn_device **out);
 } gn_host;

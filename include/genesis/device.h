@@ -4,7 +4,8 @@
  *
  * A device string is "cpu", "cuda" (the first one) or "cuda:1". Its plugin, genesis_cuda.so, is
  * loaded when the string is first used: from the folders in GENESIS_PLUGIN_PATH (separated by
- * colons), then from the installed plugin folder.
+ * colons), then from the installed plugin folder. Layers may stand in front of it: in "trace:cuda:1"
+ * the plugin genesis_trace.so watches what is done on "cuda:1".
  */
 #ifndef GENESIS_DEVICE_H
 #define GENESIS_DEVICE_H
@@ -42,6 +43,7 @@ typedef struct gn_plugin_report {
     char version[64]; /* the plugin's own; "" if it was not loaded */
     uint32_t abi_major, abi_minor;
     int32_t n_devices;
+    bool layer;       /* it stands in front of devices, and has none */
     char reason[512]; /* why it can't be used; "" if it can */
 } gn_plugin_report;
 

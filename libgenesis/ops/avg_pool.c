@@ -6,6 +6,7 @@
  */
 #include <stdlib.h>
 
+#include "compose.h"
 #include "pool.h"
 
 static const char op[] = "avg_pool2d";
@@ -84,7 +85,7 @@ static int count_operands(const gn__pool *pool, gn__operand *operands, gn_scalar
     return (int)a->n_spatial;
 }
 
-static gn_status composed_forward(const gn__pool *pool, gn_tensor *x, gn_tensor *y) {
+gn_status gn__composed_avg_pool(const gn__pool *pool, gn_tensor *x, gn_tensor *y) {
     static const int64_t zero[GN_MAX_SPATIAL];
     const int64_t divisor = constant_divisor(pool);
     gn_tensor *frame = gn__pool_framed(pool, x, 0);
@@ -120,7 +121,7 @@ static gn_tensor *divided(const gn__pool *pool, gn_tensor *g) {
     return status == GN_OK ? y : NULL;
 }
 
-static gn_status composed_backward(const gn__pool *pool, gn_tensor *g, gn_tensor *dx) {
+gn_status gn__composed_avg_pool_backward(const gn__pool *pool, gn_tensor *g, gn_tensor *dx) {
     static const int64_t one[GN_MAX_SPATIAL] = {1, 1, 1}, back[GN_MAX_SPATIAL] = {-1, -1, -1};
     const gn_pool_attr *a = &pool->attr;
     const int64_t divisor = constant_divisor(pool);
@@ -172,8 +173,8 @@ static gn_tensor *run(const gn__pool *pool, gn_tensor *t, bool backwards) {
                   device, op, backwards ? GN_KERNEL_AVG_POOL_BACKWARD : GN_KERNEL_AVG_POOL_FORWARD,
                   2, (gn_tensor *[]){result, image}, &pool->attr, sizeof pool->attr, NULL);
     if (done == 0)
-        done = backwards ? composed_backward(pool, image, result)
-                         : composed_forward(pool, image, result);
+        done = backwards ? gn__composed_avg_pool_backward(pool, image, result)
+                         : gn__composed_avg_pool(pool, image, result);
     if (done < 0 || !gn__recording(1, &t))
         return done < 0 ? NULL : result;
     gn__node *node = gn__record(&nodes[backwards], result, 1, &t, sizeof *pool);

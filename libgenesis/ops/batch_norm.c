@@ -3,6 +3,7 @@
  * batch_norm.c - batch norm: planned kernels where the backend has them, else the programs of
  * norm.c; the running statistics, and evaluation with them.
  */
+#include "compose.h"
 #include "norm.h"
 
 static const char op[] = "batch_norm";
@@ -221,6 +222,37 @@ static gn_status batch_norm_backward(gn__node *node, gn_tensor *const *grads, gn
 
 static const gn__node_class batch_norm_node = {.name = op, .backward = batch_norm_backward};
 
+/* ---- What the planned kernels compute, composed */
+
+static gn__norm norm_over_channels(const gn_tensor *x, int flags, double eps) {
+    return (gn__norm){.op = op,
+                      .reduced = ((1u << x->n_dims) - 1) & ~2u,
+                      .weighted = 2u,
+                      .flags = flags,
+                      .eps = eps};
+}
+
+gn_status gn__composed_batch_norm(double eps, gn_tensor *x, gn_tensor *weight, gn_tensor *bias,
+                                  gn_tensor *y, gn_tensor *mean, gn_tensor *var) {
+    const gn__norm norm = norm_over_channels(x, NORM_STATISTICS | NORM_VARIANCE, eps);
+    gn__statistics statistics = {0};
+    if (gn__norm_forward(&norm, x, weight, bias, y, &statistics) != GN_OK ||
+        gn__copy_data(mean, statistics.mean) != GN_OK)
+        return gn_error_status();
+    return gn__copy_data(var, statistics.var);
+}
+
+gn_status gn__composed_batch_norm_backward(double eps, gn_tensor *x, gn_tensor *g,
+                                           gn_tensor *weight, gn_tensor *mean, gn_tensor *var,
+                                           gn_tensor *dx, gn_tensor *dw, gn_tensor *db) {
+    const gn__norm norm = norm_over_channels(x, 0, eps);
+    const gn__statistics statistics = {.mean = mean, .rstd = rstd_of(x, var, eps)};
+    gn_tensor *d = statistics.rstd ? gn__norm_dx(&norm, x, g, weight, &statistics) : NULL;
+    if (d == NULL || gn__copy_data(dx, d) != GN_OK)
+        return gn_error_status();
+    return gn__norm_dweight(&norm, x, g, &statistics, dw, db);
+}
+
 /* ---- gn_batch_norm */
 
 static bool is_per_channel(const char *what, const gn_tensor *t, const gn_tensor *x) {
@@ -282,12 +314,9 @@ gn_tensor *gn_batch_norm_with(gn_tensor *x, gn_tensor *running_mean, gn_tensor *
     gn_tensor *all[] = {x, weight, bias, running_mean, running_var}, **inputs = all;
     if (gn__common_device(op, 5, all) == NULL)
         return NULL;
-    batch_norm_data data = {.norm = {.op = op,
-                                     .reduced = ((1u << x->n_dims) - 1) & ~2u,
-                                     .weighted = 2u,
-                                     .flags = NORM_STATISTICS | NORM_VARIANCE,
-                                     .eps = gn_or(o.eps, 1e-5)},
-                            .training = o.training};
+    batch_norm_data data = {
+        .norm = norm_over_channels(x, NORM_STATISTICS | NORM_VARIANCE, gn_or(o.eps, 1e-5)),
+        .training = o.training};
     gn__statistics statistics = {0};
     gn_tensor *y;
     if (o.training) {

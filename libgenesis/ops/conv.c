@@ -8,8 +8,9 @@
  *   dw = weight(x, dy)
  *
  * Each asks for a planned kernel; without one it is a product, reduced over windows that are seen
- * by strides alone (composed_*).
+ * by strides alone (gn__composed_*).
  */
+#include "compose.h"
 #include "support.h"
 
 typedef enum conv_kind { FORWARD, DATA, WEIGHT } conv_kind;
@@ -54,23 +55,30 @@ static gn_status run_product(const gn_conv_attr *attr, axes *a, int reduced, gn_
                           GN__VARIANT(result->dtype, bias != NULL), &a->space, a->operands, NULL);
 }
 
-/* x with zeros around it; x itself if there is no padding. */
-static gn_tensor *padded(gn_tensor *x, const gn_conv_attr *a) {
+/* x with zeros around it, as many as the windows need that go from x to y; x itself if they stay
+ * inside. */
+static gn_tensor *padded(gn_tensor *x, const gn_tensor *w, const gn_tensor *y,
+                         const gn_conv_attr *a) {
     static const int64_t step[GN_MAX_SPATIAL] = {1, 1, 1};
     int n = (int)a->n_spatial;
-    int64_t size[GN_MAX_SPATIAL], padding = 0;
+    int64_t size[GN_MAX_SPATIAL];
+    bool inside = true;
     for (int d = 0; d < n; d++) {
-        size[d] = x->size[2 + d] + 2 * a->padding[d];
-        padding += a->padding[d];
+        int64_t window = a->dilation[d] * (w->size[2 + d] - 1) + 1,
+                needed = (y->size[2 + d] - 1) * a->stride[d] + window;
+        size[d] = a->padding[d] + x->size[2 + d];
+        inside = inside && a->padding[d] == 0 && needed <= size[d];
+        if (size[d] < needed)
+            size[d] = needed;
     }
-    return padding ? gn__framed(x, n, size, a->padding, step, 0) : x;
+    return inside ? x : gn__framed(x, n, size, a->padding, step, 0);
 }
 
-static gn_status composed_forward(const gn_conv_attr *a, gn_tensor *x, gn_tensor *w,
-                                  gn_tensor *bias, gn_tensor *y) {
+gn_status gn__composed_conv_forward(const gn_conv_attr *a, gn_tensor *x, gn_tensor *w,
+                                    gn_tensor *bias, gn_tensor *y) {
     const int64_t groups = a->groups, o = w->size[0] / groups, c = w->size[1];
     const int64_t *sy = y->stride, *sw = w->stride, *sx;
-    gn_tensor *xp = padded(x, a);
+    gn_tensor *xp = padded(x, w, y, a);
     if (xp == NULL)
         return gn_error_status();
     sx = xp->stride;
@@ -87,11 +95,11 @@ static gn_status composed_forward(const gn_conv_attr *a, gn_tensor *x, gn_tensor
     return run_product(a, &s, 1 + (int)a->n_spatial, xp, 0, w, bias, y);
 }
 
-static gn_status composed_weight(const gn_conv_attr *a, gn_tensor *x, gn_tensor *dy,
-                                 gn_tensor *dw) {
+gn_status gn__composed_conv_weight(const gn_conv_attr *a, gn_tensor *x, gn_tensor *dy,
+                                   gn_tensor *dw) {
     const int64_t groups = a->groups, o = dw->size[0] / groups, c = dw->size[1];
     const int64_t *sy = dy->stride, *sw = dw->stride, *sx;
-    gn_tensor *xp = padded(x, a);
+    gn_tensor *xp = padded(x, dw, dy, a);
     if (xp == NULL)
         return gn_error_status();
     sx = xp->stride;
@@ -108,7 +116,8 @@ static gn_status composed_weight(const gn_conv_attr *a, gn_tensor *x, gn_tensor 
 }
 
 /* dy is spread by the stride in a frame of zeros, over which the window walks backwards. */
-static gn_status composed_data(const gn_conv_attr *a, gn_tensor *dy, gn_tensor *w, gn_tensor *dx) {
+gn_status gn__composed_conv_data(const gn_conv_attr *a, gn_tensor *dy, gn_tensor *w,
+                                 gn_tensor *dx) {
     const int64_t groups = a->groups, o = w->size[0] / groups, c = w->size[1];
     const int n = (int)a->n_spatial;
     int64_t size[GN_MAX_SPATIAL], before[GN_MAX_SPATIAL], offset = 0;
@@ -156,7 +165,7 @@ static gn_tensor *run_forward(const gn_conv_attr *a, gn_tensor *x, gn_tensor *w,
         return NULL;
     gn_status status = planned(a, GN_KERNEL_CONV_FORWARD, 4, (gn_tensor *[]){y, x, w, bias});
     if (status == 0)
-        status = composed_forward(a, x, w, bias, y);
+        status = gn__composed_conv_forward(a, x, w, bias, y);
     return status < 0 ? NULL : y;
 }
 
@@ -169,7 +178,7 @@ static gn_tensor *run_data(const gn_conv_attr *a, gn_tensor *dy, gn_tensor *w,
         return NULL;
     gn_status status = planned(a, GN_KERNEL_CONV_BACKWARD_DATA, 3, (gn_tensor *[]){dx, dy, w});
     if (status == 0)
-        status = composed_data(a, dy, w, dx);
+        status = gn__composed_conv_data(a, dy, w, dx);
     return status < 0 ? NULL : dx;
 }
 
@@ -188,7 +197,7 @@ static gn_tensor *run_weight(const gn_conv_attr *a, gn_tensor *x, gn_tensor *dy,
     gn_status status =
         planned(a, GN_KERNEL_CONV_BACKWARD_WEIGHT, 4, (gn_tensor *[]){dw, x, dy, db});
     if (status == 0) {
-        status = composed_weight(a, x, dy, dw);
+        status = gn__composed_conv_weight(a, x, dy, dw);
         if (dbias)
             db = gn__sum_but(name_of(a), dy, 1);
     }

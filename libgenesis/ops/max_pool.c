@@ -5,6 +5,7 @@
  */
 #include <math.h>
 
+#include "compose.h"
 #include "pool.h"
 
 static const char op[] = "max_pool2d";
@@ -42,8 +43,8 @@ static void build_max(gn__builder *b, const int8_t *v) {
 static gn__kernel max_kernel = {.name = "max_pool", .build = build_max};
 
 /* y and indices may be NULL. */
-static gn_status composed_max(const gn__pool *pool, gn_tensor *x, gn_tensor *y,
-                              gn_tensor *indices) {
+gn_status gn__composed_max_pool(const gn__pool *pool, gn_tensor *x, gn_tensor *y,
+                                gn_tensor *indices) {
     static const int64_t zero[GN_MAX_SPATIAL];
     const int n = (int)pool->attr.n_spatial;
     gn_tensor *frame = gn__pool_framed(pool, x, -INFINITY);
@@ -73,8 +74,6 @@ static gn_tensor *indices_new(const gn__pool *pool, gn__device *device) {
 
 /* ---- Spreading g to the places, and gathering from them: each other's gradient */
 
-static gn_tensor *spread(const gn__pool *pool, gn_tensor *g, gn_tensor *indices);
-
 /* y = x at the indices   Operands x by LOADX, indices, y. */
 static void build_gather(gn__builder *b, const int8_t *v) {
     int x = gn__build_operand(b, GN_READ, v[0]), at = gn__build_operand(b, GN_READ, GN_I64),
@@ -94,7 +93,7 @@ static gn__operand along_places(const gn__pool *pool, const gn_tensor *t) {
 
 static gn_status gather_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
     gn_tensor *indices = gn__saved_tensor(node, 0);
-    out[0] = indices ? spread(node->data, grads[0], indices) : NULL;
+    out[0] = indices ? gn__max_pool_spread(node->data, grads[0], indices) : NULL;
     return gn_error_status();
 }
 
@@ -138,7 +137,7 @@ static gn_status spread_backward(gn__node *node, gn_tensor *const *grads, gn_ten
     return gn_error_status();
 }
 
-static gn_tensor *spread(const gn__pool *pool, gn_tensor *g, gn_tensor *indices) {
+gn_tensor *gn__max_pool_spread(const gn__pool *pool, gn_tensor *g, gn_tensor *indices) {
     const int n_spatial = (int)pool->attr.n_spatial, n = 2 + n_spatial;
     gn__device *device = g->storage->device;
     gn_tensor *dx = gn__tensor_new(device, g->dtype, n, pool->in);
@@ -186,10 +185,10 @@ static gn_status max_pool_backward(gn__node *node, gn_tensor *const *grads, gn_t
     if (indices == NULL) {
         gn_tensor *x = gn__saved_tensor(node, X);
         indices = x ? indices_new(&data->pool, x->storage->device) : NULL;
-        if (indices == NULL || composed_max(&data->pool, x, NULL, indices) != GN_OK)
+        if (indices == NULL || gn__composed_max_pool(&data->pool, x, NULL, indices) != GN_OK)
             return gn_error_status();
     }
-    out[0] = spread(&data->pool, grads[0], indices);
+    out[0] = gn__max_pool_spread(&data->pool, grads[0], indices);
     return gn_error_status();
 }
 
@@ -216,7 +215,7 @@ static gn_tensor *forward(const gn__pool *pool, gn_tensor *x, bool recording, gn
                                      (gn_tensor *[]){y, x}, &pool->attr, sizeof pool->attr, saved);
     if (done == 0) {
         *indices = recording ? indices_new(pool, device) : NULL;
-        done = gn__failed() ? gn_error_status() : composed_max(pool, x, y, *indices);
+        done = gn__failed() ? gn_error_status() : gn__composed_max_pool(pool, x, y, *indices);
     }
     return done < 0 ? NULL : y;
 }

@@ -3,6 +3,7 @@
  * product.c - the product of matrices on the data: a planned kernel of the backend, or else a
  * product reduced over k. A transposed matrix is a matrix with other strides; nothing is copied.
  */
+#include "compose.h"
 #include "product.h"
 
 gn_tensor gn__turned(const gn_tensor *t) {
@@ -58,8 +59,8 @@ static gn_tensor_desc describe_bias(const gn_tensor *bias, const gn_tensor *c) {
 }
 
 /* Over the space (B.., m, n, k), reduced along k. */
-static gn_status compose(const char *op, gn_tensor *c, gn_tensor *a, gn_tensor *b,
-                         gn_tensor *bias) {
+gn_status gn__composed_product(const char *op, gn_tensor *c, gn_tensor *a, gn_tensor *b,
+                               gn_tensor *bias) {
     int n = c->n_dims;
     gn__rows space = {.n_dims = n + 1, .n_reduced = 1};
     memcpy(space.size, c->size, sizeof c->size);
@@ -98,12 +99,12 @@ gn_status gn__product(const char *op, gn_tensor *c, gn_tensor *a, gn_tensor *b, 
     if (!(a = dense_one_way(a)) || !(b = dense_one_way(b)))
         return gn_error_status();
     if (a->size[a->n_dims - 1] == 0)
-        return compose(op, c, a, b, bias);
+        return gn__composed_product(op, c, a, b, bias);
     gn_tensor_desc desc[] = {gn__describe(c), describe(a, c), describe(b, c),
                              describe_bias(bias, c)};
     gn_tensor *const tensors[] = {c, a, b, bias};
     const gn_matmul_attr attributes = {.struct_size = sizeof attributes};
     int done = gn__run_described(c->storage->device, op, GN_KERNEL_MATMUL, 4, desc, tensors,
                                  &attributes, sizeof attributes, NULL);
-    return done == 0 ? compose(op, c, a, b, bias) : done < 0 ? done : GN_OK;
+    return done == 0 ? gn__composed_product(op, c, a, b, bias) : done < 0 ? done : GN_OK;
 }

@@ -97,6 +97,52 @@ static void write_insns(const gn__builder *b, const int32_t *order, uint32_t n, 
     }
 }
 
+/* A program whose parts are still to be written. */
+typedef struct blank {
+    gn_program *program; /* NULL: no memory, with an error */
+    size_t key_bytes;
+    gn_scalar *constants;
+    gn_insn *insns;
+    gn_operand_info *operands;
+} blank;
+
+static blank blank_new(const char *name, const header *head) {
+    const size_t constants_bytes = head->n_constants * sizeof(gn_scalar),
+                 insns_bytes = head->n_insns * sizeof(gn_insn),
+                 operands_bytes = head->n_operands * sizeof(gn_operand_info);
+    blank b = {.key_bytes = sizeof *head + constants_bytes + insns_bytes + operands_bytes};
+    b.program = gn__alloc(sizeof *b.program + b.key_bytes + strlen(name) + 1);
+    if (b.program == NULL)
+        return b;
+    char *at = (char *)(b.program + 1);
+    memcpy(at, head, sizeof *head); /* a multiple of 8 bytes */
+    b.constants = (gn_scalar *)(at += sizeof *head);
+    b.insns = (gn_insn *)(at += constants_bytes);
+    b.operands = (gn_operand_info *)(at += insns_bytes);
+    *b.program = (gn_program){
+        .struct_size = sizeof *b.program,
+        .name = strcpy(at + operands_bytes, name),
+        .flags = head->flags,
+        .n_insns = head->n_insns,
+        .insn_size = sizeof(gn_insn),
+        .n_constants = head->n_constants,
+        .n_operands = head->n_operands,
+        .n_params = head->n_params,
+        .n_parts = head->n_parts,
+        .insns = b.insns,
+        .constants = b.constants,
+        .operands = b.operands,
+    };
+    return b;
+}
+
+static const gn_program *blank_finish(const blank *b) {
+    const void *key = b->program + 1;
+    b->program->hash[0] = gn__hash(key, b->key_bytes, 1);
+    b->program->hash[1] = gn__hash(key, b->key_bytes, 2);
+    return intern(b->program, key, b->key_bytes);
+}
+
 static const gn_program *make_program(const gn__builder *b, const int32_t *order, uint32_t n,
                                       uint16_t *number) {
     uint32_t n_constants = 0;
@@ -104,37 +150,27 @@ static const gn_program *make_program(const gn__builder *b, const int32_t *order
         n_constants += order[i] >= 0 && b->entries[order[i]].insn.op == GN_OP_CONST;
     const header head = {b->flags,      n,           n_constants,
                          b->n_operands, b->n_params, (uint32_t)(2 * b->stage + 1 + b->reduced)};
-    const size_t constants_bytes = n_constants * sizeof(gn_scalar),
-                 insns_bytes = n * sizeof(gn_insn),
-                 operands_bytes = b->n_operands * sizeof(gn_operand_info),
-                 key_bytes = sizeof head + constants_bytes + insns_bytes + operands_bytes;
-    gn_program *program = gn__alloc(sizeof *program + key_bytes + strlen(b->name) + 1);
-    if (program == NULL)
+    blank made = blank_new(b->name, &head);
+    if (made.program == NULL)
         return NULL;
-    char *key = (char *)(program + 1), *at = key;
-    memcpy(at, &head, sizeof head); /* a multiple of 8 bytes */
-    gn_scalar *constants = (gn_scalar *)(at += sizeof head);
-    gn_insn *insns = (gn_insn *)(at += constants_bytes);
-    gn_operand_info *operands = (gn_operand_info *)(at += insns_bytes);
-    write_insns(b, order, n, insns, constants, number);
-    memcpy(operands, b->operands, operands_bytes);
-    char *name = strcpy(at + operands_bytes, b->name);
-    *program = (gn_program){
-        .struct_size = sizeof *program,
-        .name = name,
-        .hash = {gn__hash(key, key_bytes, 1), gn__hash(key, key_bytes, 2)},
-        .flags = head.flags,
-        .n_insns = n,
-        .insn_size = sizeof(gn_insn),
-        .n_constants = n_constants,
-        .n_operands = head.n_operands,
-        .n_params = head.n_params,
-        .n_parts = head.n_parts,
-        .insns = insns,
-        .constants = constants,
-        .operands = operands,
-    };
-    return intern(program, key, key_bytes);
+    write_insns(b, order, n, made.insns, made.constants, number);
+    memcpy(made.operands, b->operands, b->n_operands * sizeof *b->operands);
+    return blank_finish(&made);
+}
+
+const gn_program *gn__program_intern(const gn_program *program) {
+    const header head = {program->flags,      program->n_insns,  program->n_constants,
+                         program->n_operands, program->n_params, program->n_parts};
+    blank made = blank_new(program->name, &head);
+    if (made.program == NULL)
+        return NULL;
+    for (uint32_t i = 0; i < head.n_insns; i++)
+        memcpy(&made.insns[i], (const char *)program->insns + (size_t)i * program->insn_size,
+               sizeof *made.insns);
+    if (head.n_constants > 0)
+        memcpy(made.constants, program->constants, head.n_constants * sizeof *made.constants);
+    memcpy(made.operands, program->operands, head.n_operands * sizeof *made.operands);
+    return blank_finish(&made);
 }
 
 static const gn_program *finish(gn__builder *b) {

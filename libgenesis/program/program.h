@@ -69,6 +69,9 @@ int gn__type_of(const gn__builder *b, int value);
  * as long as the process. NULL with an error. */
 const gn_program *gn__builder_finish(gn__builder *b);
 
+/* The interned program that equals one of somebody else's. NULL with an error. */
+const gn_program *gn__program_intern(const gn_program *program);
+
 /* ---- Expressions (parse.c, derive.c, instantiate.c)
  *
  * Grammar, with C's precedence:

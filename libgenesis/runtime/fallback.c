@@ -31,6 +31,8 @@ static void log_once(const char *text) {
 
 void gn__fallback(const gn__device *device, const char *op, const char *why) {
     char text[512];
+    if (device->hidden) /* a plugin's business, not the program's */
+        return;
     pthread_mutex_lock(&lock);
     if (counters == NULL)
         counters = gn__table_new();

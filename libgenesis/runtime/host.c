@@ -41,15 +41,15 @@ static void host_free(void *memory) { free(memory); }
 static gn_status host_scratch(gn_device *handle, gn_stream *stream, uint64_t bytes,
                               gn_pointer *out) {
     (void)stream;
-    gn__device *device = gn__device_of_handle(handle);
+    gn__device *device = handle ? gn__device_of_handle(handle) : NULL;
     if (device == NULL)
         return host_set_error(GN_E_ARGUMENT, 0, "scratch for a device that is not open");
     gn__reason why;
     gn__storage *storage = gn__allocator_take(device, bytes, true, &why);
     if (storage == NULL)
         return host_set_error(why.status, 0, why.text);
-    *gn__storage_next(storage) = device->scratch;
-    device->scratch = storage;
+    *gn__storage_next(storage) = device->bottom->scratch;
+    device->bottom->scratch = storage;
     out->mem = storage->mem;
     out->offset = storage->offset;
     return GN_OK;
@@ -63,6 +63,19 @@ void gn__scratch_release(gn__device *device) {
     }
 }
 
+/* ---- Tags */
+
+/* NULL: it is no tag. */
+static const char *op_of(uint64_t tag) {
+    const char *op = (const char *)(uintptr_t)(tag & ((UINT64_C(1) << GN__ADDRESS_BITS) - 1));
+    return gn__tag(op) == tag ? op : NULL;
+}
+
+static const char *host_tag_text(uint64_t tag) {
+    const char *op = op_of(tag);
+    return op ? op : "";
+}
+
 const gn_host gn__host = {
     .struct_size = sizeof(gn_host),
     .log = host_log,
@@ -71,6 +84,8 @@ const gn_host gn__host = {
     .host_free = host_free,
     .scratch = host_scratch,
     .threads = gn_num_threads,
+    .tag_text = host_tag_text,
+    .device_open = gn__complete_open,
 };
 
 /* ---- Answers */
@@ -82,8 +97,9 @@ const char *gn__late_text(gn_status status) {
 
 gn_status gn__call_failed(const gn__device *device, const char *op, gn_status status) {
     gn__thread *self = gn__self();
-    if (self->late_tag)
-        op = (const char *)(uintptr_t)self->late_tag;
+    const char *late_op = op_of(self->late_tag);
+    if (late_op)
+        op = late_op;
     const char *text = gn__late_text(status), *meaning = gn_status_text(status);
     if (status > GN_OK)
         gn_fail(GN_E_INTERNAL, op, "the backend of %s answered %d, which is no status",

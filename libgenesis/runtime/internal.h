@@ -41,7 +41,7 @@ typedef struct gn__plugin {
     bool forked;       /* ... by the process that this one was forked from */
 } gn__plugin;
 
-/* Whether it can be the name of a backend: letters, digits, - and _. */
+/* Whether it can be the name of a backend: letters, digits, - and _, no digit in front. */
 bool gn__plugin_name_fits(const char *name, size_t length);
 
 /* The plugin of a backend, from the search path at its first use. NULL with a reason. */
@@ -55,6 +55,9 @@ gn__plugin *gn__plugin_load(const char *path, const char *name, gn__reason *why)
 
 /* Its devices, counted once. None is an error, with the plugin's own reason. */
 gn_status gn__plugin_count(gn__plugin *plugin, int32_t *n_devices, gn__reason *why);
+
+/* A layer's table in front of another one: without the optional functions that `below` lacks. */
+void gn__table_through(gn_backend *out, const gn_backend *layer, const gn_backend *below);
 
 void gn__plugins_each(void (*visit)(gn__plugin *plugin));
 
@@ -74,6 +77,14 @@ void gn__registry_unlock(void);
 /* The open device with the plugin's handle, or NULL. Takes no lock. */
 gn__device *gn__device_of_handle(const gn_device *handle);
 
+/* A device of the string's for a plugin alone; NULL with a reason. gn__device_close ends its use:
+ * what is left of it goes at gn_shutdown. */
+gn__device *gn__device_open_hidden(const char *text, gn__reason *why);
+void gn__device_close(gn__device *device);
+
+/* The host's service device_open (complete.c). */
+gn_status gn__complete_open(const char *name, const gn_backend **table, gn_device **out);
+
 /* Records GN_E_FORKED. */
 gn_status gn__forked(const gn__device *device, const char *op);
 
@@ -92,18 +103,25 @@ static inline void gn__late_clear(gn__thread *self) {
 /* What the plugin said of the call that has just failed, or the status' meaning. */
 const char *gn__late_text(gn_status status);
 
-/* Records the failure of a call: op, or the operation that the plugin's tag names; the text.
- * A tag is the address of the operation's name. */
+/* Records the failure of a call: op, or the operation that the plugin's tag names; the text. */
 gn_status gn__call_failed(const gn__device *device, const char *op, gn_status status);
-static inline uint64_t gn__tag(const char *op) { return (uint64_t)(uintptr_t)op; }
+
+/* The tag of a call: the address of the operation's name, a static string, and a check of it in the
+ * upper bits, because a plugin may hand back anything. */
+enum { GN__ADDRESS_BITS = 48 };
+static inline uint64_t gn__tag(const char *op) {
+    const uint64_t address = (uintptr_t)op, mixed = address * UINT64_C(0x9e3779b97f4a7c15);
+    return address | mixed >> GN__ADDRESS_BITS << GN__ADDRESS_BITS;
+}
 
 /* Brackets every call that takes a stream. `leave` gives back the scratch memory of the call. */
 static inline void gn__queue_enter(gn__device *device) {
-    pthread_mutex_lock(&device->queue);
+    pthread_mutex_lock(&device->bottom->queue);
     gn__late_clear(gn__self());
 }
 void gn__scratch_release(gn__device *device);
 static inline void gn__queue_leave(gn__device *device) {
+    device = device->bottom;
     if (__builtin_expect(device->scratch != NULL, 0))
         gn__scratch_release(device);
     pthread_mutex_unlock(&device->queue);

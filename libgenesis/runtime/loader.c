@@ -16,6 +16,11 @@
 
 #include "internal.h"
 
+#define TEXT_OF(number) #number
+#define TEXT(number) TEXT_OF(number)
+#define ABI_SPOKEN                                                                                 \
+    TEXT(GN_ABI_MAJOR) "." TEXT(GN_ABI_MINOR_MIN) " to " TEXT(GN_ABI_MAJOR) "." TEXT(GN_ABI_MINOR)
+
 static gn__plugin *plugins; /* those that can be used */
 
 /* ---- The table of functions */
@@ -28,9 +33,11 @@ typedef struct slot {
 #define SLOT(member)                                                                               \
     { #member, offsetof(gn_backend, member) }
 
-static const slot required[] = {SLOT(count), SLOT(info),   SLOT(open),   SLOT(close),
-                                SLOT(alloc), SLOT(free),   SLOT(upload), SLOT(download),
-                                SLOT(map),   SLOT(reduce), SLOT(scatter)};
+static const slot required[] = {SLOT(close),    SLOT(alloc), SLOT(free),   SLOT(upload),
+                                SLOT(download), SLOT(map),   SLOT(reduce), SLOT(scatter)};
+
+/* What a layer has layer_open for. */
+static const slot required_of_backends[] = {SLOT(count), SLOT(info), SLOT(open)};
 
 /* An optional function that is of no use without another one. */
 static const struct {
@@ -53,16 +60,40 @@ static bool is_empty(const gn_backend *table, const slot *s) {
     return function == NULL;
 }
 
+static gn_status check_required(const gn_backend *table, const slot *slots, size_t n,
+                                gn__reason *why) {
+    for (size_t i = 0; i < n; i++)
+        if (is_empty(table, &slots[i]))
+            return gn__reason_set(why, GN_E_FORMAT, "its table lacks the required function '%s'",
+                                  slots[i].name);
+    return GN_OK;
+}
+
+/* The table that an entry gave, of which no more than its size may be read. */
+static gn_status check_size(const gn_backend *table, gn__reason *why) {
+    enum { LEAST = offsetof(gn_backend, program_create), MOST = 1 << 16 };
+    if (table == NULL)
+        return gn__reason_set(why, GN_E_FORMAT, "its entry gave no table");
+    if (table->struct_size < LEAST || table->struct_size > MOST ||
+        table->struct_size % sizeof(void *) != 0)
+        return gn__reason_set(why, GN_E_FORMAT,
+                              "its table says that it has %zu bytes; a table of functions has %d "
+                              "or somewhat more",
+                              table->struct_size, LEAST);
+    return GN_OK;
+}
+
 static gn_status check_table(const gn_backend *table, const char *name, gn__reason *why) {
     const uint32_t major = table->abi_major, minor = table->abi_minor;
     if (major != GN_ABI_MAJOR || minor < GN_ABI_MINOR_MIN)
         return gn__reason_set(why, GN_E_VERSION,
-                              "it was built for ABI %u.%u, and this library speaks %d.%d", major,
-                              minor, GN_ABI_MAJOR, GN_ABI_MINOR);
-    for (size_t i = 0; i < GN_LENGTH(required); i++)
-        if (is_empty(table, &required[i]))
-            return gn__reason_set(why, GN_E_FORMAT, "its table lacks the required function '%s'",
-                                  required[i].name);
+                              "it was built for ABI %u.%u, and this library speaks %s", major,
+                              minor, ABI_SPOKEN);
+    gn_status status = check_required(table, required, GN_LENGTH(required), why);
+    if (status == GN_OK && table->layer_open == NULL)
+        status = check_required(table, required_of_backends, GN_LENGTH(required_of_backends), why);
+    if (status != GN_OK)
+        return status;
     for (size_t i = 0; i < GN_LENGTH(pairs); i++)
         if (!is_empty(table, &pairs[i].has) && is_empty(table, &pairs[i].needs))
             return gn__reason_set(why, GN_E_FORMAT, "its table has '%s', but not '%s'",
@@ -92,14 +123,13 @@ static gn_status negotiate(void *object, const char *name, gn_backend *copy, gn_
     gn__late_clear(gn__self());
     gn_status status = entry(&gn__host, &request, &table);
     if (status == GN_E_VERSION)
-        return gn__reason_set(why, status, "it needs ABI %u.%u, and this library speaks %d.%d",
-                              request.needed_major, request.needed_minor, GN_ABI_MAJOR,
-                              GN_ABI_MINOR);
+        return gn__reason_set(why, status, "it needs ABI %u.%u, and this library speaks %s",
+                              request.needed_major, request.needed_minor, ABI_SPOKEN);
     if (status != GN_OK)
         return gn__reason_set(why, status < GN_OK ? status : GN_E_INTERNAL, "its entry failed: %s",
                               gn__late_text(status));
-    if (table == NULL || table->struct_size < offsetof(gn_backend, count))
-        return gn__reason_set(why, GN_E_FORMAT, "its entry gave no table");
+    if (check_size(table, why) != GN_OK)
+        return why->status;
     memset(copy, 0, sizeof *copy);
     memcpy(copy, table, table->struct_size < sizeof *copy ? table->struct_size : sizeof *copy);
     return check_table(copy, name, why);
@@ -156,10 +186,23 @@ gn__plugin *gn__plugin_load(const char *path, const char *name, gn__reason *why)
     return plugin;
 }
 
+void gn__table_through(gn_backend *out, const gn_backend *layer, const gn_backend *below) {
+    *out = *layer;
+    out->count = below->count;
+    out->info = below->info;
+    out->open = below->open;
+    for (size_t at = offsetof(gn_backend, program_create); at < sizeof *out; at += sizeof(void *))
+        if (is_empty(below, &(slot){.offset = at}))
+            memset((char *)out + at, 0, sizeof(void *));
+    out->shutdown = NULL; /* called once per plugin */
+    out->layer_open = NULL;
+}
+
 /* ---- Finding a plugin by name */
 
 bool gn__plugin_name_fits(const char *name, size_t length) {
-    if (length == 0 || length >= sizeof((gn__plugin *)0)->name - 8)
+    if (length == 0 || length >= sizeof((gn__plugin *)0)->name - 8 ||
+        isdigit((unsigned char)name[0]))
         return false;
     for (size_t i = 0; i < length; i++)
         if (!isascii((unsigned char)name[i]) ||
@@ -217,6 +260,10 @@ gn__plugin *gn__plugin_find(const char *name, gn__reason *why) {
 
 gn_status gn__plugin_count(gn__plugin *plugin, int32_t *n_devices, gn__reason *why) {
     int32_t n = plugin->n_devices;
+    if (plugin->table.layer_open)
+        return gn__reason_set(why, GN_E_ARGUMENT,
+                              "it is a layer, which stands in front of a device, as in '%s:cpu'",
+                              plugin->name);
     if (n <= 0) { /* a driver may have been started since it had none */
         n = 0;
         gn__late_clear(gn__self());

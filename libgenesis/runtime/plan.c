@@ -11,9 +11,8 @@
 #include "internal.h"
 
 enum {
-    MAX_TENSORS = 16,
     MAX_ATTRIBUTES = 512,
-    KEY_WORDS = 1 + MAX_TENSORS * (2 + 2 * GN_MAX_DIMS) + MAX_ATTRIBUTES / 8
+    KEY_WORDS = 1 + GN__MAX_PLAN_TENSORS * (2 + 2 * GN_MAX_DIMS) + MAX_ATTRIBUTES / 8
 };
 
 typedef struct plan {
@@ -23,7 +22,7 @@ typedef struct plan {
 
 /* Writes the key of a descriptor. Returns its bytes, 0 if it is too large. */
 static size_t make_key(int64_t key[KEY_WORDS], const gn_plan_desc *desc, size_t attributes_bytes) {
-    if (desc->n_tensors > MAX_TENSORS || attributes_bytes > MAX_ATTRIBUTES)
+    if (desc->n_tensors > GN__MAX_PLAN_TENSORS || attributes_bytes > MAX_ATTRIBUTES)
         return 0;
     int64_t *at = key;
     *at++ = (int64_t)desc->kernel << 32 | desc->n_tensors;
@@ -121,7 +120,7 @@ gn_status gn__plan_run(gn__device *device, const char *op, const gn__plan *p,
         return gn_error_status();
     if (device->forked)
         return gn__forked(device, op);
-    if (p->handle == NULL || n_tensors > MAX_TENSORS)
+    if (p->handle == NULL || n_tensors > GN__MAX_PLAN_TENSORS)
         return gn_fail(GN_E_INTERNAL, op, "this plan can not be run");
     gn__storage *workspace = NULL;
     if (p->workspace_bytes > 0) {
@@ -129,7 +128,7 @@ gn_status gn__plan_run(gn__device *device, const char *op, const gn__plan *p,
         if (workspace == NULL)
             return gn_error_status();
     }
-    gn_pointer pointers[MAX_TENSORS];
+    gn_pointer pointers[GN__MAX_PLAN_TENSORS];
     for (int i = 0; i < n_tensors; i++)
         pointers[i] = pointer_to(tensors[i].storage, tensors[i].offset);
     const gn_run run = {

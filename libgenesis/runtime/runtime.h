@@ -20,9 +20,9 @@ typedef struct gn__storage gn__storage;
 typedef struct gn__device {
     const gn_backend *table; /* core's copy: optional members beyond the plugin's size are NULL */
     gn_device *handle;
-    int ordinal;
+    int ordinal;            /* of the bottom device */
     uint32_t flags, dtypes; /* of gn_device_info */
-    char name[64];          /* "cpu", "cuda:1": ordinal 0 has no number */
+    char name[64];          /* "cpu", "trace:cuda:1": ordinal 0 has no number */
 
     /* ---- of the runtime alone: see runtime/internal.h */
     bool forked; /* this process is a fork's child: the device is dead here */
@@ -33,6 +33,10 @@ typedef struct gn__device {
     pthread_mutex_t queue; /* held during calls on the default stream */
     pthread_mutex_t lock;  /* of handles and plans; never taken while `queue` is held */
     struct gn__plugin *plugin;
+    struct gn__device *below;  /* of a layer: the device that it stands in front of */
+    struct gn__device *bottom; /* the one below all layers, whose `queue` and `scratch` are used */
+    gn_backend through;        /* of a layer: its table */
+    bool hidden;               /* opened by a plugin (complete.c): no string finds it */
     struct gn__device *next;
 } gn__device;
 
@@ -131,6 +135,14 @@ typedef struct gn__pointer {
 } gn__pointer;
 gn_status gn__plan_run(gn__device *device, const char *op, const gn__plan *plan,
                        const gn__pointer *tensors, int n_tensors, gn__storage *saved);
+
+/* Runs the composed form of a planned kernel: `map`, `reduce` and `scatter` over the tensors that
+ * the descriptor describes. `saved` holds gn__composed_saved_bytes. The one function of the layer
+ * above that the runtime calls (ops/compose.c), for plugins that ask the host for it. */
+enum { GN__MAX_PLAN_TENSORS = 16 };
+gn_status gn__compose(gn__device *device, const char *op, const gn_plan_desc *desc,
+                      const gn__pointer *tensors, gn__pointer saved);
+uint64_t gn__composed_saved_bytes(const gn_plan_desc *desc);
 
 /* Counts one composition of `op` for gn_fallback_report and GENESIS_LOG=fallback. */
 void gn__fallback(const gn__device *device, const char *op, const char *why);

@@ -87,7 +87,9 @@ static void report_plugin(const char *folder, const char *file, const visitor *v
         report.abi_minor = plugin->table.abi_minor;
         snprintf(report.version, sizeof report.version, "%s",
                  plugin->table.version ? plugin->table.version : "");
-        gn__plugin_count(plugin, &report.n_devices, &why);
+        report.layer = plugin->table.layer_open != NULL;
+        if (!report.layer)
+            gn__plugin_count(plugin, &report.n_devices, &why);
         if (strcmp(plugin->path, report.path) != 0)
             gn__reason_set(&why, GN_E_STATE, "not used: %s comes first", plugin->path);
     }
