@@ -185,6 +185,26 @@ cpu_sources = \
 	backends/cpu/scatter.c \
 	backends/cpu/special.c
 
+plugin_LTLIBRARIES += plugins/check/genesis_check.la
+plugins_check_genesis_check_la_SOURCES = \
+	plugins/check/blocks.c \
+	plugins/check/calls.c \
+	plugins/check/check.h \
+	plugins/check/compare.c \
+	plugins/check/job.c \
+	plugins/check/layer.c \
+	plugins/check/norms.c \
+	plugins/check/plans.c \
+	plugins/check/report.c \
+	plugins/check/rules.c \
+	plugins/check/shadow.c \
+	plugins/check/shadow.h \
+	plugins/check/value.c
+
+plugins_check_genesis_check_la_CPPFLAGS = $(plugin_cppflags)
+plugins_check_genesis_check_la_LDFLAGS = $(plugin_ldflags)
+plugins_check_genesis_check_la_LIBADD = -lpthread -lm
+
 plugin_LTLIBRARIES += plugins/ref/genesis_ref.la
 plugins_ref_genesis_ref_la_SOURCES = \
 	plugins/ref/kernels.c \

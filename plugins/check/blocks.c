@@ -29,7 +29,7 @@ static bool overlaps(const segment *s, const gn_mem *mem, uint64_t first, uint64
 }
 
 /* Takes the ranges of all segments that meet this one into it. */
-static void absorb(job *job, gn_mem *mem, uint64_t first, uint64_t end) {
+static void absorb(struct job *job, gn_mem *mem, uint64_t first, uint64_t end) {
     for (uint32_t i = 0; i < job->n_segments;) {
         const segment *s = &job->segments[i];
         if (!overlaps(s, mem, first, end)) {
@@ -44,7 +44,7 @@ static void absorb(job *job, gn_mem *mem, uint64_t first, uint64_t end) {
     job->segments[job->n_segments++] = (segment){.mem = mem, .first = first, .bytes = end - first};
 }
 
-void segments_find(job *job) {
+void segments_find(struct job *job) {
     uint64_t first, end;
     for (uint32_t i = 0; i < job->n_views; i++) {
         const view *v = &job->views[i];
@@ -77,23 +77,23 @@ gn_mem *reference_block(gn_device *check, uint32_t number, uint64_t bytes) {
     return check->blocks[number].mem;
 }
 
-gn_pointer reference_place(const job *job, const view *v) {
+gn_pointer reference_place(const struct job *job, const view *v) {
     if (v->mem == NULL)
         return (gn_pointer){NULL, 0};
     return (gn_pointer){job->check->blocks[v->segment].mem,
                         v->first - job->segments[v->segment].first};
 }
 
-gn_status reference_upload(const job *job, char *const *images) {
+gn_status reference_upload(const struct job *job, char *const *images) {
     gn_device *check = job->check;
     for (uint32_t i = 0; i < job->n_segments; i++) {
         const uint64_t bytes = job->segments[i].bytes;
         gn_mem *mem = reference_block(check, i, bytes);
         if (mem == NULL)
             return GN_E_MEMORY;
-        const gn_status status =
-            bytes ? check->reference->upload(check->reference_device, NULL, mem, 0, images[i], bytes)
-                  : GN_OK;
+        const gn_status status = bytes ? check->reference->upload(check->reference_device, NULL,
+                                                                  mem, 0, images[i], bytes)
+                                       : GN_OK;
         if (status != GN_OK)
             return status;
     }

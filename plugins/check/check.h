@@ -23,7 +23,7 @@
 #include <pthread.h>
 #include <stdbool.h>
 
-#include <genesis/backend.h>
+#include <genesis/layer.h>
 
 enum {
     VIEW_DIMS = GN_MAX_DIMS + 1, /* and the axis of LOADX and scatter */
@@ -58,7 +58,7 @@ typedef struct segment {
     char *before, *after, *expected; /* images */
 } segment;
 
-typedef struct job {
+struct job {
     gn_device *check;
     uint64_t tag;
     const char *kernel, *program; /* "map", "relu"; program: NULL for scatter and plans */
@@ -69,8 +69,8 @@ typedef struct job {
     segment segments[GN_MAX_OPERANDS];
     const char *unchecked; /* why there is nothing to compare with; NULL: there is */
     gn_status expected;    /* the reference's answer */
-    bool *reported;        /* of this program or plan: warnings come once */
-} job;
+    bool *reported;        /* of this program or plan: what the log says comes once */
+};
 
 /* ---- The device ------------------------------------------------------------------------------ */
 
@@ -81,7 +81,7 @@ typedef struct known {
     struct known *next;
     const gn_program *program;
     uint64_t calls;
-    bool reported;
+    bool reported;  /* see job.reported */
     shadow *shadow; /* NULL: not made yet */
 } known;
 
@@ -92,17 +92,16 @@ typedef struct saved {
     uint64_t bytes;
 } saved;
 
-typedef struct counts {
+struct counts {
     uint64_t checked, passed_by, unchecked, different; /* calls */
     uint64_t compared, skipped;                        /* elements */
     double worst;                                      /* error / bound among those that passed */
     char worst_op[64];
-} counts;
+};
 
 struct gn_device {
-    const gn_backend *below;
-    gn_device *below_device;
-    char name[64]; /* the device string of the device below */
+    struct gn_layer layer; /* first */
+    char name[64];         /* the device string of the device below */
     const gn_backend *reference;
     gn_device *reference_device;
     uint64_t every;
@@ -118,7 +117,7 @@ struct gn_device {
     bool scatter_reported;
     saved saved[MAX_SAVED];
     uint32_t next_saved;
-    counts counts;
+    struct counts counts;
 };
 
 /* layer.c */
@@ -147,35 +146,38 @@ void saved_free(gn_device *check);
 
 /* norms.c: bounds of the views of a batch norm's job, whose expected images are there. */
 
-bool norm_bounds_forward(job *job, double eps);
-bool norm_bounds_backward(job *job, double eps);
+bool norm_bounds_forward(struct job *job, double eps);
+bool norm_bounds_backward(struct job *job, double eps);
 
 /* job.c */
 
 /* NULL without memory. */
-job *job_new(gn_device *check, uint64_t tag, const char *kernel, const char *program);
-void job_free(job *job);
-/* Nothing of this job is compared: says why, once for each reason. */
-void job_give_up(job *job, const char *why);
+struct job *job_new(gn_device *check, uint64_t tag, const char *kernel, const char *program,
+                    bool *reported);
+void job_free(struct job *job);
+/* Nothing of this job is compared: says why, once for a program. */
+void job_give_up(struct job *job, const char *why);
 /* After the views are there: copies what they reach to the host and to the reference. An error is
  * the device's, of earlier work. */
-gn_status job_begin(job *job, gn_stream *stream);
+gn_status job_begin(struct job *job, gn_stream *stream);
 /* After the reference answered: fetches what it wrote. */
-void job_expect(job *job, gn_status answer);
-/* After the device answered: compares. Returns what the caller of the layer gets. */
-gn_status job_end(job *job, gn_stream *stream, gn_status answer);
+void job_expect(struct job *job, gn_status answer);
+/* After the device answered to one call, which n jobs make up: compares, and frees them; those that
+ * found no memory are NULL. Returns what the caller of the layer gets. */
+gn_status jobs_end(gn_device *check, struct job **jobs, uint32_t n, gn_stream *stream,
+                   gn_status answer);
 
 /* blocks.c */
 
 /* Puts the views into segments. */
-void segments_find(job *job);
+void segments_find(struct job *job);
 /* A block of the reference that holds at least so many bytes, until the number is asked for again.
  * NULL: its memory is used up. */
 gn_mem *reference_block(gn_device *check, uint32_t number, uint64_t bytes);
 /* The same place on the reference. */
-gn_pointer reference_place(const job *job, const view *v);
+gn_pointer reference_place(const struct job *job, const view *v);
 /* Uploads an image of each segment to the reference: `before`, or another one. */
-gn_status reference_upload(const job *job, char *const *images);
+gn_status reference_upload(const struct job *job, char *const *images);
 void blocks_free(gn_device *check);
 
 /* value.c */
@@ -190,9 +192,10 @@ typedef struct walk {
 bool view_is_empty(const view *v);
 int64_t view_count(const view *v);
 walk walk_from_start(const view *v);
+walk walk_to(const view *v, const int64_t *coordinate);
 bool walk_next(walk *w); /* false: there are no more */
 /* The element in an image of the view's segment. */
-char *walk_element(const walk *w, const job *job, char *image);
+char *walk_element(const walk *w, const struct job *job, char *image);
 double value_float(int dtype, const void *element);
 int64_t value_integer(int dtype, const void *element);
 double value_number(int dtype, const void *element); /* of any dtype */
@@ -234,20 +237,23 @@ typedef struct difference {
     uint64_t count, compared; /* elements of the view */
     const view *view;         /* NULL: something else than results was changed */
     int64_t coordinate[VIEW_DIMS];
-    const char *device, *reference; /* the worst element */
+    char device[8], reference[8]; /* the worst element */
     double error, bound;
     uint32_t segment;
     uint64_t byte; /* of the segment: changed although no result */
 } difference;
 
-/* Compares the images. True: there is a difference, the first view's. */
-bool job_differs(job *job, difference *out);
+/* Compares the images, once. True: there is a difference, the first view's. */
+bool job_differs(struct job *job, difference *out);
+/* The elements of a view of another job are results, whatever they are. */
+void segment_accept(segment *s, const struct job *other, const view *v);
 
 /* report.c */
 
 /* The report as lines for the log; its first `bytes` make the error's text. */
-void report_difference(const job *job, const difference *d, char *text, size_t bytes);
-void report_answers(const job *job, gn_status answer, char *text, size_t bytes);
+void report_difference(const struct job *job, const difference *d, char *text, size_t bytes);
+void report_answers(const struct job *job, gn_status answer, gn_status expected, char *text,
+                    size_t bytes);
 
 /* Members of arrays whose elements may be longer than this header's structs. */
 static inline const gn_insn *insn_at(const gn_program *program, uint32_t n) {

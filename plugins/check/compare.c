@@ -31,8 +31,8 @@ static double distance(int dtype, const char *device, const char *reference, dou
 }
 
 /* Notes the worst of what passed, for the summary. */
-static void note_ratio(job *job, double error, double bound) {
-    counts *counts = &job->check->counts;
+static void note_ratio(struct job *job, double error, double bound) {
+    struct counts *counts = &job->check->counts;
     if (!(error > counts->worst * bound))
         return;
     counts->worst = error / bound;
@@ -44,7 +44,7 @@ static bool is_uncertain(int dtype, double bound) {
 }
 
 static void note_difference(difference *out, const walk *w, double error, double bound,
-                            const char *device, const char *reference) {
+                            const char *device, const char *reference, size_t bytes) {
     out->count++;
     /* error / bound > the worst one's, where bounds may be 0 */
     if (out->count > 1 && !(error * out->bound > out->error * bound))
@@ -52,12 +52,12 @@ static void note_difference(difference *out, const walk *w, double error, double
     memcpy(out->coordinate, w->coordinate, sizeof out->coordinate);
     out->error = error;
     out->bound = bound;
-    out->device = device;
-    out->reference = reference;
+    memcpy(out->device, device, bytes);
+    memcpy(out->reference, reference, bytes);
 }
 
-/* Compares a result. Its elements count as unchanged from then on. */
-static void compare_view(job *job, const view *v, difference *out) {
+/* Compares a result. From then on the device's elements are what is expected. */
+static void compare_view(struct job *job, const view *v, difference *out) {
     const segment *s = &job->segments[v->segment];
     const uint32_t bytes = gn_dtype_bytes(v->dtype);
     walk w = walk_from_start(v);
@@ -65,31 +65,44 @@ static void compare_view(job *job, const view *v, difference *out) {
     do {
         const double bound = v->bounds ? v->bounds[i] : 0;
         const char *device = walk_element(&w, job, s->after);
-        const char *reference = walk_element(&w, job, s->expected);
+        char *reference = walk_element(&w, job, s->expected);
         const double error = distance(v->dtype, device, reference, bound);
-        memcpy(walk_element(&w, job, s->before), device, bytes);
-        i++;
         job->check->counts.compared++;
         out->compared++;
         if (is_uncertain(v->dtype, bound))
             job->check->counts.skipped++;
         else if (!(error <= bound))
-            note_difference(out, &w, error, bound, device, reference);
+            note_difference(out, &w, error, bound, device, reference, bytes);
         else if (error > 0)
             note_ratio(job, error, bound);
+        memcpy(reference, device, bytes);
+        i++;
     } while (walk_next(&w));
 }
 
 /* Whether a segment changed where no result lies. */
 static bool was_overwritten(const segment *s, uint64_t *byte) {
-    if (memcmp(s->before, s->after, (size_t)s->bytes) == 0)
+    if (memcmp(s->expected, s->after, (size_t)s->bytes) == 0)
         return false;
-    for (*byte = 0; s->before[*byte] == s->after[*byte];)
+    for (*byte = 0; s->expected[*byte] == s->after[*byte];)
         ++*byte;
     return true;
 }
 
-bool job_differs(job *job, difference *out) {
+void segment_accept(segment *s, const struct job *other, const view *v) {
+    const segment *from = &other->segments[v->segment];
+    const uint64_t bytes = gn_dtype_bytes(v->dtype), end = s->first + s->bytes;
+    if (from->mem != s->mem || from->first >= end || s->first >= from->first + from->bytes)
+        return;
+    walk w = walk_from_start(v);
+    do {
+        const uint64_t at = v->first + (uint64_t)(w.at * (int64_t)bytes);
+        if (at >= s->first && at + bytes <= end)
+            memcpy(s->expected + (at - s->first), s->after + (at - s->first), bytes);
+    } while (walk_next(&w));
+}
+
+bool job_differs(struct job *job, difference *out) {
     bool differs = false;
     for (uint32_t i = 0; i < job->n_views; i++) {
         const view *v = &job->views[i];

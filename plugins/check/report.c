@@ -53,7 +53,7 @@ static void say_value(text *t, int dtype, const char *element) {
         say(t, "%.*g", dtype == GN_F64 ? 17 : 9, value_float(dtype, element));
 }
 
-static void say_call(text *t, const job *job) {
+static void say_call(text *t, const struct job *job) {
     const char *op = check_host->tag_text(job->tag);
     say(t, "check: %s on %s: ", op[0] ? op : "a call without a name", job->check->name);
     say(t, job->program ? "%s of program %s" : "%s", job->kernel, job->program);
@@ -61,7 +61,7 @@ static void say_call(text *t, const job *job) {
 
 /* ---- Inputs ---------------------------------------------------------------------------------- */
 
-static void say_statistics(text *t, const job *job, const view *v) {
+static void say_statistics(text *t, const struct job *job, const view *v) {
     double low = (double)INFINITY, high = -low, sum = 0;
     int64_t n = 0, n_nan = 0, n_inf = 0;
     walk w = walk_from_start(v);
@@ -83,7 +83,7 @@ static void say_statistics(text *t, const job *job, const view *v) {
         say(t, ", %lld NaN, %lld inf", (long long)n_nan, (long long)n_inf);
 }
 
-static void say_operands(text *t, const job *job) {
+static void say_operands(text *t, const struct job *job) {
     if (job->n_dims > 0) {
         say(t, "; over ");
         say_list(t, job->n_dims, job->size);
@@ -101,7 +101,7 @@ static void say_operands(text *t, const job *job) {
 
 /* ---- Reports --------------------------------------------------------------------------------- */
 
-static void say_worst(text *t, const job *job, const difference *d) {
+static void say_worst(text *t, const struct job *job, const difference *d) {
     const int dtype = d->view->dtype;
     say(t, ": of result %u %llu of %llu elements differ, most at ",
         (unsigned)(d->view - job->views), (unsigned long long)d->count,
@@ -119,7 +119,7 @@ static void say_worst(text *t, const job *job, const difference *d) {
     }
 }
 
-void report_difference(const job *job, const difference *d, char *buffer, size_t bytes) {
+void report_difference(const struct job *job, const difference *d, char *buffer, size_t bytes) {
     text t = {buffer, bytes};
     say_call(&t, job);
     if (d->view == NULL) {
@@ -133,9 +133,10 @@ void report_difference(const job *job, const difference *d, char *buffer, size_t
     say_operands(&t, job);
 }
 
-void report_answers(const job *job, gn_status answer, char *buffer, size_t bytes) {
+void report_answers(const struct job *job, gn_status answer, gn_status expected, char *buffer,
+                    size_t bytes) {
     text t = {buffer, bytes};
     say_call(&t, job);
-    say(&t, " answers %d, but the reference %d", (int)answer, (int)job->expected);
+    say(&t, " answers %d, but the reference %d", (int)answer, (int)expected);
     say_operands(&t, job);
 }

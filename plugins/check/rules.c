@@ -151,15 +151,15 @@ static int rule_power(maker *m, const site *s) {
     if (s->bound[0] != NONE) {
         const int a = magnitude_a(m, s), one = number_f64(m, 1), b = wide(m, s->operand[1]);
         const int grows = as_bool(m, GN_OP_LE, one, b);
-        const int w = choose(m, grows, emit2(m, GN_OP_ADD, a, ea(m, s)),
-                             emit2(m, GN_OP_SUB, a, ea(m, s)));
+        const int w =
+            choose(m, grows, emit2(m, GN_OP_ADD, a, ea(m, s)), emit2(m, GN_OP_SUB, a, ea(m, s)));
         const int power = emit2(m, GN_OP_POW, w, emit2(m, GN_OP_SUB, b, one));
         e = emit2(m, GN_OP_MUL, emit2(m, GN_OP_MUL, magnitude_b(m, s), power), ea(m, s));
     }
     if (s->bound[1] != NONE) {
         const int log = emit1(m, GN_OP_ABS, emit1(m, GN_OP_LOG, magnitude_a(m, s)));
-        e = bound_add(m, e, bound_scale(m, emit2(m, GN_OP_MUL, log, magnitude_v(m, s)),
-                                        s->bound[1]));
+        e = bound_add(m, e,
+                      bound_scale(m, emit2(m, GN_OP_MUL, log, magnitude_v(m, s)), s->bound[1]));
     }
     return e;
 }
@@ -169,8 +169,7 @@ static int rule_atan2(maker *m, const site *s) {
     const int a = magnitude_a(m, s), b = magnitude_b(m, s);
     const int e = bound_add(m, bound_scale(m, b, s->bound[0]), bound_scale(m, a, s->bound[1]));
     const int square = emit2(m, GN_OP_ADD, emit2(m, GN_OP_MUL, a, a), emit2(m, GN_OP_MUL, b, b));
-    const int left = as_bool(m, GN_OP_LT, wide(m, s->operand[1]),
-                             bound_value(m, s->bound[1]));
+    const int left = as_bool(m, GN_OP_LT, wide(m, s->operand[1]), bound_value(m, s->bound[1]));
     const int cut = emit(m, GN_OP_AND, GN_BOOL, left, as_bool(m, GN_OP_LT, a, ea(m, s)), 0);
     return choose(m, cut, number_f64(m, UNCERTAIN), emit2(m, GN_OP_DIV, e, square));
 }
@@ -419,35 +418,35 @@ GN_OPCODES(X)
 #undef X
 
 static const struct {
-    int (*rule)(maker *m, const site *s);
-    uint8_t rounding, arity, ulp;
+    int (*propagate)(maker *m, const site *s);
+    uint8_t kind, n_values, units;
 } rules[GN_OP_SELECT + 1] = {
-#define X(name, rule_, rounding_) [GN_OP_##name].rule = rule_##rule_,                              \
-    [GN_OP_##name].rounding = rounding_,
+#define X(name, rule, rounding)                                                                    \
+    [GN_OP_##name].propagate = rule_##rule, [GN_OP_##name].kind = rounding,
     RULES(X)
 #undef X
-#define X(name, value, arity_, ulp_, meaning) [value].arity = arity_, [value].ulp = ulp_,
-    GN_OPCODES(X)
+#define X(name, value, arity, ulp, meaning) [value].n_values = arity, [value].units = ulp,
+        GN_OPCODES(X)
 #undef X
 };
 
-double opcode_ulp(int op) { return op <= GN_OP_SELECT ? rules[op].ulp : 0; }
+double opcode_ulp(int op) { return op <= GN_OP_SELECT ? rules[op].units : 0; }
 
 unsigned value_operands(const gn_insn *insn) {
     switch (insn->op) {
     case GN_OP_LOADX:
     case GN_OP_STORE: return 2;
     case GN_OP_REDUCE: return insn->c == GN_ARGMAX || insn->c == GN_ARGMIN ? 3 : 1;
-    default: return insn->op <= GN_OP_SELECT ? (1u << rules[insn->op].arity) - 1 : 0;
+    default: return insn->op <= GN_OP_SELECT ? (1u << rules[insn->op].n_values) - 1 : 0;
     }
 }
 
 int rule_bound(maker *m, const site *s) {
     const int op = s->insn->op;
-    if (op > GN_OP_SELECT || rules[op].rule == NULL)
+    if (op > GN_OP_SELECT || rules[op].propagate == NULL)
         return number_f64(m, UNCERTAIN); /* an opcode of a later version */
-    const int rounding = rules[op].rounding;
-    const int e = !s->exact || rounding == ALWAYS ? rules[op].rule(m, s) : NONE;
+    const int rounding = rules[op].kind;
+    const int e = !s->exact || rounding == ALWAYS ? rules[op].propagate(m, s) : NONE;
     if (rounding != ROUNDED && rounding != SCALE1)
         return e;
     return bound_add(m, e, rounding_bound(m, s, rounding == SCALE1));

@@ -19,9 +19,11 @@ int emit(maker *m, int op, int type, int a, int b, int c) {
         m->overflow = true;
         return 0;
     }
-    m->piece->insns[m->n_insns] = (gn_insn){
-        .op = (uint16_t)op, .type = (uint16_t)type, .a = (uint16_t)a, .b = (uint16_t)b,
-        .c = (uint16_t)c};
+    m->piece->insns[m->n_insns] = (gn_insn){.op = (uint16_t)op,
+                                            .type = (uint16_t)type,
+                                            .a = (uint16_t)a,
+                                            .b = (uint16_t)b,
+                                            .c = (uint16_t)c};
     return (int)m->n_insns++;
 }
 
@@ -43,9 +45,7 @@ static int add_constant(maker *m, int type, gn_scalar value) {
     return emit(m, GN_OP_CONST, type, (int)k, 0, 0);
 }
 
-int number_f64(maker *m, double value) {
-    return add_constant(m, GN_F64, (gn_scalar){.f = value});
-}
+int number_f64(maker *m, double value) { return add_constant(m, GN_F64, (gn_scalar){.f = value}); }
 
 static int add_operand(maker *m, int role, int dtype, int source) {
     if (m->n_operands == GN_MAX_OPERANDS) {
@@ -92,7 +92,8 @@ int magnitude(maker *m, int v) {
         return c->number;
     c->number = emit1(m, GN_OP_ABS, wide(m, v));
     if (gn_dtype_is_float(type)) {
-        const int finite = emit(m, GN_OP_LT, GN_BOOL, c->number, number_f64(m, (double)INFINITY), 0);
+        const int finite =
+            emit(m, GN_OP_LT, GN_BOOL, c->number, number_f64(m, (double)INFINITY), 0);
         c->number = emit(m, GN_OP_SELECT, GN_F64, finite, c->number, number_f64(m, 0));
     }
     return c->number;
@@ -118,7 +119,10 @@ int bound_value(maker *m, int bound) { return bound == NONE ? number_f64(m, 0) :
 static void copy_value(maker *m, uint32_t n) {
     const gn_insn *insn = insn_at(m->source, n);
     const unsigned used = value_operands(insn);
-    site s = {.insn = insn, .type = insn->type, .number = (int)n, .exact = true,
+    site s = {.insn = insn,
+              .type = insn->type,
+              .number = (int)n,
+              .exact = true,
               .ulp = opcode_ulp(insn->op)};
     const int raw[3] = {insn->a, insn->b, insn->c};
     int made[3] = {insn->a, insn->b, insn->c};
@@ -148,7 +152,8 @@ static void store_bound(maker *m, const gn_insn *insn) {
     if (!(m->outputs >> insn->a & 1) || bound == NONE)
         return;
     if (dtype == GN_F16 || dtype == GN_BF16) {
-        const int off = emit2(m, GN_OP_ADD, magnitude(m, insn->b), number_f64(m, value_tiny(dtype)));
+        const int off =
+            emit2(m, GN_OP_ADD, magnitude(m, insn->b), number_f64(m, value_tiny(dtype)));
         bound = bound_add(m, bound, emit2(m, GN_OP_MUL, off, number_f64(m, value_eps(dtype))));
     }
     const int k = add_operand(m, GN_WRITE, GN_F64, insn->a);
@@ -186,9 +191,7 @@ static int emit_reduce(maker *m, int value, int kind) {
 }
 
 /* The number of reduced elements is the parameter behind those of the source. */
-static int count(maker *m) {
-    return emit(m, GN_OP_PARAM, GN_F64, (int)m->source->n_params, 0, 0);
-}
+static int count(maker *m) { return emit(m, GN_OP_PARAM, GN_F64, (int)m->source->n_params, 0, 0); }
 
 /* 2 eps (64 + log2 n) sum |x|: each side may be off by half of it. */
 static int sum_bound(maker *m, int type, const gathering *g) {
@@ -304,8 +307,8 @@ static void finish(maker *m) {
                               .insns = p->insns,
                               .constants = p->constants,
                               .operands = p->operands};
-    const uint32_t numbers[] = {p->program.flags, m->n_insns, m->n_constants, m->n_operands,
-                                p->program.n_params, p->program.n_parts};
+    const uint32_t numbers[] = {p->program.flags, m->n_insns,          m->n_constants,
+                                m->n_operands,    p->program.n_params, p->program.n_parts};
     hash_bytes(p->program.hash, numbers, sizeof numbers);
     hash_bytes(p->program.hash, p->insns, m->n_insns * sizeof *p->insns);
     hash_bytes(p->program.hash, p->constants, m->n_constants * sizeof *p->constants);

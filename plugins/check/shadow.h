@@ -40,12 +40,12 @@ typedef struct maker {
 /* One instruction of the source, its value already made. */
 typedef struct site {
     const gn_insn *insn;
-    int type, from;      /* of the value; of its first operand */
-    int number;          /* of the instruction in the source */
-    int operand[3];      /* numbers in the source */
-    int bound[3];        /* of the operands */
-    bool exact;          /* all of them */
-    double ulp;          /* the opcode's, of its type */
+    int type, from; /* of the value; of its first operand */
+    int number;     /* of the instruction in the source */
+    int operand[3]; /* numbers in the source */
+    int bound[3];   /* of the operands */
+    bool exact;     /* all of them */
+    double ulp;     /* the opcode's, of its type */
 } site;
 
 /* shadow.c: appending. All return numbers of values of the made program. */

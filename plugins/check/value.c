@@ -22,6 +22,13 @@ int64_t view_count(const view *v) {
 
 walk walk_from_start(const view *v) { return (walk){.view = v}; }
 
+walk walk_to(const view *v, const int64_t *coordinate) {
+    walk w = {.view = v};
+    for (uint32_t d = 0; d < v->n_dims; d++)
+        w.at += coordinate[d] * v->stride[d];
+    return w;
+}
+
 bool walk_next(walk *w) {
     const view *v = w->view;
     for (uint32_t d = v->n_dims; d-- > 0;) {
@@ -35,7 +42,7 @@ bool walk_next(walk *w) {
     return false;
 }
 
-char *walk_element(const walk *w, const job *job, char *image) {
+char *walk_element(const walk *w, const struct job *job, char *image) {
     const view *v = w->view;
     const int64_t start = (int64_t)(v->first - job->segments[v->segment].first);
     return image + start + w->at * (int64_t)gn_dtype_bytes(v->dtype);
