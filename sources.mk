@@ -207,14 +207,37 @@ plugins_check_genesis_check_la_LIBADD = -lpthread -lm
 
 plugin_LTLIBRARIES += plugins/ref/genesis_ref.la
 plugins_ref_genesis_ref_la_SOURCES = \
-	plugins/ref/kernels.c \
-	plugins/ref/ref.c \
-	plugins/ref/ref.h \
-	plugins/ref/scalar.c
+	plugins/template/kernels.c \
+	plugins/template/plugin.c \
+	plugins/template/plugin.h \
+	plugins/template/scalar.c
 
 plugins_ref_genesis_ref_la_CPPFLAGS = $(plugin_cppflags)
 plugins_ref_genesis_ref_la_LDFLAGS = $(plugin_ldflags)
 plugins_ref_genesis_ref_la_LIBADD = -lpthread -lm
+
+plugin_LTLIBRARIES += plugins/trace/genesis_trace.la
+plugins_trace_genesis_trace_la_SOURCES = \
+	plugins/trace/device.c \
+	plugins/trace/output.c \
+	plugins/trace/span.c \
+	plugins/trace/stream.c \
+	plugins/trace/summary.c \
+	plugins/trace/text.c \
+	plugins/trace/trace.c \
+	plugins/trace/trace.h
+
+plugins_trace_genesis_trace_la_CPPFLAGS = $(plugin_cppflags)
+plugins_trace_genesis_trace_la_LDFLAGS = $(plugin_ldflags)
+plugins_trace_genesis_trace_la_LIBADD = -lpthread -lm
+
+template_files = \
+	plugins/template/Makefile \
+	plugins/template/README.md \
+	plugins/template/kernels.c \
+	plugins/template/plugin.c \
+	plugins/template/plugin.h \
+	plugins/template/scalar.c
 
 bin_PROGRAMS += tools/genesis/genesis
 tools_genesis_genesis_SOURCES = \
@@ -283,6 +306,7 @@ unit_tests = \
 	tests/data/test_idx \
 	tests/data/test_loader \
 	tests/io/test_safetensors \
+	tests/layers/test_trace \
 	tests/nn/test_clip \
 	tests/nn/test_containers \
 	tests/nn/test_init \
@@ -348,6 +372,7 @@ tests_data_test_dataset_LDADD = $(test_ldadd)
 tests_data_test_idx_LDADD = $(test_ldadd)
 tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
+tests_layers_test_trace_LDADD = $(test_ldadd)
 tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
@@ -429,6 +454,7 @@ test_support_sources = \
 	tests/ops/nn_case.h \
 	tests/optim/optim_case.c \
 	tests/optim/optim_case.h \
+	tests/plugins/clocked.h \
 	tests/plugins/fake.h \
 	tests/plugins/recorder.h \
 	tests/program/evaluate.c \
@@ -475,6 +501,13 @@ tests_plugins_genesis_bad_version_la_SOURCES = \
 tests_plugins_genesis_bad_version_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_version_la_LDFLAGS = $(test_plugin_ldflags)
 
+check_LTLIBRARIES += tests/plugins/genesis_clocked.la
+tests_plugins_genesis_clocked_la_SOURCES = \
+	tests/plugins/clocked.c
+
+tests_plugins_genesis_clocked_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_clocked_la_LDFLAGS = $(test_plugin_ldflags)
+
 check_LTLIBRARIES += tests/plugins/genesis_composed.la
 tests_plugins_genesis_composed_la_SOURCES = \
 	tests/plugins/composed.c
@@ -520,7 +553,8 @@ project_tests = \
 	tests/project/test_reference_trains.sh \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
-	tests/project/test_symbols.sh
+	tests/project/test_symbols.sh \
+	tests/project/test_template.sh
 
 man_pages = \
 	docs/man/genesis-bench.1 \
@@ -539,6 +573,7 @@ extra_files = \
 	backends/cpu/kernels_move.inc \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
+	plugins/template/README.md \
 	tools/steps.sh \
 	samples/01_simple_model.out \
 	samples/02_custom_layer.out \
@@ -590,10 +625,12 @@ extra_files = \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh \
+	tests/project/test_template.sh \
 	tests/tsan.supp \
 	docs/adding-an-op.md \
+	docs/backend-howto.md \
 	docs/building.md \
 	docs/guide.md \
-	docs/versioning.md \
-	docs/writing-a-backend.md
+	docs/layers.md \
+	docs/versioning.md
 

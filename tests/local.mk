@@ -33,8 +33,9 @@ endif
 
 AM_TESTS_ENVIRONMENT = \
 	top_srcdir='$(abs_top_srcdir)'; top_builddir='$(abs_top_builddir)'; \
+	bindir='$(bindir)'; libdir='$(libdir)'; \
 	CC='$(CC)'; CXX='$(CXX)'; NM='$(NM)'; sanitizers='$(SANITIZERS)'; \
-	export top_srcdir top_builddir CC CXX NM sanitizers;
+	export top_srcdir top_builddir bindir libdir CC CXX NM sanitizers;
 
 installcheck-local:
 	srcdir='$(srcdir)' libdir='$(libdir)' bindir='$(bindir)' CC='$(CC)' CFLAGS='$(AM_CFLAGS) $(CFLAGS)' \

@@ -259,7 +259,7 @@ enum { GN_PROGRAM_NO_CONTRACT = 1 }; /* see above; given to initialisers and ran
 /* Immutable; the host keeps it for as long as any device is open. */
 typedef struct gn_program {
     size_t struct_size;
-    const char *name;   /* for messages and traces: "relu", "adamw" */
+    const char *name;   /* for messages and traces: "relu", "adamw"; never NULL */
     uint64_t hash[2];   /* of everything below: equal programs have equal hashes */
     uint32_t flags;     /* GN_PROGRAM_* */
     uint32_t n_insns, insn_size;
@@ -471,7 +471,7 @@ typedef struct gn_host {
 
     /* ---- since 0.2 */
 
-    /* The name of the operation that a call's tag stands for, "conv2d"; "" without one. */
+    /* The name of the operation that a call's tag stands for, "conv2d"; "" for none. It stays. */
     const char *(*tag_text)(uint64_t tag);
     /*
      * Opens a device by its string, for the caller alone, as a backend with all kernels: row
@@ -548,6 +548,7 @@ struct gn_backend {
     void (*event_destroy)(gn_device *device, gn_event *event);
     gn_status (*event_record)(gn_device *device, gn_stream *stream, gn_event *event);
     gn_status (*event_wait)(gn_device *device, gn_stream *stream, gn_event *event);
+    /* Waits for the event, and returns the error that stuck to its stream, as synchronise does. */
     gn_status (*event_synchronise)(gn_device *device, gn_event *event);
     /* Nanoseconds from one event to a later one, both complete. */
     gn_status (*event_elapsed)(gn_device *device, gn_event *from, gn_event *to, uint64_t *out);
@@ -557,7 +558,7 @@ struct gn_backend {
     /* Independent map calls of one program, calls->struct_size apart. [a loop over map] */
     gn_status (*map_many)(gn_device *device, gn_stream *stream, const gn_call *calls, uint32_t n);
 
-    /* GN_E_UNSUPPORTED declines. [composed] */
+    /* GN_E_UNSUPPORTED declines, and set_error tells users the reason. [composed] */
     gn_status (*plan)(gn_device *device, const gn_plan_desc *desc, gn_plan_info *info,
                       gn_plan **out);
     void (*plan_release)(gn_device *device, gn_plan *plan);

@@ -14,8 +14,10 @@ for file in $files configure.ac Makefile.am autogen.sh quickstart runtests sourc
         failed=1
     }
 done
-head -n 1 include/genesis/backend.h | grep -q 'MIT-0' || {
-    echo "FAIL: backend.h is MIT-0, so that vendors can copy it"
-    failed=1
-}
+for file in include/genesis/backend.h plugins/template/Makefile plugins/template/*.[ch]; do
+    head -n 1 "$file" | grep -q 'MIT-0' || {
+        echo "FAIL: $file is not MIT-0, and vendors copy it"
+        failed=1
+    }
+done
 exit $failed

@@ -1,13 +1,14 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: MIT-0 */
 /*
  * scalar.c - one value of a program: how it is loaded, stored, converted and computed.
  *
  * A value is a gn_scalar: bool and integers are in .i, f32 and f64 in .f. Every operation computes
- * in 64 bits, and ref_fit brings the result into its type. For + - * / and sqrt this rounds an f32
- * correctly, since a double has more than twice its bits; for the functions of <math.h> it leaves
- * an error of hardly more than half an ulp.
+ * in 64 bits, and scalar_fit brings the result into its type. For + - * / and sqrt this rounds an
+ * f32 correctly, since a double has more than twice its bits; for the functions of <math.h> it
+ * leaves an error of hardly more than half an ulp.
  */
-#include "ref.h"
+#define _DEFAULT_SOURCE /* lgamma_r and M_PI, with -std=c11 */
+#include "plugin.h"
 
 #include <math.h>
 #include <string.h>
@@ -58,9 +59,9 @@ static uint16_t bfloat_from_float(double f) {
     return (uint16_t)((bits + 0x7fff + (bits >> 16 & 1)) >> 16);
 }
 
-int ref_value_type(int dtype) { return dtype == GN_F16 || dtype == GN_BF16 ? GN_F32 : dtype; }
+int scalar_type(int dtype) { return dtype == GN_F16 || dtype == GN_BF16 ? GN_F32 : dtype; }
 
-gn_scalar ref_load(const gn_mem *mem, int dtype, int64_t at) {
+gn_scalar scalar_load(const gn_mem *mem, int dtype, int64_t at) {
     if (!mem)
         return (gn_scalar){.i = at};
     const void *element = mem->data + at * gn_dtype_bytes(dtype);
@@ -80,7 +81,7 @@ gn_scalar ref_load(const gn_mem *mem, int dtype, int64_t at) {
 }
 
 /* The value has been brought into the range of its type before. */
-void ref_store(gn_mem *mem, int dtype, int64_t at, gn_scalar value) {
+void scalar_store(gn_mem *mem, int dtype, int64_t at, gn_scalar value) {
     void *element = mem->data + at * gn_dtype_bytes(dtype);
     switch (dtype) {
     case GN_BOOL:
@@ -99,7 +100,7 @@ void ref_store(gn_mem *mem, int dtype, int64_t at, gn_scalar value) {
 
 /* ---- Conversion ------------------------------------------------------------------------------ */
 
-gn_scalar ref_fit(int type, gn_scalar value) {
+gn_scalar scalar_fit(int type, gn_scalar value) {
     switch (type) {
     case GN_BOOL: return (gn_scalar){.i = value.i != 0};
     case GN_U8: return (gn_scalar){.i = (uint8_t)value.i};
@@ -112,8 +113,7 @@ gn_scalar ref_fit(int type, gn_scalar value) {
     }
 }
 
-/* What C leaves undefined is 0 for NaN, and the nearest i64 (then wrapped) for what is too large.
- */
+/* What C leaves undefined is 0 for NaN, and the nearest i64 (then wrapped) if it is too large. */
 static int64_t truncate(double f) {
     if (isnan(f))
         return 0;
@@ -201,7 +201,7 @@ static double arithmetic(int op, int type, double a, double b) {
     case GN_OP_SUB: return a - b;
     case GN_OP_MUL: return a * b;
     case GN_OP_DIV: return a / b;
-    case GN_OP_FLOORDIV: return floor(ref_fit(type, (gn_scalar){.f = a / b}).f);
+    case GN_OP_FLOORDIV: return floor(scalar_fit(type, (gn_scalar){.f = a / b}).f);
     case GN_OP_FMOD: return fmod(a, b);
     case GN_OP_REMAINDER: return remainder_of_floor(a, b);
     case GN_OP_POW: return pow(a, b);
@@ -277,10 +277,10 @@ static int64_t power(int64_t a, int64_t b) {
     return (int64_t)result;
 }
 
-/* Of bools, + is or and * is and: ref_fit makes every sum but 0 a 1. */
+/* Of bools, + is or and * is and: scalar_fit makes every sum but 0 a 1. */
 static int64_t integer(int op, int64_t a, int64_t b) {
-    uint64_t ua = (uint64_t)a,
-             ub = (uint64_t)b; /* unsigned, because signed overflow is undefined */
+    /* unsigned, because signed overflow is undefined */
+    uint64_t ua = (uint64_t)a, ub = (uint64_t)b;
     switch (op) {
     case GN_OP_ADD: return (int64_t)(ua + ub);
     case GN_OP_SUB: return (int64_t)(ua - ub);
@@ -325,7 +325,7 @@ static int compare(int op, int is_float, gn_scalar a, gn_scalar b) {
     }
 }
 
-int ref_arity(int op) {
+int scalar_arity(int op) {
     switch (op) {
 #define X(name, value, arity, ulp, meaning)                                                        \
     case value: return arity;
@@ -357,6 +357,6 @@ static gn_scalar compute(const gn_insn *insn, int from, gn_scalar a, gn_scalar b
     return (gn_scalar){.i = integer(op, a.i, b.i)};
 }
 
-gn_scalar ref_compute(const gn_insn *insn, int from, const gn_scalar v[3]) {
-    return ref_fit(insn->type, compute(insn, from, v[0], v[1], v[2]));
+gn_scalar scalar_compute(const gn_insn *insn, int from, const gn_scalar v[3]) {
+    return scalar_fit(insn->type, compute(insn, from, v[0], v[1], v[2]));
 }

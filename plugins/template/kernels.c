@@ -1,9 +1,9 @@
-/* SPDX-License-Identifier: Apache-2.0 */
+/* SPDX-License-Identifier: MIT-0 */
 /*
  * kernels.c - the three kernels: each walks over the coordinates of a space, in row-major order,
  * and runs the program, or moves one element, at every one of them.
  */
-#include "ref.h"
+#include "plugin.h"
 
 #include <math.h>
 
@@ -42,8 +42,7 @@ static void add_operand(struct walk *walk, const gn_operand *operand) {
     walk->at[walk->n_operands++] = operand->offset;
 }
 
-/* Goes to the next coordinates of the dims first..end-1; from the last ones to zeros, and returns
- * 0. */
+/* Goes to the next coordinates of dims first..end-1; from the last ones to zeros, returning 0. */
 static int advance(struct walk *walk, uint32_t first, uint32_t end) {
     for (uint32_t d = end; d-- > first;) {
         int more = ++walk->coordinate[d] < walk->size[d];
@@ -68,18 +67,19 @@ static gn_status start(struct run *run, const gn_call *call) {
                                                      (size_t)k * call->operand_size));
     for (uint32_t n = 0; n < run->program->n_insns; n++) {
         int op = insn_at(run->program, n)->op;
-        if (ref_arity(op) < 0)
-            return ref_fail(GN_E_UNSUPPORTED, call->tag, "%s: unknown opcode %d",
-                            run->program->name, op);
+        if (scalar_arity(op) < 0)
+            return plugin_fail(GN_E_UNSUPPORTED, call->tag, "%s: unknown opcode %d",
+                               run->program->name, op);
     }
-    return ref_ready();
+    return plugin_ready();
 }
 
 static gn_status finish(const struct run *run) {
     if (run->status == GN_OK)
         return GN_OK;
-    return ref_fail(run->status, run->call->tag, "%s: index %lld is not in 0..%lld",
-                    run->program->name, (long long)run->bad_index, (long long)run->bad_extent - 1);
+    return plugin_fail(run->status, run->call->tag, "%s: index %lld is not in 0..%lld",
+                       run->program->name, (long long)run->bad_index,
+                       (long long)run->bad_extent - 1);
 }
 
 static gn_scalar load_indexed(struct run *run, uint32_t k, int64_t index) {
@@ -90,25 +90,25 @@ static gn_scalar load_indexed(struct run *run, uint32_t k, int64_t index) {
         run->bad_extent = operand->axis_extent;
         return (gn_scalar){.i = 0}; /* all bits 0: a floating-point zero as well */
     }
-    return ref_load(operand->mem, run->program->operands[k].dtype,
-                    run->walk.at[k] + index * operand->axis_stride);
+    return scalar_load(operand->mem, run->program->operands[k].dtype,
+                       run->walk.at[k] + index * operand->axis_stride);
 }
 
 static gn_scalar execute(struct run *run, const gn_insn *insn) {
     const gn_program *program = run->program;
     switch (insn->op) {
     case GN_OP_LOAD:
-        return ref_load(run->walk.operand[insn->a]->mem, program->operands[insn->a].dtype,
-                        run->walk.at[insn->a]);
+        return scalar_load(run->walk.operand[insn->a]->mem, program->operands[insn->a].dtype,
+                           run->walk.at[insn->a]);
     case GN_OP_LOADX: return load_indexed(run, insn->a, run->value[insn->b].i);
-    case GN_OP_CONST: return ref_fit(insn->type, program->constants[insn->a]);
-    case GN_OP_PARAM: return ref_fit(insn->type, run->call->params[insn->a]);
+    case GN_OP_CONST: return scalar_fit(insn->type, program->constants[insn->a]);
+    case GN_OP_PARAM: return scalar_fit(insn->type, run->call->params[insn->a]);
     }
     const uint16_t number[3] = {insn->a, insn->b, insn->c};
     gn_scalar v[3] = {{0}, {0}, {0}};
-    for (int k = 0; k < ref_arity(insn->op); k++)
+    for (int k = 0; k < scalar_arity(insn->op); k++)
         v[k] = run->value[number[k]];
-    return ref_compute(insn, insn_at(program, insn->a)->type, v);
+    return scalar_compute(insn, insn_at(program, insn->a)->type, v);
 }
 
 /* Runs the instructions first..end-1 at the run's coordinates. */
@@ -122,12 +122,12 @@ static void run_part(struct run *run, uint32_t first, uint32_t end) {
     for (uint32_t n = first; n < end; n++) {
         const gn_insn *insn = insn_at(run->program, n);
         if (insn->op == GN_OP_STORE)
-            ref_store(run->walk.operand[insn->a]->mem, run->program->operands[insn->a].dtype,
-                      run->walk.at[insn->a], run->value[insn->b]);
+            scalar_store(run->walk.operand[insn->a]->mem, run->program->operands[insn->a].dtype,
+                         run->walk.at[insn->a], run->value[insn->b]);
     }
 }
 
-gn_status ref_map(gn_device *device, gn_stream *stream, const gn_call *call) {
+gn_status kernel_map(gn_device *device, gn_stream *stream, const gn_call *call) {
     (void)device, (void)stream;
     struct run run = {0};
     gn_status status = start(&run, call);
@@ -192,7 +192,7 @@ static gn_scalar result_of(const gn_insn *insn, const struct accumulator *result
     gn_scalar value = result->value;
     if (insn->c == GN_SUM && gn_dtype_is_float(insn->type) && isfinite(result->lost))
         value.f += result->lost;
-    return ref_fit(insn->type, value);
+    return scalar_fit(insn->type, value);
 }
 
 /* The first instruction from n on that is, or is not, a REDUCE. */
@@ -202,7 +202,7 @@ static uint32_t find_reduce(const gn_program *program, uint32_t n, int is_reduce
     return n;
 }
 
-gn_status ref_reduce(gn_device *device, gn_stream *stream, const gn_call *call) {
+gn_status kernel_reduce(gn_device *device, gn_stream *stream, const gn_call *call) {
     (void)device, (void)stream;
     struct run run = {0};
     struct accumulator result[GN_MAX_INSNS]; /* by the number of the REDUCE instruction */
@@ -231,29 +231,30 @@ gn_status ref_reduce(gn_device *device, gn_stream *stream, const gn_call *call) 
 static void combine(const gn_scatter_call *call, int64_t source, int64_t target) {
     static const uint16_t op[] = {
         [GN_SCATTER_ADD] = GN_OP_ADD, [GN_SCATTER_MAX] = GN_OP_MAX, [GN_SCATTER_MIN] = GN_OP_MIN};
-    int type = ref_value_type(call->dtype);
-    gn_scalar v[3] = {ref_load(call->target->mem, call->dtype, target),
-                      ref_load(call->source->mem, call->dtype, source),
+    int type = scalar_type(call->dtype);
+    gn_scalar v[3] = {scalar_load(call->target->mem, call->dtype, target),
+                      scalar_load(call->source->mem, call->dtype, source),
                       {0}};
     gn_scalar result = v[1];
     if (call->combine != GN_SCATTER_SET)
-        result = ref_compute(&(gn_insn){.op = op[call->combine], .type = (uint16_t)type}, type, v);
-    ref_store(call->target->mem, call->dtype, target, result);
+        result =
+            scalar_compute(&(gn_insn){.op = op[call->combine], .type = (uint16_t)type}, type, v);
+    scalar_store(call->target->mem, call->dtype, target, result);
 }
 
-gn_status ref_scatter(gn_device *device, gn_stream *stream, const gn_scatter_call *call) {
+gn_status kernel_scatter(gn_device *device, gn_stream *stream, const gn_scatter_call *call) {
     (void)device, (void)stream;
     enum { SOURCE, INDEX, TARGET };
     struct walk walk = {.size = call->size};
     int64_t bad_index = 0, extent = call->target->axis_extent;
-    gn_status status = ref_ready();
+    gn_status status = plugin_ready();
     if (status != GN_OK)
         return status;
     add_operand(&walk, call->source);
     add_operand(&walk, call->index);
     add_operand(&walk, call->target);
     do {
-        int64_t index = ref_load(call->index->mem, GN_I64, walk.at[INDEX]).i;
+        int64_t index = scalar_load(call->index->mem, GN_I64, walk.at[INDEX]).i;
         if (index >= 0 && index < extent) {
             combine(call, walk.at[SOURCE], walk.at[TARGET] + index * call->target->axis_stride);
         } else {
@@ -263,6 +264,6 @@ gn_status ref_scatter(gn_device *device, gn_stream *stream, const gn_scatter_cal
     } while (advance(&walk, 0, call->n_dims));
     if (status == GN_OK)
         return GN_OK;
-    return ref_fail(status, call->tag, "scatter: index %lld is not in 0..%lld",
-                    (long long)bad_index, (long long)extent - 1);
+    return plugin_fail(status, call->tag, "scatter: index %lld is not in 0..%lld",
+                       (long long)bad_index, (long long)extent - 1);
 }
