@@ -306,6 +306,7 @@ unit_tests = \
 	tests/data/test_idx \
 	tests/data/test_loader \
 	tests/io/test_safetensors \
+	tests/layers/test_check \
 	tests/layers/test_trace \
 	tests/nn/test_clip \
 	tests/nn/test_containers \
@@ -372,6 +373,7 @@ tests_data_test_dataset_LDADD = $(test_ldadd)
 tests_data_test_idx_LDADD = $(test_ldadd)
 tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
+tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
 tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
@@ -514,6 +516,13 @@ tests_plugins_genesis_composed_la_SOURCES = \
 
 tests_plugins_genesis_composed_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_composed_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_liar.la
+tests_plugins_genesis_liar_la_SOURCES = \
+	tests/plugins/liar.c
+
+tests_plugins_genesis_liar_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_liar_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_no_device.la
 tests_plugins_genesis_no_device_la_SOURCES = \

@@ -96,7 +96,7 @@ struct counts {
     uint64_t checked, passed_by, unchecked, different; /* calls */
     uint64_t compared, skipped;                        /* elements */
     double worst;                                      /* error / bound among those that passed */
-    char worst_op[64];
+    const char *worst_op;
 };
 
 struct gn_device {

@@ -6,7 +6,6 @@
 #include "check.h"
 
 #include <math.h>
-#include <stdio.h>
 #include <string.h>
 
 /* The reference's value or the device's is infinite and the other one nearly so. */
@@ -36,7 +35,7 @@ static void note_ratio(struct job *job, double error, double bound) {
     if (!(error > counts->worst * bound))
         return;
     counts->worst = error / bound;
-    snprintf(counts->worst_op, sizeof counts->worst_op, "%s", check_host->tag_text(job->tag));
+    counts->worst_op = check_host->tag_text(job->tag);
 }
 
 static bool is_uncertain(int dtype, double bound) {

@@ -49,6 +49,8 @@ static void say_list(text *t, uint32_t n, const int64_t *numbers) {
 static void say_value(text *t, int dtype, const char *element) {
     if (!gn_dtype_is_float(dtype))
         say(t, "%lld", (long long)value_integer(dtype, element));
+    else if (isnan(value_float(dtype, element)))
+        say(t, "nan"); /* whatever its sign */
     else
         say(t, "%.*g", dtype == GN_F64 ? 17 : 9, value_float(dtype, element));
 }
@@ -103,9 +105,8 @@ static void say_operands(text *t, const struct job *job) {
 
 static void say_worst(text *t, const struct job *job, const difference *d) {
     const int dtype = d->view->dtype;
-    say(t, ": of result %u %llu of %llu elements differ, most at ",
-        (unsigned)(d->view - job->views), (unsigned long long)d->count,
-        (unsigned long long)d->compared);
+    say(t, ": %llu of %llu elements of result %u differ, most at ", (unsigned long long)d->count,
+        (unsigned long long)d->compared, (unsigned)(d->view - job->views));
     say_list(t, d->view->n_dims, d->coordinate);
     say(t, ": ");
     say_value(t, dtype, d->device);
@@ -133,10 +134,21 @@ void report_difference(const struct job *job, const difference *d, char *buffer,
     say_operands(&t, job);
 }
 
+static const char *status_text(gn_status status) {
+    switch (status) {
+#define X(name, value, text)                                                                       \
+    case name: return text;
+        GN_STATUSES(X)
+#undef X
+    }
+    return "a status without a meaning";
+}
+
 void report_answers(const struct job *job, gn_status answer, gn_status expected, char *buffer,
                     size_t bytes) {
     text t = {buffer, bytes};
     say_call(&t, job);
-    say(&t, " answers %d, but the reference %d", (int)answer, (int)expected);
+    say(&t, ": %s, but the reference says: %s",
+        answer == GN_OK ? "succeeds" : "fails with an index out of range", status_text(expected));
     say_operands(&t, job);
 }
