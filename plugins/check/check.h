@@ -34,9 +34,6 @@ enum {
     REPORT_BYTES = 896,
 };
 
-/* From here on a bound says that nothing is certain: a near tie decided, or a domain's edge. */
-#define UNCERTAIN 1e100
-
 extern const gn_host *check_host;
 
 /* ---- One call -------------------------------------------------------------------------------- */
@@ -49,7 +46,9 @@ typedef struct view {
     uint32_t segment; /* number in the job */
     uint32_t n_dims;  /* those of the call, and perhaps an axis; size 1 where the stride is 0 */
     int64_t size[VIEW_DIMS], stride[VIEW_DIMS];
-    double *bounds; /* of a written view, by row-major coordinates; NULL: results are exact */
+    /* Of a written view, by row-major coordinates; NULL: results are exact. NaN or infinite: nothing
+     * is certain, because a near tie decides, or the edge of a domain is near. */
+    double *bounds;
 } view;
 
 typedef struct segment {

@@ -39,7 +39,7 @@ static void note_ratio(struct job *job, double error, double bound) {
 }
 
 static bool is_uncertain(int dtype, double bound) {
-    return isnan(bound) || bound >= UNCERTAIN || (dtype == GN_BOOL && bound > 0);
+    return !isfinite(bound) || (dtype == GN_BOOL && bound > 0);
 }
 
 static void note_difference(difference *out, const walk *w, double error, double bound,

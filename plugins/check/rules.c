@@ -32,6 +32,13 @@ static int choose(maker *m, int condition, int a, int b) {
     return emit(m, GN_OP_SELECT, GN_F64, condition, a, b);
 }
 
+/* a <= b ? then : otherwise; a NaN, too, gives `otherwise`. */
+static int if_at_most(maker *m, int a, int b, int then, int otherwise) {
+    return choose(m, as_bool(m, GN_OP_LE, a, b), then, otherwise);
+}
+
+static int uncertain(maker *m) { return number_f64(m, (double)NAN); }
+
 static int ea(maker *m, const site *s) { return bound_value(m, s->bound[0]); }
 static int magnitude_a(maker *m, const site *s) { return magnitude(m, s->operand[0]); }
 static int magnitude_b(maker *m, const site *s) { return magnitude(m, s->operand[1]); }
@@ -73,7 +80,7 @@ static int rule_same(maker *m, const site *s) {
 /* Of integers and bit patterns: any error leaves nothing certain. */
 static int rule_discrete(maker *m, const site *s) {
     const int e = bound_add(m, bound_add(m, s->bound[0], s->bound[1]), s->bound[2]);
-    return bound_scale(m, number_f64(m, UNCERTAIN * UNCERTAIN), e);
+    return bound_if_any(m, e);
 }
 
 static int rule_bits(maker *m, const site *s) {
@@ -132,55 +139,71 @@ static int rule_floordiv(maker *m, const site *s) {
     return choose(m, whole, number_f64(m, 0), off); /* rounding leaves a whole number alone */
 }
 
-/* a - b n with an integer n near a / b: ea + |n| eb, and |b| for each jump of n */
+/* a - b n with an integer n near a / b: ea + |n| eb, and |b| + eb for each jump of n */
 static int rule_modulus(maker *m, const site *s) {
     if (!gn_dtype_is_float(s->type))
         return rule_discrete(m, s);
     const int op = s->insn->op == GN_OP_FMOD ? GN_OP_TRUNC : GN_OP_FLOOR;
     const int quotient = op2(m, s, GN_OP_DIV), size = emit1(m, GN_OP_ABS, quotient);
     const int jumps = jump(m, op, quotient, quotient_error(m, s, size));
-    const int e = bound_add(m, s->bound[0], bound_scale(m, size, s->bound[1]));
-    return bound_add(m, emit2(m, GN_OP_MUL, jumps, magnitude_b(m, s)), e);
+    const int n = emit1(m, GN_OP_ABS, emit1(m, op, quotient));
+    const int e = bound_add(m, s->bound[0], bound_scale(m, n, s->bound[1]));
+    const int b = bound_add(m, magnitude_b(m, s), s->bound[1]);
+    return bound_add(m, emit2(m, GN_OP_MUL, jumps, b), e);
 }
 
-/* |b| w^(b-1) ea + |v log |a|| eb, with the w within |a| +- ea that gives the most */
+/* |b| w^(b-1) ea with the w within |a| +- ea that gives the most; no sign of a power of a number near
+ * 0 is certain, unless b is an integer */
+static int power_of_inexact(maker *m, const site *s) {
+    const int e = s->bound[0], a = magnitude_a(m, s), b = wide(m, s->operand[1]);
+    const int one = number_f64(m, 1), zero = number_f64(m, 0);
+    const int least = emit2(m, GN_OP_MAX, emit2(m, GN_OP_SUB, a, e), zero);
+    const int w = if_at_most(m, one, b, emit2(m, GN_OP_ADD, a, e), least);
+    const int power = emit2(m, GN_OP_POW, w, emit2(m, GN_OP_SUB, b, one));
+    const int off = emit2(m, GN_OP_MUL, emit2(m, GN_OP_MUL, magnitude_b(m, s), power), e);
+    const int whole = as_bool(m, GN_OP_EQ, b, emit1(m, GN_OP_RINT, b));
+    const int near = if_at_most(m, e, a, off, uncertain(m));
+    return choose(m, whole, off, near);
+}
+
+/* |v| (e^(|log a| eb) - 1); of a negative number only powers to exact integers are numbers */
+static int power_to_inexact(maker *m, const site *s) {
+    const int log = emit1(m, GN_OP_ABS, emit1(m, GN_OP_LOG, magnitude_a(m, s)));
+    const int growth = emit1(m, GN_OP_EXPM1, emit2(m, GN_OP_MUL, log, s->bound[1]));
+    const int off = emit2(m, GN_OP_MUL, magnitude_v(m, s), growth);
+    return if_at_most(m, ea(m, s), wide(m, s->operand[0]), off, uncertain(m));
+}
+
 static int rule_power(maker *m, const site *s) {
     int e = NONE;
     if (!gn_dtype_is_float(s->type))
         return rule_discrete(m, s);
-    if (s->bound[0] != NONE) {
-        const int a = magnitude_a(m, s), one = number_f64(m, 1), b = wide(m, s->operand[1]);
-        const int grows = as_bool(m, GN_OP_LE, one, b);
-        const int w =
-            choose(m, grows, emit2(m, GN_OP_ADD, a, ea(m, s)), emit2(m, GN_OP_SUB, a, ea(m, s)));
-        const int power = emit2(m, GN_OP_POW, w, emit2(m, GN_OP_SUB, b, one));
-        e = emit2(m, GN_OP_MUL, emit2(m, GN_OP_MUL, magnitude_b(m, s), power), ea(m, s));
-    }
-    if (s->bound[1] != NONE) {
-        const int log = emit1(m, GN_OP_ABS, emit1(m, GN_OP_LOG, magnitude_a(m, s)));
-        e = bound_add(m, e,
-                      bound_scale(m, emit2(m, GN_OP_MUL, log, magnitude_v(m, s)), s->bound[1]));
-    }
-    return e;
+    if (s->bound[0] != NONE)
+        e = power_of_inexact(m, s);
+    return s->bound[1] == NONE ? e : bound_add(m, e, power_to_inexact(m, s));
 }
 
-/* (|b| ea + |a| eb) / (a^2 + b^2); nothing is certain near the cut, where a is 0 and b < 0 */
+/* The angle moves by less than 1.6 e / (r - e) if the point (b, a), r away from 0, moves by e. Near the
+ * cut, where a is 0 and b < 0, nothing is certain. */
 static int rule_atan2(maker *m, const site *s) {
-    const int a = magnitude_a(m, s), b = magnitude_b(m, s);
-    const int e = bound_add(m, bound_scale(m, b, s->bound[0]), bound_scale(m, a, s->bound[1]));
+    const int a = magnitude_a(m, s), b = magnitude_b(m, s), zero = number_f64(m, 0);
+    const int e = bound_add(m, s->bound[0], s->bound[1]);
     const int square = emit2(m, GN_OP_ADD, emit2(m, GN_OP_MUL, a, a), emit2(m, GN_OP_MUL, b, b));
-    const int left = as_bool(m, GN_OP_LT, wide(m, s->operand[1]), bound_value(m, s->bound[1]));
-    const int cut = emit(m, GN_OP_AND, GN_BOOL, left, as_bool(m, GN_OP_LT, a, ea(m, s)), 0);
-    return choose(m, cut, number_f64(m, UNCERTAIN), emit2(m, GN_OP_DIV, e, square));
+    const int off =
+        emit2(m, GN_OP_MUL, relative(m, e, emit1(m, GN_OP_SQRT, square)), number_f64(m, 1.6));
+    if (s->bound[0] == NONE)
+        return off;
+    const int right = emit2(m, GN_OP_SUB, wide(m, s->operand[1]), bound_value(m, s->bound[1]));
+    const int near = if_at_most(m, s->bound[0], a, off, uncertain(m));
+    return if_at_most(m, zero, right, off, near);
 }
 
 /* ---- Roots and transcendental functions ------------------------------------------------------ */
 
-/* x, if the operand is certain to be at least `lowest`; x has the error e. */
-static int within(maker *m, const site *s, int x, int e, int bound) {
+/* `bound`, if the operand x, with its error e, is certain not to be negative. */
+static int if_positive(maker *m, const site *s, int x, int e, int bound) {
     const int slack = number_f64(m, SLACK * value_tiny(s->type));
-    const int crosses = as_bool(m, GN_OP_LT, emit2(m, GN_OP_ADD, x, slack), e);
-    return choose(m, crosses, number_f64(m, UNCERTAIN), bound);
+    return if_at_most(m, e, emit2(m, GN_OP_ADD, x, slack), bound, uncertain(m));
 }
 
 /* |sqrt(a') - sqrt(a)| <= 2 ea / (sqrt(a) + sqrt(ea)), also at 0 */
@@ -188,7 +211,7 @@ static int rule_sqrt(maker *m, const site *s) {
     const int e = emit2(m, GN_OP_ADD, ea(m, s), number_f64(m, value_tiny(s->type)));
     const int least = emit2(m, GN_OP_ADD, magnitude_v(m, s), emit1(m, GN_OP_SQRT, e));
     const int off = emit2(m, GN_OP_DIV, emit2(m, GN_OP_ADD, e, e), least);
-    return within(m, s, magnitude_a(m, s), ea(m, s), off);
+    return if_positive(m, s, magnitude_a(m, s), ea(m, s), off);
 }
 
 static int rule_rsqrt(maker *m, const site *s) {
@@ -199,16 +222,19 @@ static int scaled(maker *m, const site *s, double slope) {
     return bound_scale(m, number_f64(m, slope), s->bound[0]);
 }
 
-static int rule_exp(maker *m, const site *s) {
-    return bound_scale(m, magnitude_v(m, s), s->bound[0]);
+/* |v| (e^ea - 1), also if ea is large */
+static int exp_error(maker *m, const site *s, double factor) {
+    const int e = scaled(m, s, factor);
+    return emit2(m, GN_OP_MUL, magnitude_v(m, s), emit1(m, GN_OP_EXPM1, e));
 }
 
-static int rule_exp2(maker *m, const site *s) {
-    return bound_scale(m, number_f64(m, M_LN2), rule_exp(m, s));
-}
+static int rule_exp(maker *m, const site *s) { return exp_error(m, s, 1); }
+static int rule_exp2(maker *m, const site *s) { return exp_error(m, s, M_LN2); }
 
 /* |v| + 1 bounds the slopes of expm1 and sinh. */
-static int rule_expm1(maker *m, const site *s) { return bound_add(m, rule_exp(m, s), s->bound[0]); }
+static int rule_expm1(maker *m, const site *s) {
+    return bound_add(m, rule_exp(m, s), emit1(m, GN_OP_EXPM1, s->bound[0]));
+}
 
 static int rule_log(maker *m, const site *s) {
     const double factor = s->insn->op == GN_OP_LOG2    ? M_LOG2E
@@ -222,8 +248,15 @@ static int rule_log1p(maker *m, const site *s) {
     return relative(m, ea(m, s), emit1(m, GN_OP_ABS, x));
 }
 
+/* (1 + v^2) t / (1 - |v| t) with t = tan ea, which is less than 1.1 ea / (1 - ea) */
 static int rule_tan(maker *m, const site *s) {
-    return bound_add(m, s->bound[0], bound_scale(m, magnitude_v(m, s), rule_exp(m, s)));
+    const int v = magnitude_v(m, s), one = number_f64(m, 1), e = s->bound[0];
+    const int slope = emit2(m, GN_OP_ADD, one, emit2(m, GN_OP_MUL, v, v));
+    const int size = emit2(m, GN_OP_ADD, one, emit2(m, GN_OP_MUL, v, number_f64(m, 1.1)));
+    const int least = emit2(m, GN_OP_SUB, one, emit2(m, GN_OP_MUL, size, e));
+    const int t = emit2(m, GN_OP_DIV, emit2(m, GN_OP_MUL, e, number_f64(m, 1.1)),
+                        emit2(m, GN_OP_MAX, least, number_f64(m, 0)));
+    return emit2(m, GN_OP_MUL, slope, t);
 }
 
 /* 1 - |a| - ea: from the edge of the domain of asin, acos and atanh, and less than 1 - a^2 */
@@ -248,18 +281,28 @@ static int rule_acosh(maker *m, const site *s) {
 
 static int rule_erf(maker *m, const site *s) { return scaled(m, s, M_2_SQRTPI); }
 
-static int rule_lgamma(maker *m, const site *s) {
-    const int slope = emit1(m, GN_OP_ABS, emit1(m, GN_OP_DIGAMMA, wide(m, s->operand[0])));
-    return bound_scale(m, slope, s->bound[0]);
+/* Both have poles at 0 and below: there is no simple bound there. */
+static int if_above_poles(maker *m, const site *s, int slope) {
+    const int x = emit2(m, GN_OP_SUB, wide(m, s->operand[0]), ea(m, s));
+    const int off = emit2(m, GN_OP_MUL, slope, ea(m, s));
+    return if_at_most(m, number_f64(m, value_tiny(s->type)), x, off, uncertain(m));
 }
 
-/* The slope at x > 0 is less than 1 / x + 1 / x^2; elsewhere there is no simple bound. */
+/* The slope is digamma, which grows. */
+static int rule_lgamma(maker *m, const site *s) {
+    const int a = wide(m, s->operand[0]);
+    const int low = emit1(m, GN_OP_DIGAMMA, emit2(m, GN_OP_SUB, a, ea(m, s)));
+    const int high = emit1(m, GN_OP_DIGAMMA, emit2(m, GN_OP_ADD, a, ea(m, s)));
+    const int slope = emit2(m, GN_OP_MAX, emit1(m, GN_OP_ABS, low), emit1(m, GN_OP_ABS, high));
+    return if_above_poles(m, s, slope);
+}
+
+/* The slope is less than 1 / x + 1 / x^2. */
 static int rule_digamma(maker *m, const site *s) {
     const int x = emit2(m, GN_OP_SUB, wide(m, s->operand[0]), ea(m, s));
     const int inverse = emit2(m, GN_OP_DIV, number_f64(m, 1), x);
-    const int slope = emit2(m, GN_OP_ADD, inverse, emit2(m, GN_OP_MUL, inverse, inverse));
-    const int positive = as_bool(m, GN_OP_LT, number_f64(m, 0), x);
-    return choose(m, positive, bound_scale(m, slope, s->bound[0]), number_f64(m, UNCERTAIN));
+    const int square = emit2(m, GN_OP_MUL, inverse, inverse);
+    return if_above_poles(m, s, emit2(m, GN_OP_ADD, inverse, square));
 }
 
 /* ---- Decisions ------------------------------------------------------------------------------- */
@@ -270,13 +313,13 @@ static int rule_comparison(maker *m, const site *s) {
     const int distance = emit1(m, GN_OP_ABS, op2(m, s, GN_OP_SUB));
     const double slack = gn_dtype_is_float(s->from) ? SLACK * value_tiny(s->from) : 0;
     const int least = emit2(m, GN_OP_ADD, distance, number_f64(m, slack));
-    return choose(m, as_bool(m, GN_OP_LT, least, e), number_f64(m, 1), number_f64(m, 0));
+    return if_at_most(m, e, least, number_f64(m, 0), number_f64(m, 1));
 }
 
 /* What is uncertain may be NaN or infinite. */
 static int rule_test(maker *m, const site *s) {
-    const int certain = as_bool(m, GN_OP_LT, ea(m, s), number_f64(m, UNCERTAIN));
-    return choose(m, certain, number_f64(m, 0), number_f64(m, 1));
+    const int most = number_f64(m, value_largest(s->from));
+    return if_at_most(m, ea(m, s), most, number_f64(m, 0), number_f64(m, 1));
 }
 
 /* The chosen one's error; of a choice that may be wrong the distance of the two, too. */
@@ -293,7 +336,7 @@ static int rule_select(maker *m, const site *s) {
     /* Both may be the same infinity or NaN: then their difference says nothing. */
     const int same = as_bool(m, GN_OP_EQ, b, c);
     const int off = choose(m, same, bound_value(m, bound_add(m, eb, ec)), either);
-    return choose(m, as_bool(m, GN_OP_LT, number_f64(m, 0), s->bound[0]), off, bound_value(m, e));
+    return if_at_most(m, s->bound[0], number_f64(m, 0), bound_value(m, e), off);
 }
 
 /* Whether trunc(a) fits into an integer type: what does not may become anything. */
@@ -305,7 +348,7 @@ static int cast_to_integer(maker *m, const site *s) {
     const int fits = emit(m, GN_OP_AND, GN_BOOL, as_bool(m, GN_OP_LE, number_f64(m, begin), whole),
                           as_bool(m, GN_OP_LT, whole, number_f64(m, end)), 0);
     const int off = s->exact ? number_f64(m, 0) : jump(m, GN_OP_TRUNC, x, ea(m, s));
-    return choose(m, fits, off, number_f64(m, UNCERTAIN));
+    return choose(m, fits, off, uncertain(m));
 }
 
 static int rule_cast(maker *m, const site *s) {
@@ -320,7 +363,7 @@ static int rule_cast(maker *m, const site *s) {
         return NONE;
     const double slack = from_float ? SLACK * value_tiny(s->from) : 0;
     const int least = emit2(m, GN_OP_ADD, magnitude_a(m, s), number_f64(m, slack));
-    return choose(m, as_bool(m, GN_OP_LT, least, ea(m, s)), number_f64(m, 1), number_f64(m, 0));
+    return if_at_most(m, ea(m, s), least, number_f64(m, 0), number_f64(m, 1));
 }
 
 /* Both sides round to a 16-bit float: that may move them apart by one of its steps. */
@@ -441,12 +484,33 @@ unsigned value_operands(const gn_insn *insn) {
     }
 }
 
+/* Which operands' zeros (bits 1, 2) have a sign that decides: that of a zero from MIN and MAX is free. */
+static const uint8_t minds_zero[GN_OP_SELECT + 1] = {
+    [GN_OP_DIV] = 2,   [GN_OP_FLOORDIV] = 2, [GN_OP_POW] = 1,
+    [GN_OP_ATAN2] = 3, [GN_OP_RSQRT] = 1,    [GN_OP_DIGAMMA] = 1,
+};
+
+static int zero_bound(maker *m, const site *s) {
+    int e = NONE;
+    for (int k = 0; k < 2 && !(m->source->flags & GN_PROGRAM_NO_CONTRACT); k++) {
+        const bool minds = minds_zero[s->insn->op] >> k & 1;
+        const gn_insn *from = insn_at(m->source, (uint32_t)s->operand[k]);
+        if (!minds || (from->op != GN_OP_MIN && from->op != GN_OP_MAX))
+            continue;
+        const int zero = number_f64(m, 0);
+        const int is_zero = as_bool(m, GN_OP_EQ, wide(m, s->operand[k]), zero);
+        e = bound_add(m, e, choose(m, is_zero, uncertain(m), zero));
+    }
+    return e;
+}
+
 int rule_bound(maker *m, const site *s) {
     const int op = s->insn->op;
     if (op > GN_OP_SELECT || rules[op].propagate == NULL)
-        return number_f64(m, UNCERTAIN); /* an opcode of a later version */
+        return uncertain(m); /* an opcode of a later version */
     const int rounding = rules[op].kind;
-    const int e = !s->exact || rounding == ALWAYS ? rules[op].propagate(m, s) : NONE;
+    const int own = !s->exact || rounding == ALWAYS ? rules[op].propagate(m, s) : NONE;
+    const int e = bound_add(m, own, zero_bound(m, s));
     if (rounding != ROUNDED && rounding != SCALE1)
         return e;
     return bound_add(m, e, rounding_bound(m, s, rounding == SCALE1));

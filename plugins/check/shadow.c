@@ -113,6 +113,14 @@ int bound_max(maker *m, int a, int b) {
 
 int bound_value(maker *m, int bound) { return bound == NONE ? number_f64(m, 0) : bound; }
 
+int bound_if_any(maker *m, int bound) {
+    if (bound == NONE)
+        return NONE;
+    const int zero = number_f64(m, 0), nan = number_f64(m, (double)NAN);
+    const int none = emit(m, GN_OP_LE, GN_BOOL, bound, zero, 0);
+    return emit(m, GN_OP_SELECT, GN_F64, none, zero, nan);
+}
+
 /* ---- Instructions ---------------------------------------------------------------------------- */
 
 /* Copies an instruction that makes a value, and gives the value its bound. */
@@ -222,7 +230,7 @@ static int reduced_bound(maker *m, uint32_t n, const gathering *g) {
     case GN_MIN: return g->errors;
     }
     /* A product of integers, or the place of a winner: any error leaves nothing certain. */
-    return bound_scale(m, number_f64(m, UNCERTAIN * UNCERTAIN), g->errors);
+    return bound_if_any(m, g->errors);
 }
 
 /* The run of REDUCE instructions that starts at n. Returns the number behind it. */

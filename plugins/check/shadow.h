@@ -4,8 +4,8 @@
  * another one and, next to each value v, a bound on how far a device's v may be from the reference's.
  *
  * Bounds are f64 values of the program. NONE is the bound of what is exact, and costs nothing. Of
- * integers and bools a bound is a distance as well, that of a bool 0 or 1. UNCERTAIN and more, or
- * NaN, says that the value may be anything.
+ * integers and bools a bound is a distance as well, that of a bool 0 or 1. NaN and infinity say that
+ * the value may be anything; NaN gets through all arithmetic, also through 0 times it.
  */
 #ifndef GENESIS_CHECK_SHADOW_H
 #define GENESIS_CHECK_SHADOW_H
@@ -63,6 +63,8 @@ int bound_scale(maker *m, int factor, int bound);
 int bound_max(maker *m, int a, int b);
 /* The bound as a value, 0 for NONE. */
 int bound_value(maker *m, int bound);
+/* NaN unless the bound is 0. */
+int bound_if_any(maker *m, int bound);
 
 /* rules.c */
 
