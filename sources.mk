@@ -554,6 +554,7 @@ tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
 
 project_tests = \
 	tests/project/test_abi.sh \
+	tests/project/test_check.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
@@ -625,6 +626,7 @@ extra_files = \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
 	tests/project/test_abi.sh \
+	tests/project/test_check.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \

@@ -308,8 +308,12 @@ static gn_status begin_run(gn_device *check, gn_stream *stream, gn_plan *plan, c
     if (*out == NULL || (*out)->unchecked)
         return GN_OK;
     const gn_status status = job_begin(*out, stream);
-    if (status == GN_OK && !(*out)->unchecked)
+    if (status != GN_OK) {
+        job_free(*out);
+        *out = NULL;
+    } else if (!(*out)->unchecked) {
         run_reference(*out, plan, run);
+    }
     return status;
 }
 

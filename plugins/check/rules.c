@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * rules.c - how errors pass through each opcode, to first order, and what each adds.
+ * rules.c - how errors pass through each opcode, and what rounding adds.
  *
  * Let v be the reference's value and e its bound, a, b and ea, eb those of the operands. Then
  *
@@ -16,6 +16,7 @@
  */
 #include "shadow.h"
 
+#include <float.h>
 #include <math.h>
 
 /* Errors of this size relative to a type's smallest normal number come from flushing alone: they
@@ -307,12 +308,15 @@ static int rule_digamma(maker *m, const site *s) {
 
 /* ---- Decisions ------------------------------------------------------------------------------- */
 
-/* 1 if a - b is smaller than its error, and so may have the other sign; else 0. */
+/* 1 if a - b is smaller than its error, and so may have the other sign; else 0. The difference is NaN
+ * if an operand is, or both are one infinity: no error changes that. */
 static int rule_comparison(maker *m, const site *s) {
     const int e = bound_add(m, s->bound[0], s->bound[1]);
     const int distance = emit1(m, GN_OP_ABS, op2(m, s, GN_OP_SUB));
     const double slack = gn_dtype_is_float(s->from) ? SLACK * value_tiny(s->from) : 0;
-    const int least = emit2(m, GN_OP_ADD, distance, number_f64(m, slack));
+    const int least =
+        if_at_most(m, distance, number_f64(m, (double)INFINITY),
+                   emit2(m, GN_OP_ADD, distance, number_f64(m, slack)), number_f64(m, DBL_MAX));
     return if_at_most(m, e, least, number_f64(m, 0), number_f64(m, 1));
 }
 
