@@ -249,7 +249,8 @@ void segment_accept(segment *s, const struct job *other, const view *v);
 
 /* report.c */
 
-/* The report as lines for the log; its first `bytes` make the error's text. */
+/* Write the report, cut off where `bytes` end. */
+
 void report_difference(const struct job *job, const difference *d, char *text, size_t bytes);
 void report_answers(const struct job *job, gn_status answer, gn_status expected, char *text,
                     size_t bytes);

@@ -41,8 +41,9 @@ void job_give_up(struct job *job, const char *why) {
     if (*job->reported)
         return;
     *job->reported = true;
-    check_log(GN_LOG_WARNING, "check:%s: %s (%s %s) is not checked: %s", job->check->name,
-              check_host->tag_text(job->tag), job->kernel, job->program ? job->program : "", why);
+    check_log(GN_LOG_WARNING, "check:%s: %s (%s%s%s) is not checked: %s", job->check->name,
+              check_host->tag_text(job->tag), job->kernel, job->program ? " of program " : "",
+              job->program ? job->program : "", why);
 }
 
 /* ---- Copies ---------------------------------------------------------------------------------- */

@@ -11,6 +11,7 @@
 
 #include <genesis/genesis.h>
 
+#include "runtime/runtime.h"
 #include "tests/suite.h"
 #include "tests/temp_dir.h"
 
@@ -284,6 +285,24 @@ START_TEST(test_sampling) {
 }
 END_TEST
 
+/* What the reference's forward pass has not saved can't be checked: the log says so, once. */
+START_TEST(test_saved) {
+    setenv("GENESIS_CHECK_EVERY", "2", 1);
+    log_begin("info");
+    gn_tensor *x = gn_requires_grad_(gn_reshape(numbers(GN_F32), 1, 1, 4, 6), true), *y = NULL;
+    for (int i = 0; i < 2; i++) /* the second one is not checked, its gradient should be */
+        y = gn_max_pool2d(x, 2);
+    const bool plans = gn__device_get(checked)->table->plan != NULL;
+    gn_backward(gn_sum(y));
+    ck_assert_msg(gn_error_status() == GN_OK, "%s", gn_error());
+    restart();
+    const char *log = log_end();
+    ck_assert_msg(summary_number(log, "can't be checked") == plans, "%s", log);
+    ck_assert_msg(count_parts(log, "(max_pool_backward) is not checked: its forward pass") == plans,
+                  "%s", log);
+}
+END_TEST
+
 static void expect_refusal(const char *variable, const char *value, const char *part) {
     setenv(variable, value, 1);
     ck_assert_ptr_null(gn_ones_with(GN_SHAPE(1), GN_AS(.device = checked)));
@@ -317,9 +336,9 @@ END_TEST
 
 int main(void) {
     const char *device = getenv("GENESIS_DEVICE");
-    const TTest *tests[] = {test_kernels,   test_report,   test_going_on, test_outside,
-                            test_index,     test_warnings, test_sampling, test_bad_options,
-                            test_near_ties, NULL};
+    const TTest *tests[] = {test_kernels,     test_report,    test_going_on, test_outside,
+                            test_index,       test_warnings,  test_sampling, test_saved,
+                            test_bad_options, test_near_ties, NULL};
     snprintf(checked, sizeof checked, "check:liar:%s", device ? device : "cpu");
     return suite_run("check", tests);
 }
