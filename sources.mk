@@ -185,6 +185,26 @@ cpu_sources = \
 	backends/cpu/scatter.c \
 	backends/cpu/special.c
 
+plugin_LTLIBRARIES += plugins/check/genesis_check.la
+plugins_check_genesis_check_la_SOURCES = \
+	plugins/check/blocks.c \
+	plugins/check/calls.c \
+	plugins/check/check.h \
+	plugins/check/compare.c \
+	plugins/check/job.c \
+	plugins/check/layer.c \
+	plugins/check/norms.c \
+	plugins/check/plans.c \
+	plugins/check/report.c \
+	plugins/check/rules.c \
+	plugins/check/shadow.c \
+	plugins/check/shadow.h \
+	plugins/check/value.c
+
+plugins_check_genesis_check_la_CPPFLAGS = $(plugin_cppflags)
+plugins_check_genesis_check_la_LDFLAGS = $(plugin_ldflags)
+plugins_check_genesis_check_la_LIBADD = -lpthread -lm
+
 plugin_LTLIBRARIES += plugins/ref/genesis_ref.la
 plugins_ref_genesis_ref_la_SOURCES = \
 	plugins/template/kernels.c \
@@ -359,6 +379,7 @@ unit_tests = \
 	tests/data/test_idx \
 	tests/data/test_loader \
 	tests/io/test_safetensors \
+	tests/layers/test_check \
 	tests/layers/test_trace \
 	tests/nn/test_clip \
 	tests/nn/test_containers \
@@ -425,6 +446,7 @@ tests_data_test_dataset_LDADD = $(test_ldadd)
 tests_data_test_idx_LDADD = $(test_ldadd)
 tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
+tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
 tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
@@ -599,6 +621,13 @@ tests_plugins_genesis_fault_la_SOURCES = \
 tests_plugins_genesis_fault_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_fault_la_LDFLAGS = $(test_plugin_ldflags)
 
+check_LTLIBRARIES += tests/plugins/genesis_liar.la
+tests_plugins_genesis_liar_la_SOURCES = \
+	tests/plugins/liar.c
+
+tests_plugins_genesis_liar_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_liar_la_LDFLAGS = $(test_plugin_ldflags)
+
 check_LTLIBRARIES += tests/plugins/genesis_no_device.la
 tests_plugins_genesis_no_device_la_SOURCES = \
 	tests/plugins/no_device.c
@@ -629,6 +658,7 @@ tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
 
 project_tests = \
 	tests/project/test_abi.sh \
+	tests/project/test_check.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
@@ -722,6 +752,7 @@ extra_files = \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
 	tests/project/test_abi.sh \
+	tests/project/test_check.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
