@@ -28,10 +28,10 @@ typedef struct gn__device {
     bool forked; /* this process is a fork's child: the device is dead here */
     struct gn__allocator *allocator;
     struct gn__handles *handles;
-    gn__table *plans;      /* descriptor -> plan */
+    gn__table *plans;               /* descriptor -> plan */
     _Atomic(gn__storage *) scratch; /* handed out to calls that run now */
-    pthread_mutex_t queue; /* held during calls on the default stream */
-    pthread_mutex_t lock;  /* of handles and plans; never taken while `queue` is held */
+    pthread_mutex_t queue;          /* held during calls on the default stream */
+    pthread_mutex_t lock;           /* of handles and plans; never taken while `queue` is held */
     struct gn__plugin *plugin;
     struct gn__device *below;  /* of a layer: the device that it stands in front of */
     struct gn__device *bottom; /* the one below all layers, whose `queue` and `scratch` are used */
