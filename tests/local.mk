@@ -9,7 +9,7 @@ test_ldadd = tests/libtesting.la libgenesis/libcore.la $(CHECK_LIBS)
 # Plugins that may be wrong in any way, so that nothing is asked of their symbols.
 test_plugin_ldflags = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
 
-checked_programs = $(checked_samples) $(unit_tests_built)
+checked_programs = $(checked_samples) $(unit_tests_built) tools/genesis-conform/genesis-conform
 device_tests = $(checked_programs:=.cpu) $(checked_programs:=.ref)
 TESTS += $(device_tests) $(project_tests)
 TEST_EXTENSIONS = .sh
@@ -19,6 +19,9 @@ CLEANFILES += $(device_tests) $(checked_samples:=.cpu.actual) $(checked_samples:
 if HAVE_CHECK
 check_LTLIBRARIES += tests/libtesting.la
 unit_tests_built = $(unit_tests)
+# This one stands between the library and malloc.
+tests_nn_test_host_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
+	-Wl,--wrap=posix_memalign,--wrap=strdup
 else
 TESTS += tests/project/no-check.sh
 endif

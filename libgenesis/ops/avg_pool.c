@@ -172,9 +172,12 @@ static gn_tensor *run(const gn__pool *pool, gn_tensor *t, bool backwards) {
             : gn__run_planned(
                   device, op, backwards ? GN_KERNEL_AVG_POOL_BACKWARD : GN_KERNEL_AVG_POOL_FORWARD,
                   2, (gn_tensor *[]){result, image}, &pool->attr, sizeof pool->attr, NULL);
-    if (done == 0)
+    if (done == 0) {
+        const gn__composition composition = gn__composition_begin();
         done = backwards ? gn__composed_avg_pool_backward(pool, image, result)
                          : gn__composed_avg_pool(pool, image, result);
+        gn__composition_end(&composition);
+    }
     if (done < 0 || !gn__recording(1, &t))
         return done < 0 ? NULL : result;
     gn__node *node = gn__record(&nodes[backwards], result, 1, &t, sizeof *pool);

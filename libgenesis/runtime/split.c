@@ -226,6 +226,20 @@ static bool stores_anything(const maker *m) {
     return false;
 }
 
+/* Loads what the stage's reductions use of earlier stages. Behind the first of them a load would be
+ * the row part's. */
+static void load_for_reductions(maker *m) {
+    for (uint32_t i = 0; i < m->program->n_insns; i++) {
+        const gn_insn *insn = &m->program->insns[i];
+        const uint16_t values[3] = {insn->a, insn->b, insn->c};
+        if (m->places[i].where != REDUCTION || !belongs(m, i))
+            continue;
+        for (int k = 0, used = gn__value_slots(insn); k < 3; k++)
+            if (used >> k & 1 && m->places[values[k]].stage < m->stage)
+                value_of(m, values[k]);
+    }
+}
+
 static gn_status make_piece(maker *m) {
     const gn_program *program = m->program;
     if (!stores_anything(m))
@@ -241,6 +255,8 @@ static gn_status make_piece(maker *m) {
         m->operand[k] = m->slot[k] = -1;
     for (uint32_t k = 0; k < program->n_params; k++)
         gn__build_param(m->builder);
+    if (!m->empty)
+        load_for_reductions(m);
     for (uint32_t i = 0; i < program->n_insns; i++) {
         const gn_insn *insn = &program->insns[i];
         if (!belongs(m, i))
