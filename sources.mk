@@ -261,6 +261,10 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/results.c \
 	tools/genesis-conform/run.h \
 	tools/genesis-conform/runner.c \
+	tools/genesis-conform/speed/plans.c \
+	tools/genesis-conform/speed/programs.c \
+	tools/genesis-conform/speed/speed.c \
+	tools/genesis-conform/speed/speed.h \
 	tools/genesis-conform/table.c \
 	tools/genesis-conform/target.c \
 	tools/genesis-conform/target.h
