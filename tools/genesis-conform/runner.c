@@ -120,7 +120,8 @@ static void end_run(child *c, enum outcome outcome, const char *message) {
     end_subject(c, outcome);
     c->row = NO_ROW;
     c->composed = c->unsupported = false;
-    trials.n = 0;
+    if (!run->implicit) /* a child that goes on with a run opens the device before */
+        trials.n = 0;
 }
 
 static void begin_run(child *c, size_t number) {
