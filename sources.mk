@@ -545,6 +545,7 @@ tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
 
 project_tests = \
 	tests/project/test_abi.sh \
+	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
@@ -558,6 +559,7 @@ project_tests = \
 
 man_pages = \
 	docs/man/genesis-bench.1 \
+	docs/man/genesis-conform.1 \
 	docs/man/genesis-fashion-mnist.1 \
 	docs/man/genesis.1
 
@@ -616,6 +618,7 @@ extra_files = \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
 	tests/project/test_abi.sh \
+	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \

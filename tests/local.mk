@@ -9,7 +9,7 @@ test_ldadd = tests/libtesting.la libgenesis/libcore.la $(CHECK_LIBS)
 # Plugins that may be wrong in any way, so that nothing is asked of their symbols.
 test_plugin_ldflags = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
 
-checked_programs = $(checked_samples) $(unit_tests_built)
+checked_programs = $(checked_samples) $(unit_tests_built) tools/genesis-conform/genesis-conform
 device_tests = $(checked_programs:=.cpu) $(checked_programs:=.ref)
 TESTS += $(device_tests) $(project_tests)
 TEST_EXTENSIONS = .sh

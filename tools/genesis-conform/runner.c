@@ -344,7 +344,8 @@ bool probe_devices(results *r, double timeout) {
     bool usable = true;
     for (size_t i = 0; i < GN_LENGTH(runs); i++) {
         if (runs[i].outcome == FAILED && i < 2) {
-            fprintf(stderr, "genesis-conform: %s\n", runs[i].message);
+            fprintf(stderr, "genesis-conform: %s: %s\n", i ? options.reference : options.device,
+                    runs[i].message);
             usable = false;
         }
         free(runs[i].message);
