@@ -157,7 +157,8 @@ static const gn_backend table = {
 
 gn_status gn_backend_entry(const gn_host *services, gn_abi_request *request,
                            const gn_backend **out) {
-    if (request->major != GN_ABI_MAJOR || request->minor_max < GN_ABI_MINOR) {
+    if (request->major != GN_ABI_MAJOR || request->minor_min > GN_ABI_MINOR ||
+        request->minor_max < GN_ABI_MINOR) {
         request->needed_major = GN_ABI_MAJOR;
         request->needed_minor = GN_ABI_MINOR;
         return GN_E_VERSION;

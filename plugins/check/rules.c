@@ -40,10 +40,19 @@ static int if_at_most(maker *m, int a, int b, int then, int otherwise) {
 
 static int uncertain(maker *m) { return number_f64(m, (double)NAN); }
 
+/* 0, of something that depends on what has the error e: NaN if e says that nothing is certain. */
+static int certain(maker *m, int e) { return emit2(m, GN_OP_MUL, e, number_f64(m, 0)); }
+
 static int ea(maker *m, const site *s) { return bound_value(m, s->bound[0]); }
 static int magnitude_a(maker *m, const site *s) { return magnitude(m, s->operand[0]); }
 static int magnitude_b(maker *m, const site *s) { return magnitude(m, s->operand[1]); }
 static int magnitude_v(maker *m, const site *s) { return magnitude(m, s->number); }
+
+/* |x| of an f64; a NaN is as far from 0 as infinity: no error changes it. */
+static int from_zero(maker *m, int x) {
+    const int size = emit1(m, GN_OP_ABS, x), most = number_f64(m, (double)INFINITY);
+    return if_at_most(m, size, most, size, most);
+}
 
 /* e / max(x - e, 0) for x >= 0: how far 1 / x or log x may be off; infinite if x may be 0. */
 static int relative(maker *m, int e, int x) {
@@ -103,10 +112,11 @@ static int rule_product(maker *m, const site *s) {
 
 /* How far a / b is off: ea / |b|, or (ea + |a / b| eb) / (|b| - eb). */
 static int quotient_error(maker *m, const site *s, int quotient) {
+    const int b = from_zero(m, wide(m, s->operand[1]));
     if (s->bound[1] == NONE)
-        return emit2(m, GN_OP_DIV, ea(m, s), magnitude_b(m, s));
+        return emit2(m, GN_OP_DIV, ea(m, s), b);
     const int e = bound_add(m, s->bound[0], bound_scale(m, quotient, s->bound[1]));
-    const int least = emit2(m, GN_OP_SUB, magnitude_b(m, s), s->bound[1]);
+    const int least = emit2(m, GN_OP_SUB, b, s->bound[1]);
     return emit2(m, GN_OP_DIV, e, emit2(m, GN_OP_MAX, least, number_f64(m, 0)));
 }
 
@@ -116,10 +126,11 @@ static int rule_quotient(maker *m, const site *s) {
     return quotient_error(m, s, magnitude_v(m, s));
 }
 
-/* op(x + e) - op(x - e) for a function that only grows, by jumps. */
+/* op(x + e) - op(x - e) for a function that only grows, by jumps; NaN and infinity do not move. */
 static int jump(maker *m, int op, int x, int e) {
     const int above = emit1(m, op, emit2(m, GN_OP_ADD, x, e));
-    return emit2(m, GN_OP_SUB, above, emit1(m, op, emit2(m, GN_OP_SUB, x, e)));
+    const int off = emit2(m, GN_OP_SUB, above, emit1(m, op, emit2(m, GN_OP_SUB, x, e)));
+    return if_at_most(m, emit1(m, GN_OP_ABS, x), number_f64(m, DBL_MAX), off, certain(m, e));
 }
 
 static int rule_jump(maker *m, const site *s) {
@@ -148,9 +159,10 @@ static int rule_modulus(maker *m, const site *s) {
     const int quotient = op2(m, s, GN_OP_DIV), size = emit1(m, GN_OP_ABS, quotient);
     const int jumps = jump(m, op, quotient, quotient_error(m, s, size));
     const int n = emit1(m, GN_OP_ABS, emit1(m, op, quotient));
-    const int e = bound_add(m, s->bound[0], bound_scale(m, n, s->bound[1]));
     const int b = bound_add(m, magnitude_b(m, s), s->bound[1]);
-    return bound_add(m, emit2(m, GN_OP_MUL, jumps, b), e);
+    const int own = bound_add(m, s->bound[0], bound_scale(m, n, s->bound[1]));
+    const int off = bound_add(m, emit2(m, GN_OP_MUL, jumps, b), own);
+    return if_at_most(m, size, number_f64(m, DBL_MAX), off, certain(m, jumps));
 }
 
 /* |b| w^(b-1) ea with the w within |a| +- ea that gives the most; no sign of a power of a number near
@@ -158,7 +170,8 @@ static int rule_modulus(maker *m, const site *s) {
 static int power_of_inexact(maker *m, const site *s) {
     const int e = s->bound[0], a = magnitude_a(m, s), b = wide(m, s->operand[1]);
     const int one = number_f64(m, 1), zero = number_f64(m, 0);
-    const int least = emit2(m, GN_OP_MAX, emit2(m, GN_OP_SUB, a, e), zero);
+    const int low = emit2(m, GN_OP_SUB, from_zero(m, wide(m, s->operand[0])), e);
+    const int least = emit2(m, GN_OP_MAX, low, zero);
     const int w = if_at_most(m, one, b, emit2(m, GN_OP_ADD, a, e), least);
     const int power = emit2(m, GN_OP_POW, w, emit2(m, GN_OP_SUB, b, one));
     const int off = emit2(m, GN_OP_MUL, emit2(m, GN_OP_MUL, magnitude_b(m, s), power), e);
@@ -167,7 +180,8 @@ static int power_of_inexact(maker *m, const site *s) {
     return choose(m, whole, off, near);
 }
 
-/* |v| (e^(|log a| eb) - 1); of a negative number only powers to exact integers are numbers */
+/* |v| (e^(|log a| eb) - 1); of a negative number only powers to integers are numbers, which an inexact
+ * exponent may be or not */
 static int power_to_inexact(maker *m, const site *s) {
     const int log = emit1(m, GN_OP_ABS, emit1(m, GN_OP_LOG, magnitude_a(m, s)));
     const int growth = emit1(m, GN_OP_EXPM1, emit2(m, GN_OP_MUL, log, s->bound[1]));
@@ -187,15 +201,15 @@ static int rule_power(maker *m, const site *s) {
 /* The angle moves by less than 1.6 e / (r - e) if the point (b, a), r away from 0, moves by e. Near the
  * cut, where a is 0 and b < 0, nothing is certain. */
 static int rule_atan2(maker *m, const site *s) {
-    const int a = magnitude_a(m, s), b = magnitude_b(m, s), zero = number_f64(m, 0);
+    const int a = wide(m, s->operand[0]), b = wide(m, s->operand[1]), zero = number_f64(m, 0);
     const int e = bound_add(m, s->bound[0], s->bound[1]);
     const int square = emit2(m, GN_OP_ADD, emit2(m, GN_OP_MUL, a, a), emit2(m, GN_OP_MUL, b, b));
-    const int off =
-        emit2(m, GN_OP_MUL, relative(m, e, emit1(m, GN_OP_SQRT, square)), number_f64(m, 1.6));
+    const int r = from_zero(m, emit1(m, GN_OP_SQRT, square));
+    const int off = emit2(m, GN_OP_MUL, relative(m, e, r), number_f64(m, 1.6));
     if (s->bound[0] == NONE)
         return off;
-    const int right = emit2(m, GN_OP_SUB, wide(m, s->operand[1]), bound_value(m, s->bound[1]));
-    const int near = if_at_most(m, s->bound[0], a, off, uncertain(m));
+    const int right = emit2(m, GN_OP_SUB, b, bound_value(m, s->bound[1]));
+    const int near = if_at_most(m, s->bound[0], from_zero(m, a), off, uncertain(m));
     return if_at_most(m, zero, right, off, near);
 }
 
@@ -212,11 +226,12 @@ static int rule_sqrt(maker *m, const site *s) {
     const int e = emit2(m, GN_OP_ADD, ea(m, s), number_f64(m, value_tiny(s->type)));
     const int least = emit2(m, GN_OP_ADD, magnitude_v(m, s), emit1(m, GN_OP_SQRT, e));
     const int off = emit2(m, GN_OP_DIV, emit2(m, GN_OP_ADD, e, e), least);
-    return if_positive(m, s, magnitude_a(m, s), ea(m, s), off);
+    return if_positive(m, s, from_zero(m, wide(m, s->operand[0])), ea(m, s), off);
 }
 
 static int rule_rsqrt(maker *m, const site *s) {
-    return emit2(m, GN_OP_MUL, magnitude_v(m, s), relative(m, ea(m, s), magnitude_a(m, s)));
+    const int a = from_zero(m, wide(m, s->operand[0]));
+    return emit2(m, GN_OP_MUL, magnitude_v(m, s), relative(m, ea(m, s), a));
 }
 
 static int scaled(maker *m, const site *s, double slope) {
@@ -241,12 +256,13 @@ static int rule_log(maker *m, const site *s) {
     const double factor = s->insn->op == GN_OP_LOG2    ? M_LOG2E
                           : s->insn->op == GN_OP_LOG10 ? M_LOG10E
                                                        : 1;
-    return bound_scale(m, number_f64(m, factor), relative(m, ea(m, s), magnitude_a(m, s)));
+    const int a = from_zero(m, wide(m, s->operand[0]));
+    return bound_scale(m, number_f64(m, factor), relative(m, ea(m, s), a));
 }
 
 static int rule_log1p(maker *m, const site *s) {
     const int x = emit2(m, GN_OP_ADD, wide(m, s->operand[0]), number_f64(m, 1));
-    return relative(m, ea(m, s), emit1(m, GN_OP_ABS, x));
+    return relative(m, ea(m, s), from_zero(m, x));
 }
 
 /* (1 + v^2) t / (1 - |v| t) with t = tan ea, which is less than 1.1 ea / (1 - ea) */
@@ -260,24 +276,28 @@ static int rule_tan(maker *m, const site *s) {
     return emit2(m, GN_OP_MUL, slope, t);
 }
 
-/* 1 - |a| - ea: from the edge of the domain of asin, acos and atanh, and less than 1 - a^2 */
-static int inside(maker *m, const site *s) {
-    const int left = emit2(m, GN_OP_SUB, number_f64(m, 1), magnitude_a(m, s));
-    return emit2(m, GN_OP_MAX, emit2(m, GN_OP_SUB, left, ea(m, s)), number_f64(m, 0));
+/* ea / least, or ea / sqrt(least), where `least` is the distance from the domain's edge, less ea.
+ * Well outside of the domain, and of NaN, the value is certain: NaN. */
+static int inside(maker *m, const site *s, int distance, bool root) {
+    const int e = ea(m, s), zero = number_f64(m, 0);
+    const int least = emit2(m, GN_OP_MAX, emit2(m, GN_OP_SUB, distance, e), zero);
+    const int off = emit2(m, GN_OP_DIV, e, root ? emit1(m, GN_OP_SQRT, least) : least);
+    const int farthest = emit2(m, GN_OP_ADD, distance, e);
+    return if_at_most(m, zero, farthest, off, certain(m, e));
 }
 
-static int rule_asin(maker *m, const site *s) {
-    return emit2(m, GN_OP_DIV, ea(m, s), emit1(m, GN_OP_SQRT, inside(m, s)));
+/* 1 - |a|, less than the 1 - a^2 of the slopes. */
+static int inside_one(maker *m, const site *s, bool root) {
+    const int size = emit1(m, GN_OP_ABS, wide(m, s->operand[0]));
+    return inside(m, s, emit2(m, GN_OP_SUB, number_f64(m, 1), size), root);
 }
 
-static int rule_atanh(maker *m, const site *s) {
-    return emit2(m, GN_OP_DIV, ea(m, s), inside(m, s));
-}
+static int rule_asin(maker *m, const site *s) { return inside_one(m, s, true); }
+static int rule_atanh(maker *m, const site *s) { return inside_one(m, s, false); }
 
 static int rule_acosh(maker *m, const site *s) {
-    const int left = emit2(m, GN_OP_SUB, wide(m, s->operand[0]), number_f64(m, 1));
-    const int least = emit2(m, GN_OP_MAX, emit2(m, GN_OP_SUB, left, ea(m, s)), number_f64(m, 0));
-    return emit2(m, GN_OP_DIV, ea(m, s), emit1(m, GN_OP_SQRT, least));
+    const int distance = emit2(m, GN_OP_SUB, wide(m, s->operand[0]), number_f64(m, 1));
+    return inside(m, s, distance, true);
 }
 
 static int rule_erf(maker *m, const site *s) { return scaled(m, s, M_2_SQRTPI); }
