@@ -48,8 +48,8 @@ typedef struct gn_plugin_report {
 } gn_plugin_report;
 
 /* Calls `visit` once for each file of the search path that is named genesis_NAME.so, in order, with
- * its path and name, and the reason why it is not used if it stands behind another one of that name;
- * and for each folder that can't be read or that holds other files (name is "" there). Loads
+ * its path and name, and the reason why it is not used if another one of that name comes first; and
+ * for each folder that can't be read or that holds other files (name is "" there). Loads
  * nothing. */
 GN_API gn_status gn_plugins_visit(void (*visit)(const gn_plugin_report *report, void *context),
                                   void *context);

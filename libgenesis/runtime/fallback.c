@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * fallback.c - the accounts of operations that are composed of smaller ones, because a backend lacks
- * a kernel for them: how often, and at what cost.
+ * fallback.c - accounts of operations that are composed of smaller ones, because a backend lacks a
+ * kernel for them: how often, and at what cost.
  *
  * Whoever finds the kernel missing calls gn__fallback, which notes the account in the thread's
  * state; whoever composes then brackets its work by gn__composition_begin and _end. Accounts are

@@ -27,7 +27,7 @@ typedef struct gn__reason {
 gn_status gn__reason_set(gn__reason *why, gn_status status, const char *format, ...)
     GN_PRINTF(3, 4);
 
-/* For a call that answered something else than GN_OK: "its entry failed: the firmware is missing". */
+/* For a call that did not answer GN_OK: "its entry failed: the firmware is missing". */
 gn_status gn__reason_answer(gn__reason *why, gn_status status, const char *what);
 
 /* Whether what a plugin wrote is UTF-8 that a terminal can show, and ends within `room` bytes. */

@@ -28,10 +28,10 @@ typedef struct gn__device {
     bool forked; /* this process is a fork's child: the device is dead here */
     struct gn__allocator *allocator;
     struct gn__handles *handles;
-    gn__table *plans;      /* descriptor -> plan */
+    gn__table *plans;               /* descriptor -> plan */
     _Atomic(gn__storage *) scratch; /* handed out to calls that run now */
-    pthread_mutex_t queue; /* held during calls on the default stream */
-    pthread_mutex_t lock;  /* of handles and plans; never taken while `queue` is held */
+    pthread_mutex_t queue;          /* held during calls on the default stream */
+    pthread_mutex_t lock;           /* of handles and plans; never taken while `queue` is held */
     struct gn__plugin *plugin;
     struct gn__device *below;  /* of a layer: the device that it stands in front of */
     struct gn__device *bottom; /* the one below all layers, whose `queue` and `scratch` are used */
@@ -122,8 +122,8 @@ typedef struct gn__plan {
 } gn__plan;
 
 /* The plan of a descriptor: cached, so equal descriptors cost one lookup. `attributes_bytes` is
- * sizeof the attribute struct. A declined plan has no handle; each time it is asked for, gn__fallback
- * is called for `op`. NULL only with an error. */
+ * sizeof the attribute struct. A declined plan has no handle, and is counted by gn__fallback
+ * for `op` each time it is asked for. NULL only with an error. */
 const gn__plan *gn__plan_get(gn__device *device, const char *op, const gn_plan_desc *desc,
                              size_t attributes_bytes);
 
@@ -149,7 +149,7 @@ uint64_t gn__composed_saved_bytes(const gn_plan_desc *desc);
 /* Counts one composition of `op`, which the caller's next bracket on this thread measures. */
 void gn__fallback(const gn__device *device, const char *op, const char *why);
 
-/* Around what composes. Without a gn__fallback since the last bracket it measures nothing, so that a
+/* Around what composes. Without a gn__fallback since the last bracket it measures nothing, so a
  * caller need not know whether its kernel was declined or never asked for. */
 typedef struct gn__composition {
     struct gn__account *account; /* NULL: nothing is measured */

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sweeps of a training step over the calls of its device: whichever call fails, at once or late, the
+ * Sweeps of a training step over the calls of its device: whichever fails, at once or late, the
  * step ends in an error that names an operation, nothing leaks, and the next step computes what it
  * would have without the failure. The device is the layer "fault" in front of the one under test.
  */
@@ -124,7 +124,7 @@ static uint64_t in_use(void) {
     return stats.allocated;
 }
 
-/* The parameters are those before or after the step, unless it was the update itself that failed. */
+/* The parameters are those before or after the step, unless the update itself failed. */
 static void expect_whole(const training *t, const training_result *e, bool updating) {
     const floats now = training_values(t);
     ck_assert_msg(updating || floats_equal(&now, &e->before) || floats_close(&now, &e->after),

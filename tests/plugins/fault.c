@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A layer that passes every call on, and makes chosen ones fail or misbehave: see fault.h. Calls are
+ * A layer that passes calls on, and makes chosen ones fail or misbehave: see fault.h. Calls are
  * counted without a lock: tests that choose the n-th one make them on one thread.
  */
 #include <ctype.h>
@@ -510,7 +510,12 @@ static gn_status read_variable(void) {
 
 gn_status gn_backend_entry(const gn_host *services, gn_abi_request *request,
                            const gn_backend **out) {
-    (void)request;
+    if (request->major != GN_ABI_MAJOR || request->minor_max < GN_ABI_MINOR ||
+        request->minor_min > GN_ABI_MINOR) {
+        request->needed_major = GN_ABI_MAJOR;
+        request->needed_minor = GN_ABI_MINOR;
+        return GN_E_VERSION;
+    }
     host = services;
     *out = &table;
     return read_variable();

@@ -5,16 +5,16 @@
  *
  *     GENESIS_FAULT=function=map,n=17,status=memory,late=1,mode=fail
  *
- * function: of the backend's table, or any (the default). n: which call of it, from 1 (the default).
+ * function: of the backend's table, or any (the default). n: which call of it, from 1, the default.
  * status: GN_E_* in lower case, device if not said. mode: see FAULT_MODES, the first if not said.
- * Without a mode of failing, the n-th call and all that follow misbehave.
+ * In any mode but the first, the n-th call and all that follow misbehave.
  */
 #ifndef GENESIS_TESTS_FAULT_H
 #define GENESIS_TESTS_FAULT_H
 
 #include <genesis/backend.h>
 
-/* The functions that can fail. Columns: name, whether it enqueues work, so that it may fail late. */
+/* The functions that can fail. Columns: name, whether it enqueues work and so may fail late. */
 #define FAULT_FUNCTIONS(X)                                                                         \
     X(alloc, 0)                                                                                    \
     X(wrap, 0)                                                                                     \

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of the layer "fault" itself (tests/plugins/fault.c): every way in which a call misbehaves. */
+/* Tests of the layer "fault" itself (tests/plugins/fault.c): each way in which it misbehaves. */
 #include <dlfcn.h>
 #include <signal.h>
 #include <stdio.h>

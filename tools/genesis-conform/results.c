@@ -85,13 +85,14 @@ void run_name(const test_run *run, char *name, size_t bytes) {
 }
 
 void run_command(const test_run *run, char *command, size_t bytes) {
-    char name[128], seed[40] = "";
+    char name[128], seed[64] = "";
     if (run->implicit) /* it takes a case to open and close the device */
         snprintf(name, sizeof name, "%s", run->group->name);
     else
         run_name(run, name, sizeof name);
-    if (options.seed != 1)
-        snprintf(seed, sizeof seed, " --seed %llu", (unsigned long long)options.seed);
+    if (options.seed != DEFAULT_SEED || options.count != DEFAULT_COUNT)
+        snprintf(seed, sizeof seed, " --seed %llu --count %d", (unsigned long long)options.seed,
+                 options.count);
     const bool both = options.plugin && options.device_given;
     snprintf(command, bytes, "genesis-conform %s%s%s%s%s --only %s",
              options.plugin ? "" : "--device ", options.plugin ? options.plugin : options.device,

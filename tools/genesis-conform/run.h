@@ -10,6 +10,8 @@
 
 #include "conform.h"
 
+enum { DEFAULT_SEED = 1, DEFAULT_COUNT = 150 }; /* as --help says */
+
 /* ---- Groups (groups.c) ----------------------------------------------------------------------- */
 
 extern const test_group *const groups[];

@@ -120,7 +120,8 @@ static void end_run(child *c, enum outcome outcome, const char *message) {
     end_subject(c, outcome);
     c->row = NO_ROW;
     c->composed = c->unsupported = false;
-    trials.n = 0;
+    if (!run->implicit) /* a child that goes on with a run opens the device before */
+        trials.n = 0;
 }
 
 static void begin_run(child *c, size_t number) {
@@ -343,7 +344,8 @@ bool probe_devices(results *r, double timeout) {
     bool usable = true;
     for (size_t i = 0; i < GN_LENGTH(runs); i++) {
         if (runs[i].outcome == FAILED && i < 2) {
-            fprintf(stderr, "genesis-conform: %s\n", runs[i].message);
+            fprintf(stderr, "genesis-conform: %s: %s\n", i ? options.reference : options.device,
+                    runs[i].message);
             usable = false;
         }
         free(runs[i].message);

@@ -104,8 +104,8 @@ static bool start(child *c, const char *path) {
     return c->id > 0;
 }
 
-/* Ends the child, if it has not ended yet. Returns the status that it ended with, or -1 if it had to
- * be killed: other processes of the plugin's may hold the pipe when it has long crashed. */
+/* Ends the child, if it has not ended yet. Returns the status that it ended with, or -1 if it was
+ * killed: other processes of the plugin's may hold the pipe when it has long crashed. */
 static int finish(const child *c) {
     int status;
     close(c->pipe);
