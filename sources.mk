@@ -185,6 +185,26 @@ cpu_sources = \
 	backends/cpu/scatter.c \
 	backends/cpu/special.c
 
+plugin_LTLIBRARIES += plugins/check/genesis_check.la
+plugins_check_genesis_check_la_SOURCES = \
+	plugins/check/blocks.c \
+	plugins/check/calls.c \
+	plugins/check/check.h \
+	plugins/check/compare.c \
+	plugins/check/job.c \
+	plugins/check/layer.c \
+	plugins/check/norms.c \
+	plugins/check/plans.c \
+	plugins/check/report.c \
+	plugins/check/rules.c \
+	plugins/check/shadow.c \
+	plugins/check/shadow.h \
+	plugins/check/value.c
+
+plugins_check_genesis_check_la_CPPFLAGS = $(plugin_cppflags)
+plugins_check_genesis_check_la_LDFLAGS = $(plugin_ldflags)
+plugins_check_genesis_check_la_LIBADD = -lpthread -lm
+
 plugin_LTLIBRARIES += plugins/ref/genesis_ref.la
 plugins_ref_genesis_ref_la_SOURCES = \
 	plugins/template/kernels.c \
@@ -243,6 +263,34 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/kernels/value.c \
 	tools/genesis-conform/kernels/window.c \
 	tools/genesis-conform/main.c \
+	tools/genesis-conform/ops/attention.c \
+	tools/genesis-conform/ops/check.c \
+	tools/genesis-conform/ops/conv.c \
+	tools/genesis-conform/ops/copy.c \
+	tools/genesis-conform/ops/embedding.c \
+	tools/genesis-conform/ops/gather.c \
+	tools/genesis-conform/ops/index.c \
+	tools/genesis-conform/ops/join.c \
+	tools/genesis-conform/ops/library.c \
+	tools/genesis-conform/ops/library.h \
+	tools/genesis-conform/ops/linear.c \
+	tools/genesis-conform/ops/loss.c \
+	tools/genesis-conform/ops/math.c \
+	tools/genesis-conform/ops/matmul.c \
+	tools/genesis-conform/ops/memory.c \
+	tools/genesis-conform/ops/norm.c \
+	tools/genesis-conform/ops/ops.h \
+	tools/genesis-conform/ops/pointwise.c \
+	tools/genesis-conform/ops/pool.c \
+	tools/genesis-conform/ops/random.c \
+	tools/genesis-conform/ops/reduce.c \
+	tools/genesis-conform/ops/select.c \
+	tools/genesis-conform/ops/softmax.c \
+	tools/genesis-conform/ops/sort.c \
+	tools/genesis-conform/ops/tensors.c \
+	tools/genesis-conform/ops/text.c \
+	tools/genesis-conform/ops/training.c \
+	tools/genesis-conform/ops/view.c \
 	tools/genesis-conform/plans/conv.c \
 	tools/genesis-conform/plans/matmul.c \
 	tools/genesis-conform/plans/norm.c \
@@ -273,7 +321,9 @@ bin_PROGRAMS += tools/genesis/genesis
 tools_genesis_genesis_SOURCES = \
 	tools/genesis/devices.c \
 	tools/genesis/genesis.h \
-	tools/genesis/main.c
+	tools/genesis/main.c \
+	tools/genesis/probe.c \
+	tools/genesis/probe.h
 
 bin_PROGRAMS += bench/genesis-bench
 bench_genesis_bench_SOURCES = \
@@ -333,13 +383,15 @@ unit_tests = \
 	tests/data/test_idx \
 	tests/data/test_loader \
 	tests/io/test_safetensors \
+	tests/layers/test_check \
 	tests/layers/test_trace \
 	tests/nn/test_clip \
 	tests/nn/test_containers \
+	tests/nn/test_faults \
+	tests/nn/test_host_memory \
 	tests/nn/test_init \
 	tests/nn/test_layers \
 	tests/nn/test_module \
-	tests/nn/test_training \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
 	tests/ops/test_copy \
@@ -370,6 +422,8 @@ unit_tests = \
 	tests/program/test_simplify \
 	tests/program/test_types \
 	tests/runtime/test_allocator \
+	tests/runtime/test_fallback \
+	tests/runtime/test_fault \
 	tests/runtime/test_fork \
 	tests/runtime/test_launch \
 	tests/runtime/test_layers \
@@ -396,13 +450,15 @@ tests_data_test_dataset_LDADD = $(test_ldadd)
 tests_data_test_idx_LDADD = $(test_ldadd)
 tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
+tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
 tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
+tests_nn_test_faults_LDADD = $(test_ldadd)
+tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
-tests_nn_test_training_LDADD = $(test_ldadd)
 tests_ops_test_attention_LDADD = $(test_ldadd)
 tests_ops_test_conv_LDADD = $(test_ldadd)
 tests_ops_test_copy_LDADD = $(test_ldadd)
@@ -433,6 +489,8 @@ tests_program_test_parse_LDADD = $(test_ldadd)
 tests_program_test_simplify_LDADD = $(test_ldadd)
 tests_program_test_types_LDADD = $(test_ldadd)
 tests_runtime_test_allocator_LDADD = $(test_ldadd)
+tests_runtime_test_fallback_LDADD = $(test_ldadd)
+tests_runtime_test_fault_LDADD = $(test_ldadd)
 tests_runtime_test_fork_LDADD = $(test_ldadd)
 tests_runtime_test_launch_LDADD = $(test_ldadd)
 tests_runtime_test_layers_LDADD = $(test_ldadd)
@@ -448,14 +506,17 @@ tests_tensor_test_text_LDADD = $(test_ldadd)
 endif
 
 test_support_sources = \
-	tests/cases.c \
-	tests/cases.h \
-	tests/ops/nn_case.c \
-	tests/ops/nn_case.h \
+	tests/capture.c \
+	tests/capture.h \
+	tests/expect.c \
+	tests/expect.h \
+	tests/nn/training.c \
+	tests/nn/training.h \
 	tests/optim/optim_case.c \
 	tests/optim/optim_case.h \
 	tests/plugins/clocked.h \
 	tests/plugins/fake.h \
+	tests/plugins/fault.h \
 	tests/plugins/recorder.h \
 	tests/program/evaluate.c \
 	tests/program/evaluate.h \
@@ -473,12 +534,47 @@ tests_plugins_genesis_async_la_SOURCES = \
 tests_plugins_genesis_async_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_async_la_LDFLAGS = $(test_plugin_ldflags)
 
+check_LTLIBRARIES += tests/plugins/genesis_bad_count.la
+tests_plugins_genesis_bad_count_la_SOURCES = \
+	tests/plugins/bad_count.c
+
+tests_plugins_genesis_bad_count_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_count_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_crash.la
+tests_plugins_genesis_bad_crash_la_SOURCES = \
+	tests/plugins/bad_crash.c
+
+tests_plugins_genesis_bad_crash_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_crash_la_LDFLAGS = $(test_plugin_ldflags)
+
 check_LTLIBRARIES += tests/plugins/genesis_bad_entry.la
 tests_plugins_genesis_bad_entry_la_SOURCES = \
 	tests/plugins/bad_entry.c
 
 tests_plugins_genesis_bad_entry_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_entry_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_exit.la
+tests_plugins_genesis_bad_exit_la_SOURCES = \
+	tests/plugins/bad_exit.c
+
+tests_plugins_genesis_bad_exit_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_exit_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_hang.la
+tests_plugins_genesis_bad_hang_la_SOURCES = \
+	tests/plugins/bad_hang.c
+
+tests_plugins_genesis_bad_hang_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_hang_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_info.la
+tests_plugins_genesis_bad_info_la_SOURCES = \
+	tests/plugins/bad_info.c
+
+tests_plugins_genesis_bad_info_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_info_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_bad_slot.la
 tests_plugins_genesis_bad_slot_la_SOURCES = \
@@ -493,6 +589,13 @@ tests_plugins_genesis_bad_start_la_SOURCES = \
 
 tests_plugins_genesis_bad_start_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_bad_start_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_bad_status.la
+tests_plugins_genesis_bad_status_la_SOURCES = \
+	tests/plugins/bad_status.c
+
+tests_plugins_genesis_bad_status_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_bad_status_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_bad_table.la
 tests_plugins_genesis_bad_table_la_SOURCES = \
@@ -521,6 +624,20 @@ tests_plugins_genesis_composed_la_SOURCES = \
 
 tests_plugins_genesis_composed_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_composed_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_fault.la
+tests_plugins_genesis_fault_la_SOURCES = \
+	tests/plugins/fault.c
+
+tests_plugins_genesis_fault_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_fault_la_LDFLAGS = $(test_plugin_ldflags)
+
+check_LTLIBRARIES += tests/plugins/genesis_liar.la
+tests_plugins_genesis_liar_la_SOURCES = \
+	tests/plugins/liar.c
+
+tests_plugins_genesis_liar_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_liar_la_LDFLAGS = $(test_plugin_ldflags)
 
 check_LTLIBRARIES += tests/plugins/genesis_no_device.la
 tests_plugins_genesis_no_device_la_SOURCES = \
@@ -552,6 +669,7 @@ tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
 
 project_tests = \
 	tests/project/test_abi.sh \
+	tests/project/test_check.sh \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
@@ -563,6 +681,27 @@ project_tests = \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh \
 	tests/project/test_template.sh
+
+conform_data = \
+	tools/genesis-conform/fixtures/attention.safetensors \
+	tools/genesis-conform/fixtures/conv.safetensors \
+	tools/genesis-conform/fixtures/embedding.safetensors \
+	tools/genesis-conform/fixtures/linear.safetensors \
+	tools/genesis-conform/fixtures/loss.safetensors \
+	tools/genesis-conform/fixtures/norm.safetensors \
+	tools/genesis-conform/fixtures/ops_copy.txt \
+	tools/genesis-conform/fixtures/ops_gather.txt \
+	tools/genesis-conform/fixtures/ops_index.txt \
+	tools/genesis-conform/fixtures/ops_join.txt \
+	tools/genesis-conform/fixtures/ops_math.txt \
+	tools/genesis-conform/fixtures/ops_matmul.txt \
+	tools/genesis-conform/fixtures/ops_pointwise.txt \
+	tools/genesis-conform/fixtures/ops_reduce.txt \
+	tools/genesis-conform/fixtures/ops_select.txt \
+	tools/genesis-conform/fixtures/ops_sort.txt \
+	tools/genesis-conform/fixtures/ops_view.txt \
+	tools/genesis-conform/fixtures/pool.safetensors \
+	tools/genesis-conform/fixtures/softmax.safetensors
 
 man_pages = \
 	docs/man/genesis-bench.1 \
@@ -583,6 +722,27 @@ extra_files = \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
 	plugins/template/README.md \
+	tools/genesis-conform/fixtures/attention.safetensors \
+	tools/genesis-conform/fixtures/conv.safetensors \
+	tools/genesis-conform/fixtures/embedding.safetensors \
+	tools/genesis-conform/fixtures/linear.safetensors \
+	tools/genesis-conform/fixtures/loss.safetensors \
+	tools/genesis-conform/fixtures/make_nn.py \
+	tools/genesis-conform/fixtures/make_ops.py \
+	tools/genesis-conform/fixtures/norm.safetensors \
+	tools/genesis-conform/fixtures/ops_copy.txt \
+	tools/genesis-conform/fixtures/ops_gather.txt \
+	tools/genesis-conform/fixtures/ops_index.txt \
+	tools/genesis-conform/fixtures/ops_join.txt \
+	tools/genesis-conform/fixtures/ops_math.txt \
+	tools/genesis-conform/fixtures/ops_matmul.txt \
+	tools/genesis-conform/fixtures/ops_pointwise.txt \
+	tools/genesis-conform/fixtures/ops_reduce.txt \
+	tools/genesis-conform/fixtures/ops_select.txt \
+	tools/genesis-conform/fixtures/ops_sort.txt \
+	tools/genesis-conform/fixtures/ops_view.txt \
+	tools/genesis-conform/fixtures/pool.safetensors \
+	tools/genesis-conform/fixtures/softmax.safetensors \
 	tools/steps.sh \
 	samples/01_simple_model.out \
 	samples/02_custom_layer.out \
@@ -592,39 +752,20 @@ extra_files = \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
-	tests/fixtures/attention.safetensors \
-	tests/fixtures/conv.safetensors \
-	tests/fixtures/embedding.safetensors \
-	tests/fixtures/linear.safetensors \
-	tests/fixtures/loss.safetensors \
-	tests/fixtures/make_nn.py \
-	tests/fixtures/make_ops.py \
 	tests/fixtures/make_optim.py \
+	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
-	tests/fixtures/norm.safetensors \
-	tests/fixtures/ops_copy.txt \
-	tests/fixtures/ops_gather.txt \
-	tests/fixtures/ops_index.txt \
-	tests/fixtures/ops_join.txt \
-	tests/fixtures/ops_math.txt \
-	tests/fixtures/ops_matmul.txt \
-	tests/fixtures/ops_pointwise.txt \
-	tests/fixtures/ops_reduce.txt \
-	tests/fixtures/ops_select.txt \
-	tests/fixtures/ops_sort.txt \
-	tests/fixtures/ops_view.txt \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \
 	tests/fixtures/optim_one_cycle.inc \
 	tests/fixtures/optim_sgd.inc \
-	tests/fixtures/pool.safetensors \
 	tests/fixtures/python.safetensors \
 	tests/fixtures/random.inc \
-	tests/fixtures/softmax.safetensors \
 	tests/lsan.supp \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
 	tests/project/test_abi.sh \
+	tests/project/test_check.sh \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \

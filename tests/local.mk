@@ -19,6 +19,9 @@ CLEANFILES += $(device_tests) $(checked_samples:=.cpu.actual) $(checked_samples:
 if HAVE_CHECK
 check_LTLIBRARIES += tests/libtesting.la
 unit_tests_built = $(unit_tests)
+# This one stands between the library and malloc.
+tests_nn_test_host_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
+	-Wl,--wrap=posix_memalign,--wrap=strdup
 else
 TESTS += tests/project/no-check.sh
 endif

@@ -47,11 +47,17 @@ typedef struct gn_plugin_report {
     char reason[512]; /* why it can't be used; "" if it can */
 } gn_plugin_report;
 
-/* Looks at all plugins in the search path, in order, loading each; calls `visit` once for each file
- * named genesis_*.so and for each folder of the path that can't be read (name is "" there).
- * Records no error for a plugin that can't be used. */
+/* Calls `visit` once for each file of the search path that is named genesis_NAME.so, in order, with
+ * its path and name, and the reason why it is not used if another one of that name comes first; and
+ * for each folder that can't be read or that holds other files (name is "" there). Loads
+ * nothing. */
 GN_API gn_status gn_plugins_visit(void (*visit)(const gn_plugin_report *report, void *context),
                                   void *context);
+
+/* Loads the plugin of a file genesis_NAME.so and counts its devices. Records no error for one that
+ * can't be used, but a plugin may crash or hang: whoever does not trust it does this in a child
+ * process, as `genesis devices` does. */
+GN_API gn_status gn_plugin_probe(const char *path, gn_plugin_report *out);
 
 /* ---- Memory of a device. Bytes. */
 
@@ -73,9 +79,27 @@ GN_API gn_status gn_empty_cache(const char *device);
 /* Limits what may be reserved, 0: no limit but the device's. Beyond it: GN_E_MEMORY. */
 GN_API gn_status gn_set_memory_limit(const char *device, uint64_t bytes);
 
-/* How often each operation was composed because the backend lacks a kernel for it, as "name count"
- * lines into `buffer`, always terminated. Returns the length of the whole text. */
+/* ---- What was composed of smaller operations, because a backend lacks a kernel for it */
+
+typedef struct gn_fallback {
+    const char *op, *device, *reason; /* static */
+    uint64_t count;                   /* how often */
+    uint64_t launches;                /* kernels and copies that were enqueued in its place */
+    /* Time of the host in the compositions. A synchronous backend has done the work by then; of one
+     * that has streams, this is what it takes to enqueue it. */
+    double seconds;
+} gn_fallback;
+
+/* The n that took the longest, that one first. Returns how many there are; n may be 0. One that
+ * is composed inside another one counts in both. */
+GN_API size_t gn_fallback_list(gn_fallback *out, size_t n);
+
+/* The same as lines of text into `buffer`, always terminated. Returns the length of the whole text.
+ * With "fallback" in GENESIS_LOG, gn_shutdown logs them. */
 GN_API size_t gn_fallback_report(char *buffer, size_t bytes);
+
+/* Begins to count anew. */
+GN_API void gn_fallback_reset(void);
 
 #ifdef __cplusplus
 }

@@ -38,7 +38,7 @@ GN_API gn_optimizer *gn_optim_sgd_with(gn_dict *parameters, const gn_sgd_options
 GN_API gn_optimizer *gn_optim_adam_with(gn_dict *parameters, const gn_adam_options *options);
 GN_API gn_optimizer *gn_optim_adamw_with(gn_dict *parameters, const gn_adam_options *options);
 
-/* Updates all parameters from their gradients. */
+/* Updates all parameters from their gradients. After an error, only some may be updated. */
 GN_API gn_status gn_step(gn_optimizer *optimizer);
 GN_API gn_status gn_optimizer_zero_grad(gn_optimizer *optimizer);
 GN_API double gn_get_lr(const gn_optimizer *optimizer);

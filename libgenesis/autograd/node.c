@@ -21,7 +21,7 @@ void gn__node_free_saved(gn__node *node) {
 static void node_destroy(void *object) {
     gn__node *node = object;
     saved_drop(node);
-    if (node->type->destroy)
+    if (node->type->destroy && node->data) /* a node that is not complete may have none */
         node->type->destroy(node->data);
     for (int i = 0; i < node->n_inputs; i++) {
         gn_release(node->edges[i].node);

@@ -38,8 +38,9 @@ const char *gn_status_text(gn_status status) {
 
 _Thread_local gn__thread *gn__thread_state __attribute__((tls_model("initial-exec")));
 
-/* Serves threads for whose state there is no memory. It is shared by them, so nothing writes to it:
- * its error sticks for ever, and it owns nothing. */
+/* Serves threads for whose state there is no memory, until they clear its error. It is shared by
+ * them, so nothing writes to it, and it owns nothing. */
+static _Thread_local bool has_no_memory;
 static gn__thread no_memory = {
     .status = GN_E_MEMORY,
     .message = "thread: out of memory for the state of a thread",
@@ -58,10 +59,11 @@ static void make_key(void) { have_key = pthread_key_create(&key, free_at_exit) =
 
 gn__thread *gn__thread_make(void) {
     pthread_once(&key_once, make_key);
-    gn__thread *self = calloc(1, sizeof *self);
+    gn__thread *self = has_no_memory ? NULL : calloc(1, sizeof *self);
     /* Without its key the state could not be freed when the thread ends. */
     if (self == NULL || !have_key || pthread_setspecific(key, self) != 0) {
         free(self);
+        has_no_memory = true;
         return &no_memory;
     }
     gn__thread_state = self;
@@ -81,15 +83,19 @@ void gn__thread_free(void) {
     free(self);
 }
 
-/* ---- The error that sticks. Readers do not make a state: there is no error without one. */
+/* ---- The error that sticks. Readers do not make a state. */
+
+static const gn__thread *known_state(void) {
+    return has_no_memory ? &no_memory : gn__thread_state;
+}
 
 gn_status gn_error_status(void) {
-    const gn__thread *self = gn__thread_state;
+    const gn__thread *self = known_state();
     return self ? self->status : GN_OK;
 }
 
 const char *gn_error(void) {
-    const gn__thread *self = gn__thread_state;
+    const gn__thread *self = known_state();
     return self && self->status != GN_OK ? self->message : "";
 }
 
@@ -104,6 +110,7 @@ void gn_perror(const char *prefix) {
 
 void gn_error_clear(void) {
     gn__thread *self = gn__thread_state;
+    has_no_memory = false;
     if (self == NULL)
         return;
     self->status = GN_OK;

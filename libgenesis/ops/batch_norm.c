@@ -216,8 +216,13 @@ static gn_status batch_norm_backward(gn__node *node, gn_tensor *const *grads, gn
         statistics.rstd = rstd_of(x, statistics.var, data->norm.eps);
         if (statistics.rstd == NULL)
             return gn_error_status();
+    } else if (data->training && x->count > 0) {
+        gn__fallback(x->storage->device, op, "its forward run was composed");
     }
-    return backward_composed(data, node, x, grads[0], weight, &statistics, out);
+    const gn__composition composition = gn__composition_begin();
+    gn_status status = backward_composed(data, node, x, grads[0], weight, &statistics, out);
+    gn__composition_end(&composition);
+    return status;
 }
 
 static const gn__node_class batch_norm_node = {.name = op, .backward = batch_norm_backward};
@@ -299,8 +304,10 @@ static gn_tensor *train(batch_norm_data *data, gn_tensor *x, gn_tensor *weight, 
     int done = x->count ? forward_planned(&data->norm, x, weight, bias, y, statistics) : 0;
     data->planned = done == 1;
     if (done == 0) {
+        const gn__composition composition = gn__composition_begin();
         *statistics = (gn__statistics){0};
         done = gn__norm_forward(&data->norm, x, weight, bias, y, statistics);
+        gn__composition_end(&composition);
     }
     return done < 0 ? NULL : y;
 }

@@ -164,8 +164,11 @@ static gn_tensor *run_forward(const gn_conv_attr *a, gn_tensor *x, gn_tensor *w,
     if (y == NULL)
         return NULL;
     gn_status status = planned(a, GN_KERNEL_CONV_FORWARD, 4, (gn_tensor *[]){y, x, w, bias});
-    if (status == 0)
+    if (status == 0) {
+        const gn__composition composition = gn__composition_begin();
         status = gn__composed_conv_forward(a, x, w, bias, y);
+        gn__composition_end(&composition);
+    }
     return status < 0 ? NULL : y;
 }
 
@@ -177,8 +180,11 @@ static gn_tensor *run_data(const gn_conv_attr *a, gn_tensor *dy, gn_tensor *w,
     if (dx == NULL)
         return NULL;
     gn_status status = planned(a, GN_KERNEL_CONV_BACKWARD_DATA, 3, (gn_tensor *[]){dx, dy, w});
-    if (status == 0)
+    if (status == 0) {
+        const gn__composition composition = gn__composition_begin();
         status = gn__composed_conv_data(a, dy, w, dx);
+        gn__composition_end(&composition);
+    }
     return status < 0 ? NULL : dx;
 }
 
@@ -197,9 +203,11 @@ static gn_tensor *run_weight(const gn_conv_attr *a, gn_tensor *x, gn_tensor *dy,
     gn_status status =
         planned(a, GN_KERNEL_CONV_BACKWARD_WEIGHT, 4, (gn_tensor *[]){dw, x, dy, db});
     if (status == 0) {
+        const gn__composition composition = gn__composition_begin();
         status = gn__composed_conv_weight(a, x, dy, dw);
         if (dbias)
             db = gn__sum_but(name_of(a), dy, 1);
+        gn__composition_end(&composition);
     }
     if (dbias)
         *dbias = db;

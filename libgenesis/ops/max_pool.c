@@ -174,21 +174,30 @@ static gn_tensor *backward_planned(const max_pool_data *data, gn_tensor *g) {
     return done == 1 ? dx : NULL;
 }
 
-static gn_status max_pool_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
-    const max_pool_data *data = node->data;
-    if (data->saved && !gn_is_grad_enabled()) {
-        out[0] = backward_planned(data, grads[0]);
-        if (out[0] || gn__failed())
-            return gn_error_status();
-    }
+static gn_tensor *backward_composed(const max_pool_data *data, gn__node *node, gn_tensor *g) {
     gn_tensor *indices = gn__saved_tensor(node, INDICES);
     if (indices == NULL) {
         gn_tensor *x = gn__saved_tensor(node, X);
         indices = x ? indices_new(&data->pool, x->storage->device) : NULL;
         if (indices == NULL || gn__composed_max_pool(&data->pool, x, NULL, indices) != GN_OK)
-            return gn_error_status();
+            return NULL;
     }
-    out[0] = gn__max_pool_spread(&data->pool, grads[0], indices);
+    return gn__max_pool_spread(&data->pool, g, indices);
+}
+
+static gn_status max_pool_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
+    const max_pool_data *data = node->data;
+    gn_tensor *g = grads[0];
+    if (data->saved && !gn_is_grad_enabled()) {
+        out[0] = backward_planned(data, g);
+        if (out[0] || gn__failed())
+            return gn_error_status();
+    } else if (g->count > 0 && !gn_is_grad_enabled()) {
+        gn__fallback(g->storage->device, op, "its forward run was composed");
+    }
+    const gn__composition composition = gn__composition_begin();
+    out[0] = backward_composed(data, node, g);
+    gn__composition_end(&composition);
     return gn_error_status();
 }
 
@@ -214,8 +223,10 @@ static gn_tensor *forward(const gn__pool *pool, gn_tensor *x, bool recording, gn
                    : gn__run_planned(device, op, GN_KERNEL_MAX_POOL_FORWARD, 2,
                                      (gn_tensor *[]){y, x}, &pool->attr, sizeof pool->attr, saved);
     if (done == 0) {
+        const gn__composition composition = gn__composition_begin();
         *indices = recording ? indices_new(pool, device) : NULL;
         done = gn__failed() ? gn_error_status() : gn__composed_max_pool(pool, x, y, *indices);
+        gn__composition_end(&composition);
     }
     return done < 0 ? NULL : y;
 }

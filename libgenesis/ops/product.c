@@ -106,5 +106,10 @@ gn_status gn__product(const char *op, gn_tensor *c, gn_tensor *a, gn_tensor *b, 
     const gn_matmul_attr attributes = {.struct_size = sizeof attributes};
     int done = gn__run_described(c->storage->device, op, GN_KERNEL_MATMUL, 4, desc, tensors,
                                  &attributes, sizeof attributes, NULL);
-    return done == 0 ? gn__composed_product(op, c, a, b, bias) : done < 0 ? done : GN_OK;
+    if (done != 0)
+        return done < 0 ? done : GN_OK;
+    const gn__composition composition = gn__composition_begin();
+    gn_status status = gn__composed_product(op, c, a, b, bias);
+    gn__composition_end(&composition);
+    return status;
 }

@@ -96,8 +96,9 @@ static gn_status new_slab(gn__allocator *a, uint64_t bytes, slab **out, gn__reas
     gn_status status = device->table->alloc(device->handle, bytes, &s->mem);
     if (status != GN_OK || s->mem == NULL) {
         free(s);
-        status = status < GN_OK ? status : GN_E_INTERNAL;
-        return gn__reason_set(why, status, "%s", gn__late_text(status));
+        if (status == GN_E_MEMORY) /* which `explain` adds to */
+            return gn__reason_set(why, status, "%s", gn__late_text(status));
+        return gn__reason_call(why, device, status != GN_OK ? status : GN_E_INTERNAL);
     }
     if (device->table->host_pointer && (device->flags & GN_DEVICE_HOST_VISIBLE))
         s->host = device->table->host_pointer(device->handle, s->mem);
@@ -182,10 +183,10 @@ static gn_status take_fresh(gn__allocator *a, uint32_t class, block **out, gn__r
     if (bytes > SMALL_BYTES || s == NULL || s->bytes - s->cut < bytes) {
         if ((*out = pop_free(a, class, WIDER)) != NULL)
             return GN_OK;
-        if (bytes <= SMALL_BYTES && new_slab(a, SLAB_BYTES, &s, why) == GN_OK) {
+        if (bytes <= SMALL_BYTES && (status = new_slab(a, SLAB_BYTES, &s, why)) == GN_OK) {
             finish_current(a);
             a->current = s;
-        } else if ((status = new_slab(a, bytes, &s, why)) != GN_OK) {
+        } else if (status != GN_E_MEMORY || (status = new_slab(a, bytes, &s, why)) != GN_OK) {
             return status;
         }
     }
@@ -255,6 +256,7 @@ static void explain(gn__allocator *a, uint64_t bytes, gn__reason *why) {
 static block *take_slowly(gn__allocator *a, uint32_t class, uint64_t bytes, bool in_call,
                           gn__reason *why) {
     block *b = NULL;
+    gn__late_clear(gn__self());
     gn_status status = take_fresh(a, class, &b, why);
     if (status == GN_E_MEMORY) {
         if (!in_call && a->device->table->synchronise) {
@@ -264,8 +266,7 @@ static block *take_slowly(gn__allocator *a, uint32_t class, uint64_t bytes, bool
             gn__queue_leave(a->device);
             pthread_mutex_lock(&a->lock);
             if (status != GN_OK) {
-                gn__reason_set(why, status < GN_OK ? status : GN_E_INTERNAL, "%s",
-                               gn__late_text(status));
+                gn__reason_call(why, a->device, status);
                 return NULL;
             }
         }

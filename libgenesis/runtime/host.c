@@ -10,6 +10,46 @@
 
 #include "internal.h"
 
+/* ---- Texts of plugins */
+
+/* Bytes of the character of UTF-8 that begins here; 0: there is none, or it controls a terminal. */
+static size_t character(const unsigned char *p, size_t left) {
+    if (*p < 0x80)
+        return (*p >= ' ' && *p != 0x7f) || *p == '\n' || *p == '\t';
+    const size_t n = *p >= 0xf0 ? 4 : *p >= 0xe0 ? 3 : 2;
+    if (*p < 0xc2 || *p > 0xf4 || left < n)
+        return 0;
+    const unsigned lead = *p, second = p[1];
+    if ((lead == 0xe0 && second < 0xa0) || (lead == 0xed && second > 0x9f) ||
+        (lead == 0xf0 && second < 0x90) || (lead == 0xf4 && second > 0x8f))
+        return 0; /* too long for what it says, a surrogate, beyond U+10FFFF */
+    for (size_t i = 1; i < n; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    return n;
+}
+
+bool gn__is_text(const char *text, size_t room) {
+    size_t at = 0;
+    while (at < room && text[at] != '\0') {
+        size_t n = character((const unsigned char *)text + at, room - at);
+        if (n == 0)
+            return false;
+        at += n;
+    }
+    return at < room;
+}
+
+void gn__text_clean(char *text) {
+    const size_t length = strlen(text);
+    for (size_t at = 0; at < length;) {
+        size_t n = character((const unsigned char *)text + at, length - at);
+        if (n == 0)
+            text[at] = '?';
+        at += n ? n : 1;
+    }
+}
+
 /* ---- Services */
 
 static void host_log(int level, const char *message) {
@@ -24,6 +64,7 @@ static gn_status host_set_error(gn_status status, uint64_t tag, const char *mess
     self->late_tag = tag;
     snprintf(self->late, sizeof self->late, "%.*s", (int)sizeof self->late - 1,
              message ? message : "");
+    gn__text_clean(self->late);
     return status;
 }
 
@@ -99,20 +140,27 @@ const char *gn__late_text(gn_status status) {
     return self->late[0] ? self->late : gn_status_text(status);
 }
 
-gn_status gn__call_failed(const gn__device *device, const char *op, gn_status status) {
-    gn__thread *self = gn__self();
-    const char *late_op = op_of(self->late_tag);
-    if (late_op)
-        op = late_op;
+const char *gn__late_op(const char *op) {
+    const char *late_op = op_of(gn__self()->late_tag);
+    return late_op ? late_op : op;
+}
+
+gn_status gn__reason_call(gn__reason *why, const gn__device *device, gn_status status) {
     const char *text = gn__late_text(status), *meaning = gn_status_text(status);
     if (status > GN_OK)
-        gn_fail(GN_E_INTERNAL, op, "the backend of %s answered %d, which is no status",
-                device->name, (int)status);
-    else if (strstr(text, meaning) != NULL)
-        gn_fail(status, op, "%s (on %s)", text, device->name);
-    else
-        gn_fail(status, op, "%s: %s (on %s)", meaning, text, device->name);
-    gn__late_clear(self);
+        return gn__reason_set(why, GN_E_INTERNAL,
+                              "the backend of %s answered %d, which is no status", device->name,
+                              (int)status);
+    if (strstr(text, meaning) != NULL)
+        return gn__reason_set(why, status, "%s (on %s)", text, device->name);
+    return gn__reason_set(why, status, "%s: %s (on %s)", meaning, text, device->name);
+}
+
+gn_status gn__call_failed(const gn__device *device, const char *op, gn_status status) {
+    gn__reason why;
+    gn__reason_call(&why, device, status);
+    gn_fail(why.status, gn__late_op(op), "%s", why.text);
+    gn__late_clear(gn__self());
     return gn_error_status();
 }
 
@@ -130,6 +178,13 @@ gn_status gn__device_wait(gn__device *device, const char *op) {
     gn_status status = device->table->synchronise(device->handle, NULL);
     gn__queue_leave(device);
     return status == GN_OK ? GN_OK : gn__call_failed(device, op, status);
+}
+
+gn_status gn__reason_answer(gn__reason *why, gn_status status, const char *what) {
+    if (status > GN_OK)
+        return gn__reason_set(why, GN_E_INTERNAL, "%s: it answered %d, which is no status", what,
+                              (int)status);
+    return gn__reason_set(why, status, "%s: %s", what, gn__late_text(status));
 }
 
 gn_status gn__reason_set(gn__reason *why, gn_status status, const char *format, ...) {

@@ -27,6 +27,14 @@ typedef struct gn__reason {
 gn_status gn__reason_set(gn__reason *why, gn_status status, const char *format, ...)
     GN_PRINTF(3, 4);
 
+/* For a call that did not answer GN_OK: "its entry failed: the firmware is missing". */
+gn_status gn__reason_answer(gn__reason *why, gn_status status, const char *what);
+
+/* Whether what a plugin wrote is UTF-8 that a terminal can show, and ends within `room` bytes. */
+bool gn__is_text(const char *text, size_t room);
+/* Replaces the rest by question marks. */
+void gn__text_clean(char *text);
+
 /* ---- Plugins (loader.c). All under the registry's lock. */
 
 typedef struct gn__plugin {
@@ -43,6 +51,9 @@ typedef struct gn__plugin {
 
 /* Whether it can be the name of a backend: letters, digits, - and _, no digit in front. */
 bool gn__plugin_name_fits(const char *name, size_t length);
+
+/* Where the search path has a backend first: what programs use. False: nowhere. */
+bool gn__plugin_path(const char *name, char *path, size_t bytes);
 
 /* The plugin of a backend, from the search path at its first use. NULL with a reason. */
 gn__plugin *gn__plugin_find(const char *name, gn__reason *why);
@@ -103,7 +114,13 @@ static inline void gn__late_clear(gn__thread *self) {
 /* What the plugin said of the call that has just failed, or the status' meaning. */
 const char *gn__late_text(gn_status status);
 
-/* Records the failure of a call: op, or the operation that the plugin's tag names; the text. */
+/* The operation that the tag names which came with it, or else `op`. */
+const char *gn__late_op(const char *op);
+
+/* For a call of the device that failed: "device lost: the cable is out (on cuda:1)". */
+gn_status gn__reason_call(gn__reason *why, const gn__device *device, gn_status status);
+
+/* Records the failure of a call: the operation, and that text. */
 gn_status gn__call_failed(const gn__device *device, const char *op, gn_status status);
 
 /* The tag of a call: the address of the operation's name, a static string, and a check of it in the
@@ -116,8 +133,10 @@ static inline uint64_t gn__tag(const char *op) {
 
 /* Brackets every call that takes a stream. `leave` gives back the scratch memory of the call. */
 static inline void gn__queue_enter(gn__device *device) {
+    gn__thread *self = gn__self();
     pthread_mutex_lock(&device->bottom->queue);
-    gn__late_clear(gn__self());
+    gn__late_clear(self);
+    self->launches++;
 }
 void gn__scratch_release(gn__device *device);
 static inline void gn__queue_leave(gn__device *device) {

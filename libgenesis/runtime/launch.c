@@ -80,7 +80,10 @@ gn_status gn__launch_run(gn__device *device, const gn__launch *launch) {
         if (table->row_map == NULL || status == GN_E_UNSUPPORTED) {
             gn__fallback(device, launch->op,
                          table->row_map ? gn__late_text(status) : "the backend has no row_map");
-            return gn__split_run(device, launch);
+            const gn__composition composition = gn__composition_begin();
+            status = gn__split_run(device, launch);
+            gn__composition_end(&composition);
+            return status;
         }
     }
     return __builtin_expect(status == GN_OK, 1) ? GN_OK
@@ -115,16 +118,28 @@ static gn_status run_many(gn__device *device, const gn__launch *launches, size_t
     return status == GN_OK ? GN_OK : gn__call_failed(device, launches->op, status);
 }
 
+/* One call after the other. */
+static gn_status run_each(gn__device *device, const gn__launch *launches, size_t n) {
+    gn_status status = GN_OK;
+    for (size_t i = 0; i < n && status == GN_OK; i++)
+        status = gn__launch_run(device, &launches[i]);
+    return status;
+}
+
 gn_status gn__launch_many(gn__device *device, const gn__launch *launches, size_t n) {
     enum { AT_ONCE = 64 }; /* bounds the memory: a space takes 4 KiB */
     gn_status status = n ? ready(device, launches->op) : gn_error_status();
-    if (device->table->map_many == NULL || n == 1) {
-        for (size_t i = 0; i < n && status == GN_OK; i++)
-            status = gn__launch_run(device, &launches[i]);
-        return status;
-    }
     if (n == 0 || status != GN_OK)
         return status;
+    if (n == 1)
+        return gn__launch_run(device, launches);
+    if (device->table->map_many == NULL) {
+        gn__fallback(device, launches->op, "the backend has no map_many");
+        const gn__composition composition = gn__composition_begin();
+        status = run_each(device, launches, n);
+        gn__composition_end(&composition);
+        return status;
+    }
     const size_t at_once = n < AT_ONCE ? n : AT_ONCE;
     many m = {malloc(at_once * sizeof *m.calls), malloc(at_once * sizeof *m.spaces)};
     if (m.calls == NULL || m.spaces == NULL)

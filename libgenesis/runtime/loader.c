@@ -21,6 +21,11 @@
 #define ABI_SPOKEN                                                                                 \
     TEXT(GN_ABI_MAJOR) "." TEXT(GN_ABI_MINOR_MIN) " to " TEXT(GN_ABI_MAJOR) "." TEXT(GN_ABI_MINOR)
 
+enum {
+    MAX_DEVICES = 10000, /* as many as device strings can name */
+    MAX_VERSION = 64
+};
+
 static gn__plugin *plugins; /* those that can be used */
 
 /* ---- The table of functions */
@@ -98,9 +103,14 @@ static gn_status check_table(const gn_backend *table, const char *name, gn__reas
         if (!is_empty(table, &pairs[i].has) && is_empty(table, &pairs[i].needs))
             return gn__reason_set(why, GN_E_FORMAT, "its table has '%s', but not '%s'",
                                   pairs[i].has.name, pairs[i].needs.name);
-    if (table->name == NULL || strcmp(table->name, name) != 0)
+    const char *own = table->name ? table->name : "";
+    if (strcmp(own, name) != 0)
         return gn__reason_set(why, GN_E_FORMAT, "it calls itself '%s', but its file says '%s'",
-                              table->name ? table->name : "", name);
+                              gn__is_text(own, sizeof((gn__plugin *)0)->name) ? own : "(no text)",
+                              name);
+    if (table->version && !gn__is_text(table->version, MAX_VERSION))
+        return gn__reason_set(why, GN_E_FORMAT, "its version is no text of at most %d bytes",
+                              MAX_VERSION - 1);
     return GN_OK;
 }
 
@@ -126,8 +136,7 @@ static gn_status negotiate(void *object, const char *name, gn_backend *copy, gn_
         return gn__reason_set(why, status, "it needs ABI %u.%u, and this library speaks %s",
                               request.needed_major, request.needed_minor, ABI_SPOKEN);
     if (status != GN_OK)
-        return gn__reason_set(why, status < GN_OK ? status : GN_E_INTERNAL, "its entry failed: %s",
-                              gn__late_text(status));
+        return gn__reason_answer(why, status, "its entry failed");
     if (check_size(table, why) != GN_OK)
         return why->status;
     memset(copy, 0, sizeof *copy);
@@ -238,6 +247,12 @@ static bool look_in(const char *folder, void *context) {
     return true;
 }
 
+bool gn__plugin_path(const char *name, char *path, size_t bytes) {
+    hunt h = {.name = name};
+    gn__search_path(look_in, &h);
+    return h.path[0] && (size_t)snprintf(path, bytes, "%s", h.path) < bytes;
+}
+
 gn__plugin *gn__plugin_find(const char *name, gn__reason *why) {
     gn__plugin *plugin = find_loaded(name, NULL);
     if (plugin)
@@ -269,9 +284,11 @@ gn_status gn__plugin_count(gn__plugin *plugin, int32_t *n_devices, gn__reason *w
         gn__late_clear(gn__self());
         gn_status status = plugin->table.count(&n);
         if (status != GN_OK)
-            return gn__reason_set(why, status < GN_OK ? status : GN_E_INTERNAL,
-                                  "its devices can't be counted: %s", gn__late_text(status));
-        if (n <= 0)
+            return gn__reason_answer(why, status, "its devices can't be counted");
+        if (n < 0 || n > MAX_DEVICES)
+            return gn__reason_set(why, GN_E_FORMAT, "it counts %d devices: 0 to %d can be", (int)n,
+                                  MAX_DEVICES);
+        if (n == 0)
             return gn__reason_set(why, GN_E_NOT_FOUND, "it finds no device%s%s",
                                   gn__self()->late[0] ? ": " : "", gn__self()->late);
         plugin->n_devices = n;

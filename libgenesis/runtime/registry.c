@@ -158,11 +158,13 @@ static gn_status ask_info(gn__plugin *plugin, int ordinal, gn_device_info *out, 
     gn__late_clear(gn__self());
     gn_status status = plugin->table.info(ordinal, out);
     if (status != GN_OK)
-        return gn__reason_set(why, status < GN_OK ? status : GN_E_INTERNAL,
-                              "it can't be described: %s", gn__late_text(status));
-    out->name[sizeof out->name - 1] = '\0';
-    out->vendor[sizeof out->vendor - 1] = '\0';
-    out->driver[sizeof out->driver - 1] = '\0';
+        return gn__reason_answer(why, status, "it can't be described");
+    if (!gn__is_text(out->name, sizeof out->name) ||
+        !gn__is_text(out->vendor, sizeof out->vendor) ||
+        !gn__is_text(out->driver, sizeof out->driver))
+        return gn__reason_set(why, GN_E_FORMAT,
+                              "it can't be described: a name that its plugin gives is no text, or "
+                              "does not end");
     return GN_OK;
 }
 
@@ -217,8 +219,7 @@ static bool open_handle(gn__device *device, gn__reason *why) {
     if (status == GN_OK && device->handle != NULL)
         return true;
     device->handle = NULL;
-    status = status < GN_OK ? status : GN_E_INTERNAL;
-    gn__reason_set(why, status, "it can't be opened: %s", gn__late_text(status));
+    gn__reason_answer(why, status != GN_OK ? status : GN_E_INTERNAL, "it can't be opened");
     return false;
 }
 

@@ -28,10 +28,10 @@ typedef struct gn__device {
     bool forked; /* this process is a fork's child: the device is dead here */
     struct gn__allocator *allocator;
     struct gn__handles *handles;
-    gn__table *plans;      /* descriptor -> plan */
+    gn__table *plans;               /* descriptor -> plan */
     _Atomic(gn__storage *) scratch; /* handed out to calls that run now */
-    pthread_mutex_t queue; /* held during calls on the default stream */
-    pthread_mutex_t lock;  /* of handles and plans; never taken while `queue` is held */
+    pthread_mutex_t queue;          /* held during calls on the default stream */
+    pthread_mutex_t lock;           /* of handles and plans; never taken while `queue` is held */
     struct gn__plugin *plugin;
     struct gn__device *below;  /* of a layer: the device that it stands in front of */
     struct gn__device *bottom; /* the one below all layers, whose `queue` and `scratch` are used */
@@ -122,8 +122,8 @@ typedef struct gn__plan {
 } gn__plan;
 
 /* The plan of a descriptor: cached, so equal descriptors cost one lookup. `attributes_bytes` is
- * sizeof the attribute struct. A declined plan has no handle, and is counted as a fallback of `op`
- * each time it is asked for. NULL only with an error. */
+ * sizeof the attribute struct. A declined plan has no handle, and is counted by gn__fallback
+ * for `op` each time it is asked for. NULL only with an error. */
 const gn__plan *gn__plan_get(gn__device *device, const char *op, const gn_plan_desc *desc,
                              size_t attributes_bytes);
 
@@ -144,8 +144,21 @@ gn_status gn__compose(gn__device *device, const char *op, const gn_plan_desc *de
                       const gn__pointer *tensors, gn__pointer saved);
 uint64_t gn__composed_saved_bytes(const gn_plan_desc *desc);
 
-/* Counts one composition of `op` for gn_fallback_report and GENESIS_LOG=fallback. */
+/* ---- What is composed for lack of a kernel (fallback.c): for gn_fallback_list and GENESIS_LOG */
+
+/* Counts one composition of `op`, which the caller's next bracket on this thread measures. */
 void gn__fallback(const gn__device *device, const char *op, const char *why);
+
+/* Around what composes. Without a gn__fallback since the last bracket it measures nothing, so a
+ * caller need not know whether its kernel was declined or never asked for. */
+typedef struct gn__composition {
+    struct gn__account *account; /* NULL: nothing is measured */
+    uint64_t launches;           /* of the thread, and the time, at its begin */
+    double start;
+} gn__composition;
+
+gn__composition gn__composition_begin(void);
+void gn__composition_end(const gn__composition *composition);
 
 /* Called by gn_shutdown. */
 void gn__runtime_shutdown(void);

@@ -12,7 +12,7 @@ gn__storage *gn__storage_new(gn__device *device, uint64_t bytes) {
     gn__reason why;
     gn__storage *storage = gn__allocator_take(device, bytes, false, &why);
     if (storage == NULL)
-        gn_fail(why.status, "memory", "%s", why.text);
+        gn_fail(why.status, gn__late_op("memory"), "%s", why.text);
     return storage;
 }
 

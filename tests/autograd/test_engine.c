@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/autograd/engine.c and node.c: the walk, what it keeps, what it refuses. */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 /* A leaf of n numbers 1, 2, .. */

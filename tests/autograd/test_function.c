@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/autograd/function.c. */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 /* (a, b) -> a b scale, a + b */

@@ -2,7 +2,7 @@
 /* Tests of libgenesis/autograd/gradcheck.c: it accepts what is right, and sees what is wrong. */
 #include <string.h>
 
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 static gn_tensor *right(gn_tensor *const *in, void *context) {

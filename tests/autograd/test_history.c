@@ -4,7 +4,7 @@
  * retained gradients. Changes through views are compared with PyTorch in test_math, test_view and
  * test_copy.
  */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 static gn_tensor *leaf(int64_t n) {

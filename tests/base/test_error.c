@@ -4,9 +4,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "base/internal.h"
+#include "tests/capture.h"
 #include "tests/suite.h"
 
 START_TEST(test_names) {
@@ -70,26 +70,6 @@ START_TEST(test_errors_belong_to_threads) {
     ck_assert_int_eq(gn_error_status(), GN_E_FORMAT);
 }
 END_TEST
-
-/* What `print` writes to stderr; static. */
-static const char *stderr_of(void (*print)(void)) {
-    static char text[2048];
-    char path[] = "/tmp/genesis-test-XXXXXX";
-    int file = mkstemp(path), old = dup(STDERR_FILENO);
-    ck_assert_int_ge(file, 0);
-    fflush(stderr);
-    dup2(file, STDERR_FILENO);
-    print();
-    fflush(stderr);
-    dup2(old, STDERR_FILENO);
-    close(old);
-    ssize_t n = pread(file, text, sizeof text - 1, 0);
-    ck_assert_int_ge(n, 0);
-    text[n] = '\0';
-    close(file);
-    unlink(path);
-    return text;
-}
 
 static void print_error(void) { gn_perror("prog"); }
 static void print_error_bare(void) { gn_perror(NULL); }

@@ -2,7 +2,10 @@
 /* Tests of libgenesis/nn/clip.c. */
 #include <math.h>
 
-#include "tests/ops/nn_case.h"
+#include <genesis/nn.h>
+
+#include "tests/expect.h"
+#include "tests/suite.h"
 
 /* Two parameters with the gradients (3, -4) and (12); a third has none. */
 static gn_dict *parameters(void) {
@@ -18,8 +21,8 @@ static gn_dict *parameters(void) {
 
 static void expect_gradients(gn_dict *dict, double factor) {
     gn_tensor *a = gn_tensor_of(((float[]){3, -4}), 2), *b = gn_tensor_of(((float[]){12}), 1);
-    nn_expect_close("a", gn_grad(gn_dict_get(dict, "a")), gn_mul_scalar(a, factor));
-    nn_expect_close("b", gn_grad(gn_dict_get(dict, "b")), gn_mul_scalar(b, factor));
+    expect_close("a", gn_grad(gn_dict_get(dict, "a")), gn_mul_scalar(a, factor));
+    expect_close("b", gn_grad(gn_dict_get(dict, "b")), gn_mul_scalar(b, factor));
     ck_assert_ptr_null(gn_grad(gn_dict_get(dict, "c")));
 }
 
@@ -47,18 +50,18 @@ END_TEST
 START_TEST(test_value) {
     gn_dict *dict = parameters();
     ck_assert_int_eq(gn_clip_grad_value_(dict, 3.5), GN_OK);
-    nn_expect_close("a", gn_grad(gn_dict_get(dict, "a")), gn_tensor_of(((float[]){3, -3.5f}), 2));
-    nn_expect_close("b", gn_grad(gn_dict_get(dict, "b")), gn_tensor_of(((float[]){3.5f}), 1));
+    expect_close("a", gn_grad(gn_dict_get(dict, "a")), gn_tensor_of(((float[]){3, -3.5f}), 2));
+    expect_close("b", gn_grad(gn_dict_get(dict, "b")), gn_tensor_of(((float[]){3.5f}), 1));
 }
 END_TEST
 
 START_TEST(test_errors) {
     ck_assert_ptr_null(gn_clip_grad_norm_(NULL, 1, 2));
-    nn_expect_error(GN_E_ARGUMENT, "clip_grad_norm_");
+    expect_error_with(GN_E_ARGUMENT, "clip_grad_norm_");
     ck_assert_ptr_null(gn_clip_grad_norm_(parameters(), 1, 0));
-    nn_expect_error(GN_E_ARGUMENT, "clip_grad_norm_");
+    expect_error_with(GN_E_ARGUMENT, "clip_grad_norm_");
     ck_assert_int_eq(gn_clip_grad_value_(parameters(), -1), GN_E_ARGUMENT);
-    nn_expect_error(GN_E_ARGUMENT, "clip_grad_value_");
+    expect_error_with(GN_E_ARGUMENT, "clip_grad_value_");
 }
 END_TEST
 

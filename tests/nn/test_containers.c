@@ -1,12 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/nn/containers.c. */
-#include "tests/ops/nn_case.h"
+#include <genesis/nn.h>
+
+#include "tests/expect.h"
+#include "tests/suite.h"
 
 START_TEST(test_sequential) {
     gn_module *a = gn_nn_linear(4, 3), *b = gn_nn_linear(3, 2);
     gn_module *model = gn_nn_sequential(a, gn_nn_relu(), b);
     gn_tensor *x = gn_randn(5, 4);
-    nn_expect_close("sequential", gn_forward(model, x), gn_forward(b, gn_relu(gn_forward(a, x))));
+    expect_close("sequential", gn_forward(model, x), gn_forward(b, gn_relu(gn_forward(a, x))));
     ck_assert_int_eq(gn_length(model), 3);
     ck_assert_ptr_eq(gn_at(model, -1), b);
     ck_assert_ptr_eq(gn_append(model, gn_nn_tanh()), model);
@@ -14,7 +17,7 @@ START_TEST(test_sequential) {
     ck_assert_ptr_nonnull(gn_get_submodule(model, "3"));
     ck_assert_ptr_eq(gn_forward(gn_nn_sequential_n((gn_module_array){0}), x), x);
     ck_assert_ptr_null(gn_at(model, 4));
-    nn_expect_error(GN_E_INDEX, "Sequential has no child 4: its length is 4");
+    expect_error_with(GN_E_INDEX, "Sequential has no child 4: its length is 4");
 }
 END_TEST
 
@@ -45,11 +48,11 @@ START_TEST(test_module_list) {
     ck_assert_int_eq(gn_dict_size(gn_parameters(list)), 6);
     ck_assert_str_eq(gn_dict_name(gn_parameters(list), 5), "2.bias");
     ck_assert_ptr_null(gn_forward(list, gn_zeros(1, 2)));
-    nn_expect_error(GN_E_UNSUPPORTED, "ModuleList: this module has no forward");
+    expect_error_with(GN_E_UNSUPPORTED, "ModuleList: this module has no forward");
     ck_assert_ptr_null(gn_append(list, NULL));
-    nn_expect_error(GN_E_ARGUMENT, "append: the module is NULL");
+    expect_error_with(GN_E_ARGUMENT, "append: the module is NULL");
     ck_assert_ptr_null(gn_append(gn_nn_relu(), gn_nn_relu()));
-    nn_expect_error(GN_E_ARGUMENT, "append: ReLU is neither a Sequential nor a ModuleList");
+    expect_error_with(GN_E_ARGUMENT, "append: ReLU is neither a Sequential nor a ModuleList");
 }
 END_TEST
 
@@ -62,16 +65,16 @@ START_TEST(test_module_dict) {
     ck_assert_int_eq(gn_size(y, 1), 10);
     ck_assert_str_eq(gn_dict_name(gn_state_dict(dict), 2), "fc2.weight");
     ck_assert_int_eq(gn_add_module(dict, "fc1", gn_nn_relu()), GN_E_ARGUMENT);
-    nn_expect_error(GN_E_ARGUMENT, "ModuleDict has a \"fc1\" already");
+    expect_error_with(GN_E_ARGUMENT, "ModuleDict has a \"fc1\" already");
     ck_assert_ptr_null(gn_key(dict, "fc3"));
-    nn_expect_error(GN_E_NOT_FOUND, "ModuleDict has no \"fc3\"");
+    expect_error_with(GN_E_NOT_FOUND, "ModuleDict has no \"fc3\"");
 }
 END_TEST
 
 /* A failed member fails the whole container, with the first cause. */
 START_TEST(test_failed_member) {
     ck_assert_ptr_null(gn_nn_sequential(gn_nn_linear(2, 2), gn_nn_dropout(2), gn_nn_relu()));
-    nn_expect_error(GN_E_ARGUMENT, "Dropout: the probability 2 is not between 0 and 1");
+    expect_error_with(GN_E_ARGUMENT, "Dropout: the probability 2 is not between 0 and 1");
 }
 END_TEST
 

@@ -2,7 +2,10 @@
 /* Tests of libgenesis/nn/init.c and of the distributions that layers begin with. */
 #include <math.h>
 
-#include "tests/ops/nn_case.h"
+#include <genesis/nn.h>
+
+#include "tests/expect.h"
+#include "tests/suite.h"
 
 static gn_tensor *parameter(gn_module *m, const char *name) {
     return gn_detach(gn_dict_get(gn_parameters(m), name));
@@ -29,8 +32,8 @@ START_TEST(test_defaults) {
     expect_uniform(parameter(conv, "weight"), 1 / sqrt(4 * 9));
     expect_normal(parameter(gn_nn_embedding(50, 40), "weight"), 1);
     gn_module *norm = gn_nn_batch_norm2d(7);
-    nn_expect_close("weight", parameter(norm, "weight"), gn_ones(7));
-    nn_expect_close("bias", parameter(norm, "bias"), gn_zeros(7));
+    expect_close("weight", parameter(norm, "weight"), gn_ones(7));
+    expect_close("bias", parameter(norm, "bias"), gn_zeros(7));
 }
 END_TEST
 
@@ -52,12 +55,12 @@ START_TEST(test_init_weights) {
         ck_assert_int_eq(gn_init_weights(model, types[i].type), GN_OK);
         types[i].expect(parameter(model, "0.weight"), types[i].conv);
         types[i].expect(parameter(model, "2.weight"), types[i].linear);
-        nn_expect_close("bias", parameter(model, "2.bias"), gn_zeros(40));
-        nn_expect_close("batch norm", parameter(model, "1.weight"), gn_ones(20));
+        expect_close("bias", parameter(model, "2.bias"), gn_zeros(40));
+        expect_close("batch norm", parameter(model, "1.weight"), gn_ones(20));
     }
     ck_assert(gn_requires_grad(gn_dict_get(gn_parameters(model), "2.weight")));
     ck_assert_int_eq(gn_init_weights(model, "orthogonal"), GN_E_ARGUMENT);
-    nn_expect_error(GN_E_ARGUMENT, "init_weights: there is no type \"orthogonal\"");
+    expect_error_with(GN_E_ARGUMENT, "init_weights: there is no type \"orthogonal\"");
 }
 END_TEST
 

@@ -2,7 +2,10 @@
 /* Tests of the layers in libgenesis/nn: each is its function, with its parameters. */
 #include <math.h>
 
-#include "tests/ops/nn_case.h"
+#include <genesis/nn.h>
+
+#include "tests/expect.h"
+#include "tests/suite.h"
 
 static gn_tensor *parameter(gn_module *m, const char *name) {
     return gn_dict_get(gn_parameters(m), name);
@@ -11,19 +14,19 @@ static gn_tensor *parameter(gn_module *m, const char *name) {
 START_TEST(test_linear_and_conv) {
     gn_module *linear = gn_nn_linear(4, 3), *plain = gn_nn_linear(4, 3, .no_bias = true);
     gn_tensor *x = gn_randn(2, 4), *image = gn_randn(2, 4, 6, 5);
-    nn_expect_close("Linear", gn_forward(linear, x),
-                    gn_linear(x, parameter(linear, "weight"), parameter(linear, "bias")));
+    expect_close("Linear", gn_forward(linear, x),
+                 gn_linear(x, parameter(linear, "weight"), parameter(linear, "bias")));
     ck_assert_ptr_null(parameter(plain, "bias"));
     ck_assert_ptr_nonnull(gn_forward(plain, gn_randn(4)));
     gn_module *conv =
         gn_nn_conv2d(4, 6, 3, .stride = 2, .padding_hw = {1, 0}, .groups = 2, .kernel_hw = {3, 2});
     ck_assert_int_eq(gn_size(parameter(conv, "weight"), 1), 2);
     ck_assert_int_eq(gn_size(parameter(conv, "weight"), 3), 2);
-    nn_expect_close("Conv2d", gn_forward(conv, image),
-                    gn_conv2d(image, parameter(conv, "weight"), parameter(conv, "bias"),
-                              .stride = 2, .padding_hw = {1, 0}, .groups = 2));
+    expect_close("Conv2d", gn_forward(conv, image),
+                 gn_conv2d(image, parameter(conv, "weight"), parameter(conv, "bias"), .stride = 2,
+                           .padding_hw = {1, 0}, .groups = 2));
     ck_assert_ptr_null(gn_nn_conv2d(3, 6, 3, .groups = 2));
-    nn_expect_error(GN_E_ARGUMENT, "Conv2d");
+    expect_error_with(GN_E_ARGUMENT, "Conv2d");
 }
 END_TEST
 
@@ -43,8 +46,8 @@ START_TEST(test_activations) {
         {gn_nn_identity(), x},
     };
     for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
-        nn_expect_close(pairs[i].module->type->name, gn_forward(pairs[i].module, x),
-                        pairs[i].expected);
+        expect_close(pairs[i].module->type->name, gn_forward(pairs[i].module, x),
+                     pairs[i].expected);
     gn_tensor *flat = gn_forward(gn_nn_flatten(), gn_zeros(2, 3, 4));
     ck_assert(gn_dim(flat) == 2 && gn_size(flat, 1) == 12);
 }
@@ -57,13 +60,13 @@ START_TEST(test_inplace) {
     for (int i = 0; i < 2; i++) {
         gn_tensor *y = gn_mul_scalar(x, 1);
         ck_assert_ptr_eq(gn_forward(modules[i], y), y);
-        nn_expect_close("in place", gn_detach(y), gn_detach(expected[i]));
+        expect_close("in place", gn_detach(y), gn_detach(expected[i]));
         gn_set_grad(x, NULL);
         ck_assert_int_eq(gn_backward(gn_sum(y)), GN_OK);
         gn_tensor *gradient = gn_clone(gn_grad(x));
         gn_set_grad(x, NULL);
         ck_assert_int_eq(gn_backward(gn_sum(expected[i])), GN_OK);
-        nn_expect_close("gradient", gradient, gn_grad(x));
+        expect_close("gradient", gradient, gn_grad(x));
         ck_assert_ptr_null(gn_forward(modules[i], x)); /* a leaf */
         ck_assert_int_ne(gn_error_status(), GN_OK);
         gn_error_clear();
@@ -75,39 +78,39 @@ START_TEST(test_batch_norm) {
     gn_module *bn = gn_nn_batch_norm1d(3);
     gn_tensor *x = gn_add_scalar(gn_mul_scalar(gn_randn(50, 3), 2), 5);
     gn_tensor *y = gn_forward(bn, x);
-    nn_expect_close("mean", gn_mean(y, .dims = GN_DIMS(0)), gn_zeros(3));
+    expect_close("mean", gn_mean(y, .dims = GN_DIMS(0)), gn_zeros(3));
     gn_tensor *mean = gn_dict_get(gn_buffers(bn), "running_mean");
-    nn_expect_close("running_mean", mean, gn_mul_scalar(gn_mean(x, .dims = GN_DIMS(0)), 0.1));
+    expect_close("running_mean", mean, gn_mul_scalar(gn_mean(x, .dims = GN_DIMS(0)), 0.1));
     ck_assert_int_eq(gn_item_int(gn_dict_get(gn_buffers(bn), "num_batches_tracked")), 1);
     gn_eval(bn);
     gn_tensor *before = gn_clone(mean);
     gn_forward(bn, x);
-    nn_expect_close("evaluation", mean, before);
+    expect_close("evaluation", mean, before);
 
     gn_module *average = gn_nn_batch_norm1d(3, .cumulative = true);
     gn_forward(average, x);
     gn_forward(average, gn_zeros(2, 3, 4));
-    nn_expect_close("cumulative", gn_dict_get(gn_buffers(average), "running_mean"),
-                    gn_mul_scalar(gn_mean(x, .dims = GN_DIMS(0)), 0.5));
+    expect_close("cumulative", gn_dict_get(gn_buffers(average), "running_mean"),
+                 gn_mul_scalar(gn_mean(x, .dims = GN_DIMS(0)), 0.5));
 
     gn_module *plain = gn_eval(gn_nn_batch_norm2d(3, .no_affine = true, .no_running_stats = true));
     ck_assert_int_eq(gn_dict_size(gn_state_dict(plain)), 0);
     gn_tensor *z = gn_forward(plain, gn_randn(4, 3, 5, 5));
-    nn_expect_close("no statistics", gn_mean(z, .dims = GN_DIMS(0, 2, 3)), gn_zeros(3));
+    expect_close("no statistics", gn_mean(z, .dims = GN_DIMS(0, 2, 3)), gn_zeros(3));
     ck_assert_ptr_null(gn_forward(plain, gn_zeros(2, 3)));
-    nn_expect_error(GN_E_ARGUMENT, "BatchNorm2d: input (2, 3) must be (N, C, H, W)");
+    expect_error_with(GN_E_ARGUMENT, "BatchNorm2d: input (2, 3) must be (N, C, H, W)");
     ck_assert_ptr_null(gn_forward(gn_nn_batch_norm1d(3), gn_zeros(1, 3)));
-    nn_expect_error(GN_E_ARGUMENT, "training needs more than 1 value per channel");
+    expect_error_with(GN_E_ARGUMENT, "training needs more than 1 value per channel");
 }
 END_TEST
 
 START_TEST(test_norms) {
     gn_tensor *x = gn_randn(2, 5, 4);
-    nn_expect_close("LayerNorm", gn_forward(gn_nn_layer_norm(GN_SHAPE(5, 4)), x),
-                    gn_layer_norm(x, GN_SHAPE(5, 4), NULL, NULL));
+    expect_close("LayerNorm", gn_forward(gn_nn_layer_norm(GN_SHAPE(5, 4)), x),
+                 gn_layer_norm(x, GN_SHAPE(5, 4), NULL, NULL));
     gn_module *no_bias = gn_nn_layer_norm(GN_SHAPE(4), .no_bias = true);
     ck_assert_int_eq(gn_dict_size(gn_parameters(no_bias)), 1);
-    nn_expect_close("RMSNorm", gn_forward(gn_nn_rms_norm(4, 1e-6), x), gn_rms_norm(x, NULL, 1e-6));
+    expect_close("RMSNorm", gn_forward(gn_nn_rms_norm(4, 1e-6), x), gn_rms_norm(x, NULL, 1e-6));
 }
 END_TEST
 
@@ -120,25 +123,25 @@ START_TEST(test_dropout) {
     ck_assert_ptr_eq(gn_forward(in_place, y), y);
     ck_assert_ptr_eq(gn_forward(gn_eval(drop), x), x);
     ck_assert_ptr_eq(gn_forward(gn_eval(in_place), x), x);
-    nn_expect_close("evaluation", x, gn_ones(50, 50));
+    expect_close("evaluation", x, gn_ones(50, 50));
 }
 END_TEST
 
 START_TEST(test_pools) {
     gn_tensor *x = gn_randn(1, 2, 6, 6);
-    nn_expect_close("MaxPool2d", gn_forward(gn_nn_max_pool2d(3, .stride = 2, .padding = 1), x),
-                    gn_max_pool2d(x, 3, .stride = 2, .padding = 1));
-    nn_expect_close("AvgPool2d", gn_forward(gn_nn_avg_pool2d(2), x), gn_avg_pool2d(x, 2));
-    nn_expect_close("AdaptiveAvgPool2d", gn_forward(gn_nn_adaptive_avg_pool2d(1, 1), x),
-                    gn_mean(x, .dims = GN_DIMS(2, 3), .keepdim = true));
+    expect_close("MaxPool2d", gn_forward(gn_nn_max_pool2d(3, .stride = 2, .padding = 1), x),
+                 gn_max_pool2d(x, 3, .stride = 2, .padding = 1));
+    expect_close("AvgPool2d", gn_forward(gn_nn_avg_pool2d(2), x), gn_avg_pool2d(x, 2));
+    expect_close("AdaptiveAvgPool2d", gn_forward(gn_nn_adaptive_avg_pool2d(1, 1), x),
+                 gn_mean(x, .dims = GN_DIMS(2, 3), .keepdim = true));
 }
 END_TEST
 
 START_TEST(test_embedding) {
     gn_module *m = gn_nn_embedding(10, 3);
     gn_tensor *indices = gn_tensor_of(((int64_t[]){1, 2, 3, 1}), 4);
-    nn_expect_close("Embedding", gn_forward(m, indices),
-                    gn_embedding(indices, parameter(m, "weight")));
+    expect_close("Embedding", gn_forward(m, indices),
+                 gn_embedding(indices, parameter(m, "weight")));
 }
 END_TEST
 
@@ -146,19 +149,19 @@ START_TEST(test_losses) {
     gn_tensor *x = gn_rand(4, 3), *t = gn_rand(4, 3),
               *y = gn_tensor_of(((int64_t[]){0, 1, 2, 1}), 4);
     gn_tensor *weight = gn_tensor_of(((float[]){1, 2, 3}), 3);
-    nn_expect_close("MSELoss", gn_loss(gn_nn_mse_loss(), x, t), gn_mse_loss(x, t));
-    nn_expect_close("L1Loss", gn_loss(gn_nn_l1_loss(.reduction = GN_REDUCE_SUM), x, t),
-                    gn_l1_loss(x, t, .reduction = GN_REDUCE_SUM));
-    nn_expect_close("BCELoss", gn_loss(gn_nn_bce_loss(), x, t), gn_bce_loss(x, t));
-    nn_expect_close("BCEWithLogitsLoss",
-                    gn_loss(gn_nn_bce_with_logits_loss(.pos_weight = weight), x, t),
-                    gn_bce_with_logits(x, t, .pos_weight = weight));
+    expect_close("MSELoss", gn_loss(gn_nn_mse_loss(), x, t), gn_mse_loss(x, t));
+    expect_close("L1Loss", gn_loss(gn_nn_l1_loss(.reduction = GN_REDUCE_SUM), x, t),
+                 gn_l1_loss(x, t, .reduction = GN_REDUCE_SUM));
+    expect_close("BCELoss", gn_loss(gn_nn_bce_loss(), x, t), gn_bce_loss(x, t));
+    expect_close("BCEWithLogitsLoss",
+                 gn_loss(gn_nn_bce_with_logits_loss(.pos_weight = weight), x, t),
+                 gn_bce_with_logits(x, t, .pos_weight = weight));
     gn_module *cross = gn_nn_cross_entropy_loss(.weight = weight, .ignore_index = gn_some(1));
-    nn_expect_close("CrossEntropyLoss", gn_loss(cross, x, y),
-                    gn_cross_entropy(x, y, .weight = weight, .ignore_index = gn_some(1)));
+    expect_close("CrossEntropyLoss", gn_loss(cross, x, y),
+                 gn_cross_entropy(x, y, .weight = weight, .ignore_index = gn_some(1)));
     ck_assert_str_eq(gn_dict_name(gn_state_dict(cross), 0), "weight");
     ck_assert_ptr_null(gn_loss(gn_nn_relu(), x, t));
-    nn_expect_error(GN_E_UNSUPPORTED, "ReLU: this module is no loss");
+    expect_error_with(GN_E_UNSUPPORTED, "ReLU: this module is no loss");
 }
 END_TEST
 

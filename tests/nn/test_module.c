@@ -4,7 +4,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/ops/nn_case.h"
+#include <genesis/nn.h>
+
+#include "tests/expect.h"
+#include "tests/suite.h"
 
 /* ---- A module of one's own, as the guide shows it */
 
@@ -114,7 +117,7 @@ START_TEST(test_visits) {
     ck_assert_str_eq(gn_get_submodule(model, "0.0")->type->name, "ReLU");
     ck_assert_ptr_eq(gn_get_submodule(model, ""), model);
     ck_assert_ptr_null(gn_get_submodule(model, "0.7"));
-    nn_expect_error(GN_E_NOT_FOUND, "Sequential has no child \"7\" (looking for \"0.7\")");
+    expect_error_with(GN_E_NOT_FOUND, "Sequential has no child \"7\" (looking for \"0.7\")");
 }
 END_TEST
 
@@ -132,19 +135,19 @@ END_TEST
 START_TEST(test_registration_errors) {
     gn_module *m = custom_new(2, 2);
     ck_assert_ptr_null(gn_parameter(m, "weight", gn_zeros(1)));
-    nn_expect_error(GN_E_ARGUMENT, "CustomLayer has a \"weight\" already");
+    expect_error_with(GN_E_ARGUMENT, "CustomLayer has a \"weight\" already");
     ck_assert_ptr_null(gn_buffer(m, "a.b", gn_zeros(1), true));
-    nn_expect_error(GN_E_ARGUMENT, "\"a.b\" is no name");
+    expect_error_with(GN_E_ARGUMENT, "\"a.b\" is no name");
     ck_assert_ptr_null(gn_child(m, "", gn_nn_relu()));
-    nn_expect_error(GN_E_ARGUMENT, "\"\" is no name");
+    expect_error_with(GN_E_ARGUMENT, "\"\" is no name");
     ck_assert_ptr_null(gn_child(m, "self", m));
-    nn_expect_error(GN_E_ARGUMENT, "CustomLayer can't be below itself");
+    expect_error_with(GN_E_ARGUMENT, "CustomLayer can't be below itself");
     ck_assert_int_eq(gn_add_module(m, "later", NULL), GN_OK);
     ck_assert_ptr_nonnull(gn_child(m, "later", gn_nn_relu()));
     ck_assert_ptr_null(gn_forward(NULL, gn_zeros(1)));
-    nn_expect_error(GN_E_ARGUMENT, "the module is NULL");
+    expect_error_with(GN_E_ARGUMENT, "the module is NULL");
     ck_assert_ptr_null(gn_forward(gn_nn_module_dict(), gn_zeros(1)));
-    nn_expect_error(GN_E_UNSUPPORTED, "ModuleDict: this module has no forward");
+    expect_error_with(GN_E_UNSUPPORTED, "ModuleDict: this module has no forward");
     ck_assert_ptr_null(gn_parameter(m, "integers", gn_arange(0, 3, 1, NULL)));
     ck_assert_int_ne(gn_error_status(), GN_OK);
     gn_error_clear();
@@ -174,7 +177,7 @@ START_TEST(test_state_dict) {
     ck_assert_ptr_eq(gn_dict_get(gn_parameters(b), "0.weight"), weight);
     ck_assert(gn_requires_grad(weight));
     gn_tensor *x = gn_randn(5, 4);
-    nn_expect_close("loaded", gn_forward(b, x), gn_forward(a, x));
+    expect_close("loaded", gn_forward(b, x), gn_forward(a, x));
     gn_fill_(gn_dict_get(state, "0.bias"), 3); /* shares the data of a, not that of b */
     ck_assert_double_eq(
         gn_item(gn_select(gn_detach(gn_dict_get(gn_parameters(a), "0.bias")), 0, 1)), 3);
@@ -199,15 +202,15 @@ START_TEST(test_load_errors) {
     gn_error_clear();
     ck_assert(gn_equal(before, gn_detach(gn_dict_get(gn_parameters(m), "0.weight"))));
     ck_assert_int_eq(gn_load_state_dict(m, wrong, .not_strict = true), GN_E_ARGUMENT);
-    nn_expect_error(GN_E_ARGUMENT, "load_state_dict: misshaped: 0.bias (4) instead of (3)");
+    expect_error_with(GN_E_ARGUMENT, "load_state_dict: misshaped: 0.bias (4) instead of (3)");
     gn_dict_set(wrong, "0.bias", gn_ones(3));
     ck_assert_int_eq(gn_load_state_dict(m, wrong, .not_strict = true), GN_OK);
-    nn_expect_close("weight", gn_detach(gn_dict_get(gn_parameters(m), "0.weight")), gn_zeros(3, 4));
+    expect_close("weight", gn_detach(gn_dict_get(gn_parameters(m), "0.weight")), gn_zeros(3, 4));
 }
 END_TEST
 
 START_TEST(test_cast) {
-    if (!nn_has_dtype(GN_F64))
+    if (!has_dtype(GN_F64))
         return;
     gn_module *m = model_new();
     gn_dict *parameters = gn_parameters(m);
@@ -222,7 +225,7 @@ START_TEST(test_cast) {
         gn_dtype_of(gn_forward(m, gn_randn_with(GN_SHAPE(5, 4), GN_AS(.dtype = GN_F64)))), GN_F64);
     ck_assert_ptr_eq(gn_to(m, gn_default_device()), m);
     ck_assert_ptr_null(gn_module_cast(m, GN_I64));
-    nn_expect_error(GN_E_ARGUMENT, "int64 is no floating-point dtype");
+    expect_error_with(GN_E_ARGUMENT, "int64 is no floating-point dtype");
 }
 END_TEST
 
@@ -239,9 +242,9 @@ START_TEST(test_dict) {
     ck_assert_ptr_null(gn_dict_get(d, "c"));
     ck_assert_int_eq(gn_error_status(), GN_OK);
     ck_assert_ptr_null(gn_dict_tensor(d, 2));
-    nn_expect_error(GN_E_INDEX, "2 is not in 0 .. 1");
+    expect_error_with(GN_E_INDEX, "2 is not in 0 .. 1");
     ck_assert_int_eq(gn_dict_set(d, "c", NULL), GN_E_ARGUMENT);
-    nn_expect_error(GN_E_ARGUMENT, "the tensor is NULL");
+    expect_error_with(GN_E_ARGUMENT, "the tensor is NULL");
 }
 END_TEST
 

@@ -2,36 +2,8 @@
 /* Tests of libgenesis/ops/copy.c. */
 #include <string.h>
 
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
-
-static gn_tensor *run_cast(test_case *c) { return gn_cast(c->in[0], (gn_dtype)c->args[0]); }
-static gn_tensor *run_clone(test_case *c) { return gn_clone(c->in[0]); }
-static gn_tensor *run_contiguous(test_case *c) { return gn_contiguous(c->in[0]); }
-static gn_tensor *run_copy_(test_case *c) { return gn_copy_(gn_clone(c->in[0]), c->in[1]); }
-static gn_tensor *run_detach(test_case *c) { return gn_mul(gn_detach(c->in[0]), c->in[0]); }
-static gn_tensor *run_fill_(test_case *c) { return gn_fill_(gn_clone(c->in[0]), c->args[0]); }
-
-static gn_tensor *run_fill_view(test_case *c) {
-    gn_tensor *y = gn_mul_scalar(c->in[0], 1);
-    gn_fill_(gn_select(y, 1, 1), 3);
-    return gn_mul(y, c->in[0]);
-}
-
-static gn_tensor *run_copy_view(test_case *c) {
-    gn_tensor *z = gn_mul_scalar(gn_clone(gn_transpose(c->in[0], 0, 1)), 1);
-    gn_copy_(gn_slice(z, 0, 1, 3, 1), c->in[1]);
-    return gn_mul(z, z);
-}
-
-static const case_op ops[] = {
-    {"cast", run_cast},           {"clone", run_clone},         {"contiguous", run_contiguous},
-    {"copy_", run_copy_},         {"detach", run_detach},       {"fill_", run_fill_},
-    {"fill_view", run_fill_view}, {"copy_view", run_copy_view},
-};
-
-START_TEST(test_cases) { cases_run("ops_copy.txt", ops, sizeof ops / sizeof *ops); }
-END_TEST
 
 START_TEST(test_same) {
     gn_tensor *x = gn_zeros(2, 3);
@@ -86,6 +58,6 @@ START_TEST(test_errors) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_cases, test_same, test_devices, test_errors, NULL};
+    const TTest *tests[] = {test_same, test_devices, test_errors, NULL};
     return suite_run("copy", tests);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/dropout.c. */
 #include "ops/support.h"
-#include "tests/ops/nn_case.h"
+#include "tests/expect.h"
+#include "tests/suite.h"
 
 enum { N = 4000 };
 
@@ -46,7 +47,7 @@ START_TEST(test_mask_does_not_depend_on_the_layout) {
     gn_manual_seed(3);
     gn_tensor *a = gn_dropout(x, 0.5, true);
     gn_manual_seed(3);
-    nn_expect_close("permuted", gn_dropout(other, 0.5, true), a);
+    expect_close("permuted", gn_dropout(other, 0.5, true), a);
 }
 END_TEST
 
@@ -54,7 +55,7 @@ START_TEST(test_gradient_has_the_same_mask) {
     gn_tensor *x = gn_requires_grad_(gn_ones(10, 10), true);
     gn_tensor *y = gn_dropout(x, 0.4, true);
     ck_assert_int_eq(gn_backward(gn_sum(y)), GN_OK);
-    nn_expect_close("gradient", gn_grad(x), gn_detach(y));
+    expect_close("gradient", gn_grad(x), gn_detach(y));
 }
 END_TEST
 
@@ -62,11 +63,11 @@ START_TEST(test_bounds) {
     gn_tensor *x = gn_randn(3, 4);
     ck_assert_ptr_eq(gn_dropout(x, 0, true), x);
     ck_assert_ptr_eq(gn_dropout(x, 0.5, false), x);
-    nn_expect_close("p = 1", gn_dropout(x, 1, true), gn_zeros(3, 4));
+    expect_close("p = 1", gn_dropout(x, 1, true), gn_zeros(3, 4));
     ck_assert_ptr_null(gn_dropout(x, 1.5, true));
-    nn_expect_error(GN_E_ARGUMENT, "dropout: the probability 1.5 is not between 0 and 1");
+    expect_error_with(GN_E_ARGUMENT, "dropout: the probability 1.5 is not between 0 and 1");
     ck_assert_ptr_null(gn_dropout(x, -0.1, true));
-    nn_expect_error(GN_E_ARGUMENT, "dropout: the probability -0.1 is not between 0 and 1");
+    expect_error_with(GN_E_ARGUMENT, "dropout: the probability -0.1 is not between 0 and 1");
 }
 END_TEST
 
@@ -75,10 +76,10 @@ START_TEST(test_in_place) {
     gn_manual_seed(5);
     ck_assert_ptr_eq(gn__dropout_(y, 0.5), y);
     ck_assert_int_eq(gn_backward(gn_sum(y)), GN_OK);
-    nn_expect_close("gradient", gn_grad(x), gn_detach(y));
+    expect_close("gradient", gn_grad(x), gn_detach(y));
     gn_manual_seed(5);
-    nn_expect_close("out of place", gn_dropout(gn_full(GN_SHAPE(10, 10), 2, NULL), 0.5, true),
-                    gn_detach(y));
+    expect_close("out of place", gn_dropout(gn_full(GN_SHAPE(10, 10), 2, NULL), 0.5, true),
+                 gn_detach(y));
     ck_assert_ptr_null(gn__dropout_(x, 0.5));
     ck_assert_int_ne(gn_error_status(), GN_OK);
     gn_error_clear();
@@ -94,7 +95,7 @@ static gn_tensor *checked(gn_tensor *const *in, void *context) {
 
 START_TEST(test_gradcheck) {
     const gn_shape shape = GN_SHAPE(3, 4);
-    nn_gradcheck("dropout", checked, NULL, 1, &shape, -1, 1);
+    expect_gradcheck("dropout", checked, NULL, 1, &shape, -1, 1);
 }
 END_TEST
 

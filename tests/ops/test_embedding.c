@@ -1,22 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/embedding.c. */
-#include "tests/ops/nn_case.h"
-
-static const char *const names[] = {"x", "weight", NULL};
-
-static gn_tensor *embedding(gn_tensor *const *in, const void *options) {
-    (void)options;
-    return gn_embedding(in[0], in[1]);
-}
-
-START_TEST(test_values_and_gradients) {
-    static const nn_case cases[] = {{"plain", embedding, NULL},
-                                    {"scalar", embedding, NULL},
-                                    {"int32", embedding, NULL},
-                                    {NULL, NULL, NULL}};
-    nn_check_all(nn_fixture("embedding"), cases, names);
-}
-END_TEST
+#include "tests/expect.h"
+#include "tests/suite.h"
 
 static gn_tensor *checked(gn_tensor *const *in, void *context) {
     return gn_square(gn_embedding(context, in[0]));
@@ -24,14 +9,15 @@ static gn_tensor *checked(gn_tensor *const *in, void *context) {
 
 START_TEST(test_gradcheck) {
     const gn_shape shape = GN_SHAPE(3, 2);
-    nn_gradcheck("embedding", checked, gn_tensor_of(((int64_t[]){2, 0, 2}), 3), 1, &shape, -1, 1);
+    expect_gradcheck("embedding", checked, gn_tensor_of(((int64_t[]){2, 0, 2}), 3), 1, &shape, -1,
+                     1);
 }
 END_TEST
 
 START_TEST(test_strided) {
     gn_tensor *weight = gn_randn(4, 5), *at = gn_tensor_of(((int64_t[]){0, 1, 2, 3}), 2, 2);
-    nn_expect_close("transposed", gn_embedding(gn_t(at), gn_t(weight)),
-                    gn_embedding(gn_contiguous(gn_t(at)), gn_contiguous(gn_t(weight))));
+    expect_close("transposed", gn_embedding(gn_t(at), gn_t(weight)),
+                 gn_embedding(gn_contiguous(gn_t(at)), gn_contiguous(gn_t(weight))));
     ck_assert_int_eq(
         gn_numel(gn_embedding(gn_zeros_with(GN_SHAPE(0), GN_AS(.dtype = GN_I64)), weight)), 0);
 }
@@ -43,17 +29,16 @@ START_TEST(test_errors) {
         gn_tensor *y = gn_embedding(gn_tensor_of(&wrong[i], 1), gn_zeros(4, 1));
         if (y)
             gn_item(y);
-        nn_expect_error(GN_E_INDEX, "embedding");
+        expect_error_with(GN_E_INDEX, "embedding");
     }
     ck_assert_ptr_null(gn_embedding(gn_zeros(2), gn_zeros(4, 1)));
-    nn_expect_error(GN_E_ARGUMENT, "embedding: indices must be integers, not float32");
+    expect_error_with(GN_E_ARGUMENT, "embedding: indices must be integers, not float32");
     ck_assert_ptr_null(gn_embedding(gn_arange(0, 2, 1, NULL), gn_zeros(4)));
-    nn_expect_error(GN_E_ARGUMENT, "embedding: weight (4) must be (V, D)");
+    expect_error_with(GN_E_ARGUMENT, "embedding: weight (4) must be (V, D)");
 }
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_values_and_gradients, test_gradcheck, test_strided, test_errors,
-                            NULL};
+    const TTest *tests[] = {test_gradcheck, test_strided, test_errors, NULL};
     return suite_run("embedding", tests);
 }

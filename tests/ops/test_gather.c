@@ -1,32 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/gather.c. */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
-
-static int64_t arg(const test_case *c, int i) { return (int64_t)c->args[i]; }
-
-static gn_tensor *run_gather(test_case *c) { return gn_gather(c->in[0], arg(c, 0), c->in[1]); }
-static gn_tensor *run_scatter(test_case *c) {
-    return gn_scatter(c->in[0], arg(c, 0), c->in[1], c->in[2]);
-}
-static gn_tensor *run_scatter_add(test_case *c) {
-    return gn_scatter_add(c->in[0], arg(c, 0), c->in[1], c->in[2]);
-}
-static gn_tensor *run_index_select(test_case *c) {
-    return gn_index_select(c->in[0], arg(c, 0), c->in[1]);
-}
-static gn_tensor *run_masked_fill(test_case *c) {
-    return gn_masked_fill(c->in[0], c->in[1], c->args[0]);
-}
-
-static const case_op ops[] = {
-    {"gather", run_gather},           {"scatter", run_scatter},
-    {"scatter_add", run_scatter_add}, {"index_select", run_index_select},
-    {"masked_fill", run_masked_fill},
-};
-
-START_TEST(test_cases) { cases_run("ops_gather.txt", ops, sizeof ops / sizeof *ops); }
-END_TEST
 
 /* Of equal indices the last one stays, and gets the gradient; a source may be larger than the
  * index. */
@@ -126,7 +101,6 @@ START_TEST(test_second_order) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_cases,  test_scatter,      test_large,
-                            test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_scatter, test_large, test_errors, test_second_order, NULL};
     return suite_run("gather", tests);
 }

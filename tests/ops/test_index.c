@@ -1,45 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/index.c. */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
-
-/* The items of a case: how many, then kind, start, end, step of each. Tensors are inputs from
- * `first` on. */
-static gn_index_list items_of(const test_case *c, int first) {
-    gn_index_list list = {.n = (int64_t)c->args[0]};
-    for (int64_t i = 0; i < list.n; i++) {
-        const double *a = &c->args[1 + 4 * i];
-        gn_index_item *item = &list.item[i];
-        item->kind =
-            (gn_index_kind)((const int[]){GN_INDEX_ALL, GN_INDEX_AT, GN_INDEX_RANGE, GN_INDEX_NEW,
-                                          GN_INDEX_REST, GN_INDEX_TENSOR}[(int)a[0]]);
-        item->start = (int64_t)a[1];
-        item->end = (int64_t)a[2];
-        item->step = a[3] != 0 ? (int64_t)a[3] : 1;
-        if (item->kind == GN_INDEX_TENSOR)
-            item->tensor = c->in[first++];
-    }
-    return list;
-}
-
-static gn_tensor *run_index(test_case *c) { return gn_index_items(c->in[0], items_of(c, 1)); }
-static gn_tensor *run_index_put(test_case *c) {
-    gn_tensor *y = gn_mul_scalar(c->in[0], 1);
-    return gn_mul(gn_index_put_items(y, items_of(c, 2), c->in[1]), c->in[0]);
-}
-static gn_tensor *run_index_add(test_case *c) {
-    gn_tensor *y = gn_mul_scalar(c->in[0], 1);
-    return gn_mul(gn_index_add_items(y, items_of(c, 2), c->in[1]), c->in[0]);
-}
-
-static const case_op ops[] = {
-    {"index", run_index},
-    {"index_put", run_index_put},
-    {"index_add", run_index_add},
-};
-
-START_TEST(test_cases) { cases_run("ops_index.txt", ops, sizeof ops / sizeof *ops); }
-END_TEST
 
 /* The macros; duplicates: the last one stays, whatever the backend. */
 START_TEST(test_macros) {
@@ -135,7 +97,6 @@ START_TEST(test_second_order) { expect_second_order(indexed); }
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_cases,  test_macros,       test_zero_dim_cpu,
-                            test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_macros, test_zero_dim_cpu, test_errors, test_second_order, NULL};
     return suite_run("index", tests);
 }

@@ -1,87 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/join.c. */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
-
-static int64_t arg(const test_case *c, int i) { return (int64_t)c->args[i]; }
-
-static gn_tensor *run_cat(test_case *c) { return gn_cat(c->in, c->n_inputs, arg(c, 0)); }
-static gn_tensor *run_stack(test_case *c) { return gn_stack(c->in, c->n_inputs, arg(c, 0)); }
-
-/* sum over the elements of part^2, times 1, 2, .. by part */
-static gn_tensor *weighted(gn_tensor **parts, int64_t n) {
-    gn_tensor *sums[16];
-    if (n < 0)
-        return NULL;
-    for (int64_t i = 0; i < n; i++)
-        sums[i] = gn_mul_scalar(gn_sum(gn_square(parts[i])), (double)(i + 1));
-    return gn_stack(sums, n, 0);
-}
-static gn_tensor *run_split(test_case *c) {
-    gn_tensor *parts[16];
-    return weighted(parts, gn_split(c->in[0], arg(c, 0), arg(c, 1), parts, 16));
-}
-static gn_tensor *run_split_sizes(test_case *c) {
-    gn_tensor *parts[16];
-    gn_shape sizes = case_shape(c, 1);
-    return weighted(parts, gn_split_sizes(c->in[0], sizes.size, sizes.n, arg(c, 0), parts));
-}
-static gn_tensor *run_second_size(test_case *c) {
-    gn_tensor *parts[16];
-    gn_shape sizes = case_shape(c, 1);
-    gn_split_sizes(c->in[0], sizes.size, sizes.n, arg(c, 0), parts);
-    return gn_mul_scalar(parts[1], 2);
-}
-static gn_tensor *run_chunk(test_case *c) {
-    gn_tensor *parts[16];
-    return weighted(parts, gn_chunk(c->in[0], arg(c, 0), arg(c, 1), parts, 16));
-}
-static gn_tensor *run_unbind(test_case *c) {
-    gn_tensor *parts[16];
-    return weighted(parts, gn_unbind(c->in[0], arg(c, 0), parts, 16));
-}
-static gn_tensor *run_last_chunk(test_case *c) {
-    gn_tensor *parts[16];
-    int64_t n = gn_chunk(c->in[0], arg(c, 0), arg(c, 1), parts, 16);
-    return gn_mul_scalar(parts[n - 1], 2);
-}
-static gn_tensor *run_last_unbind(test_case *c) {
-    gn_tensor *parts[16];
-    int64_t n = gn_unbind(c->in[0], arg(c, 0), parts, 16);
-    return gn_mul_scalar(parts[n - 1], 2);
-}
-static gn_tensor *run_repeat_interleave(test_case *c) {
-    return gn_repeat_interleave(c->in[0], arg(c, 0), arg(c, 1));
-}
-static gn_tensor *run_flip(test_case *c) { return gn_flip(c->in[0], case_dims(c, 0)); }
-static gn_tensor *run_pad(test_case *c) {
-    gn_shape before = case_shape(c, 1);
-    return gn_pad(c->in[0], before, case_shape(c, 2 + (int)before.n), c->args[0]);
-}
-static gn_tensor *run_triu(test_case *c) { return gn_triu(c->in[0], arg(c, 0)); }
-static gn_tensor *run_tril(test_case *c) { return gn_tril(c->in[0], arg(c, 0)); }
-static gn_tensor *run_one_hot(test_case *c) { return gn_one_hot(c->in[0], arg(c, 0)); }
-
-static const case_op ops[] = {
-    {"cat", run_cat},
-    {"stack", run_stack},
-    {"split", run_split},
-    {"split_sizes", run_split_sizes},
-    {"second_size", run_second_size},
-    {"chunk", run_chunk},
-    {"unbind", run_unbind},
-    {"last_chunk", run_last_chunk},
-    {"last_unbind", run_last_unbind},
-    {"repeat_interleave", run_repeat_interleave},
-    {"flip", run_flip},
-    {"pad", run_pad},
-    {"triu", run_triu},
-    {"tril", run_tril},
-    {"one_hot", run_one_hot},
-};
-
-START_TEST(test_cases) { cases_run("ops_join.txt", ops, sizeof ops / sizeof *ops); }
-END_TEST
 
 START_TEST(test_split_views) {
     gn_tensor *x = gn_mul_scalar(gn_ones_with(GN_SHAPE(5), GN_AS(.requires_grad = true)), 1),
@@ -145,6 +65,6 @@ START_TEST(test_second_order) { expect_second_order(joined); }
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_cases, test_split_views, test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_split_views, test_errors, test_second_order, NULL};
     return suite_run("join", tests);
 }

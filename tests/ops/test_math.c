@@ -3,87 +3,8 @@
 #include <math.h>
 #include <stdio.h>
 
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
-
-static gn_tensor *run_where(test_case *c) { return gn_where(c->in[0], c->in[1], c->in[2]); }
-static gn_tensor *run_where_a(test_case *c) {
-    return gn_where_scalar_a(c->in[0], c->args[0], c->in[1]);
-}
-static gn_tensor *run_where_b(test_case *c) {
-    return gn_where_scalar_b(c->in[0], c->in[1], c->args[0]);
-}
-
-static gn_tensor *run_where_scalars(test_case *c) {
-    return gn_where_scalars(c->in[0], c->args[0], c->args[1]);
-}
-
-static gn_optional bound(const test_case *c, int i) {
-    return (gn_optional){.value = c->args[i], .given = c->args[i + 1] != 0};
-}
-
-static gn_tensor *run_clamp(test_case *c) { return gn_clamp(c->in[0], bound(c, 0), bound(c, 2)); }
-static gn_tensor *run_clamp_(test_case *c) {
-    return gn_clamp_(gn_clone(c->in[0]), bound(c, 0), bound(c, 2));
-}
-
-/* y = x, changed in place; and y = 2 x, whose row 1 is changed, times x */
-#define IN_PLACE(name)                                                                             \
-    static gn_tensor *run_##name(test_case *c) { return gn_##name(gn_clone(c->in[0]), c->in[1]); } \
-    static gn_tensor *run_view_##name(test_case *c) {                                              \
-        gn_tensor *base = gn_mul_scalar(c->in[0], 2);                                              \
-        gn_##name(gn_select(base, 0, 1), c->in[1]);                                                \
-        return gn_mul(base, c->in[0]);                                                             \
-    }
-IN_PLACE(add_)
-IN_PLACE(sub_)
-IN_PLACE(mul_)
-IN_PLACE(div_)
-#undef IN_PLACE
-
-static gn_tensor *run_add_scalar_(test_case *c) {
-    return gn_add_scalar_(gn_clone(c->in[0]), c->args[0]);
-}
-static gn_tensor *run_sub_scalar_(test_case *c) {
-    return gn_sub_scalar_(gn_clone(c->in[0]), c->args[0]);
-}
-static gn_tensor *run_div_scalar_(test_case *c) {
-    return gn_div_scalar_(gn_clone(c->in[0]), c->args[0]);
-}
-static gn_tensor *run_mul_scalar_(test_case *c) {
-    return gn_mul_scalar_(gn_clone(c->in[0]), c->args[0]);
-}
-static gn_tensor *run_relu_(test_case *c) { return gn_relu_(gn_clone(c->in[0])); }
-static gn_tensor *run_self_mul_(test_case *c) {
-    gn_tensor *y = gn_clone(c->in[0]);
-    return gn_mul_(y, y);
-}
-
-static const case_op ops[] = {
-    {"where", run_where},
-    {"where_a", run_where_a},
-    {"where_b", run_where_b},
-    {"where_scalars", run_where_scalars},
-    {"clamp", run_clamp},
-    {"clamp_", run_clamp_},
-    {"add_", run_add_},
-    {"view_add_", run_view_add_},
-    {"sub_", run_sub_},
-    {"view_sub_", run_view_sub_},
-    {"mul_", run_mul_},
-    {"view_mul_", run_view_mul_},
-    {"div_", run_div_},
-    {"view_div_", run_view_div_},
-    {"add_scalar_", run_add_scalar_},
-    {"mul_scalar_", run_mul_scalar_},
-    {"sub_scalar_", run_sub_scalar_},
-    {"div_scalar_", run_div_scalar_},
-    {"relu_", run_relu_},
-    {"self_mul_", run_self_mul_},
-};
-
-START_TEST(test_cases) { cases_run("ops_math.txt", ops, sizeof ops / sizeof *ops); }
-END_TEST
 
 START_TEST(test_allclose) {
     gn_tensor *a = gn_tensor_of(((float[]){1, 2, INFINITY}), 3),
@@ -212,7 +133,7 @@ START_TEST(test_overlap) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_cases,      test_allclose, test_bounds,  test_map,
-                            test_map_errors, test_errors,   test_overlap, NULL};
+    const TTest *tests[] = {test_allclose, test_bounds,  test_map, test_map_errors,
+                            test_errors,   test_overlap, NULL};
     return suite_run("math", tests);
 }

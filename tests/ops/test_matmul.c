@@ -1,24 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/matmul.c. */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
-
-#define PRODUCT(name)                                                                              \
-    static gn_tensor *run_##name(test_case *c) { return gn_##name(c->in[0], c->in[1]); }
-PRODUCT(matmul)
-PRODUCT(mm)
-PRODUCT(bmm)
-PRODUCT(dot)
-PRODUCT(outer)
-#undef PRODUCT
-
-static const case_op ops[] = {
-    {"matmul", run_matmul}, {"mm", run_mm},       {"bmm", run_bmm},
-    {"dot", run_dot},       {"outer", run_outer},
-};
-
-START_TEST(test_cases) { cases_run("ops_matmul.txt", ops, sizeof ops / sizeof *ops); }
-END_TEST
 
 START_TEST(test_errors) {
     gn_tensor *a = gn_zeros(32, 100), *b = gn_zeros(784, 256);
@@ -63,6 +46,6 @@ START_TEST(test_second_order) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_cases, test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_errors, test_second_order, NULL};
     return suite_run("matmul", tests);
 }

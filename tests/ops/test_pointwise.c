@@ -1,32 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Every operation of pointwise.def, against PyTorch: results, dtypes, gradients, layouts. */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
-
-#define GN_UNARY(function, expression, gradient, meaning)                                          \
-    static gn_tensor *run_##function(test_case *c) { return function(c->in[0]); }
-#define GN_UNARY_SCALAR(function, expression, gradient, meaning)                                   \
-    static gn_tensor *run_##function(test_case *c) { return function(c->in[0], c->args[0]); }
-#define GN_BINARY(function, expression, gradient_a, gradient_b, meaning)                           \
-    static gn_tensor *run_##function(test_case *c) { return function(c->in[0], c->in[1]); }
-#include <genesis/pointwise.def>
-#undef GN_UNARY
-#undef GN_UNARY_SCALAR
-#undef GN_BINARY
-
-static const case_op ops[] = {
-#define GN_UNARY(function, expression, gradient, meaning) {#function, run_##function},
-#define GN_UNARY_SCALAR(function, expression, gradient, meaning) {#function, run_##function},
-#define GN_BINARY(function, expression, gradient_a, gradient_b, meaning)                           \
-    {#function, run_##function},
-#include <genesis/pointwise.def>
-#undef GN_UNARY
-#undef GN_UNARY_SCALAR
-#undef GN_BINARY
-};
-
-START_TEST(test_cases) { cases_run("ops_pointwise.txt", ops, sizeof ops / sizeof *ops); }
-END_TEST
 
 /* The rows of pointwise.def that say nothing else are right at the edges, too: second
  * derivatives. */
@@ -96,6 +71,6 @@ START_TEST(test_errors) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_cases, test_second_order, test_zero_dim_cpu, test_errors, NULL};
+    const TTest *tests[] = {test_second_order, test_zero_dim_cpu, test_errors, NULL};
     return suite_run("pointwise", tests);
 }

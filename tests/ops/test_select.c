@@ -1,31 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/select.c. */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
-
-static gn_tensor *run_nonzero(test_case *c) { return gn_nonzero(c->in[0]); }
-static gn_tensor *run_masked_select(test_case *c) { return gn_masked_select(c->in[0], c->in[1]); }
-static gn_tensor *run_bincount(test_case *c) {
-    return gn_bincount(c->in[0], NULL, (int64_t)c->args[0]);
-}
-static gn_tensor *run_bincount_weights(test_case *c) {
-    return gn_bincount(c->in[0], c->in[1], (int64_t)c->args[0]);
-}
-
-static gn_tensor *run_repeat_interleave_by(test_case *c) {
-    return gn_repeat_interleave_by(c->in[0], c->in[1], (int64_t)c->args[0]);
-}
-
-static const case_op ops[] = {
-    {"nonzero", run_nonzero},
-    {"masked_select", run_masked_select},
-    {"bincount", run_bincount},
-    {"bincount_weights", run_bincount_weights},
-    {"repeat_interleave_by", run_repeat_interleave_by},
-};
-
-START_TEST(test_cases) { cases_run("ops_select.txt", ops, sizeof ops / sizeof *ops); }
-END_TEST
 
 START_TEST(test_errors) {
     gn_tensor *x = gn_zeros(2, 3), *labels = gn_tensor_of(((int64_t[]){0, -1}), 2);
@@ -51,6 +27,6 @@ START_TEST(test_errors) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_cases, test_errors, NULL};
+    const TTest *tests[] = {test_errors, NULL};
     return suite_run("select", tests);
 }

@@ -1,34 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/sort.c. */
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
-
-static int64_t arg(const test_case *c, int i) { return (int64_t)c->args[i]; }
-
-static gn_tensor *run_sort(test_case *c) { return gn_sort(c->in[0], arg(c, 0), arg(c, 1), NULL); }
-static gn_tensor *run_sort_index(test_case *c) {
-    gn_tensor *index = NULL;
-    gn_sort(c->in[0], arg(c, 0), arg(c, 1), &index);
-    return index;
-}
-static gn_tensor *run_argsort(test_case *c) { return gn_argsort(c->in[0], arg(c, 0), arg(c, 1)); }
-static gn_tensor *run_topk(test_case *c) {
-    return gn_topk(c->in[0], arg(c, 0), arg(c, 1), arg(c, 2), NULL);
-}
-static gn_tensor *run_topk_index(test_case *c) {
-    gn_tensor *index = NULL;
-    gn_topk(c->in[0], arg(c, 0), arg(c, 1), arg(c, 2), &index);
-    return index;
-}
-static gn_tensor *run_cumsum(test_case *c) { return gn_cumsum(c->in[0], arg(c, 0)); }
-
-static const case_op ops[] = {
-    {"sort", run_sort}, {"sort_index", run_sort_index}, {"argsort", run_argsort},
-    {"topk", run_topk}, {"topk_index", run_topk_index}, {"cumsum", run_cumsum},
-};
-
-START_TEST(test_cases) { cases_run("ops_sort.txt", ops, sizeof ops / sizeof *ops); }
-END_TEST
 
 /* Every length up to 70, few different values: in order, stable, a permutation. */
 START_TEST(test_lengths) {
@@ -84,7 +57,6 @@ START_TEST(test_second_order) { expect_second_order(ordered); }
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_cases,  test_lengths,      test_large,
-                            test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_lengths, test_large, test_errors, test_second_order, NULL};
     return suite_run("sort", tests);
 }

@@ -71,8 +71,9 @@ s/    X(SELECT, 82/    X(LATER, 83, 1, 0, "an opcode")   \\\n&/|addition|an opco
 TABLE
 
 # Plugins built from the frozen headers: the template's code needs no more than the first ABI had.
-GENESIS_PLUGIN_PATH=$folder
-export GENESIS_PLUGIN_PATH
+GENESIS_PLUGIN_PATH=$folder:$top_builddir/plugins/ref/.libs
+GENESIS_CONFORM_DATA=$top_srcdir/tools/genesis-conform/fixtures
+export GENESIS_PLUGIN_PATH GENESIS_CONFORM_DATA
 for frozen in "$abi"/[0-9]*; do
     minor=${frozen##*/}
     name=frozen_$(echo "$minor" | tr . _)
@@ -83,8 +84,11 @@ for frozen in "$abi"/[0-9]*; do
         fail "genesis devices does not show the plugin of ABI $minor"
     GENESIS_DEVICE=$name "$top_builddir/samples/01_simple_model" | diff "$top_srcdir/samples/01_simple_model.out" - ||
         fail "a program does not run on the plugin of ABI $minor"
-    "$top_builddir/tools/genesis-conform/genesis-conform" --quiet --no-speed --device "$name" ||
+    "$top_builddir/tools/genesis-conform/genesis-conform" --quiet --no-speed --device "$name" >"$folder/log" 2>&1 || {
+        cat "$folder/log"
         fail "the plugin of ABI $minor does not pass genesis-conform"
+    }
+    tail -n 1 "$folder/log"
 done
 
 [ $failed -ne 0 ] || echo "The header keeps what plugins of $(cd "$abi" && echo [0-9]*) rely on."

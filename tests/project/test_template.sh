@@ -34,17 +34,15 @@ LD_LIBRARY_PATH=$root$libdir${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH}
 mkdir "$top/bin"
 printf '#!/bin/sh\nexec %s "$@"\n' "$CC" >"$top/bin/cc"
 chmod +x "$top/bin/cc"
-mkdir "$top/absent"
-printf '#!/bin/sh\necho "SKIP: this build has no genesis-conform to check $1 with"\n' \
-    >"$top/absent/genesis-conform"
-chmod +x "$top/absent/genesis-conform"
-PATH=$top/bin:$root$bindir:$PATH:$top/absent
+PATH=$top/bin:$root$bindir:$PATH
 export PKG_CONFIG_PATH LD_LIBRARY_PATH PATH
 GENESIS_PLUGIN_PATH=$(pkg-config --variable=plugindir genesis-backend)
 export GENESIS_PLUGIN_PATH
 unset GENESIS_DEVICE GENESIS_LOG
 
 template=$(pkg-config --variable=templatedir genesis-backend)
+GENESIS_CONFORM_DATA=${template%/*}/conform
+export GENESIS_CONFORM_DATA
 for compiler in cc clang; do
     command -v $compiler >/dev/null || {
         echo "No $compiler: the template was not compiled with it."

@@ -62,7 +62,47 @@ START_TEST(test_unfit_plugins) {
     expect_error("bad_entry", GN_E_FORMAT, "does not export gn_backend_entry");
     expect_error("bad_start", GN_E_DEVICE, "its entry failed: the firmware is missing");
     expect_error("no_device", GN_E_NOT_FOUND, "it finds no device: the driver is not installed");
+    expect_error("bad_count", GN_E_FORMAT, "it counts -3 devices: 0 to 10000 can be");
+    expect_error("bad_status", GN_E_INTERNAL,
+                 "its entry failed: it answered 1, which is no status");
     set_path(saved_path);
+}
+END_TEST
+
+START_TEST(test_descriptions) {
+    static const char no_text[] = "it can't be described: a name that its plugin gives is no text";
+    set_path(test_plugins());
+    expect_error("bad_info", GN_E_FORMAT, no_text);
+    expect_error("bad_info:1", GN_E_FORMAT, no_text);
+    expect_error("bad_info:2", GN_E_INTERNAL, "described: it answered 7, which is no status");
+    expect_error("bad_info:3", GN_E_DEVICE, "described: caf? ?[2J \xc3\xa9t\xc3\xa9");
+    set_path(saved_path);
+}
+END_TEST
+
+/* What a terminal shows as it is, and what would be something else than it looks like. */
+START_TEST(test_texts) {
+    static const char *const texts[] = {"", "cpu\t1\n", "\xc3\xa9", "\xe2\x82\xac",
+                                        "\xf0\x9f\x98\x80"};
+    static const char *const others[] = {"\x07",
+                                         "\x7f",
+                                         "\x80",
+                                         "\xc3",
+                                         "\xc3(",
+                                         "\xc0\xaf",
+                                         "\xe0\x80\xaf",
+                                         "\xed\xa0\x80",
+                                         "\xf0\x80\x80\x80",
+                                         "\xe2\x82",
+                                         "\xf4\x90\x80\x80",
+                                         "\xf5\x80\x80\x80"};
+    for (size_t i = 0; i < GN_LENGTH(texts); i++) {
+        const size_t length = strlen(texts[i]);
+        ck_assert_msg(gn__is_text(texts[i], length + 1), "%s", texts[i]);
+        ck_assert_msg(!gn__is_text(texts[i], length), "%s", texts[i]); /* its end is not reached */
+    }
+    for (size_t i = 0; i < GN_LENGTH(others); i++)
+        ck_assert_msg(!gn__is_text(others[i], strlen(others[i]) + 1), "number %d", (int)i);
 }
 END_TEST
 
@@ -303,62 +343,97 @@ START_TEST(test_opened_once) {
 }
 END_TEST
 
-/* ---- Visiting */
+/* ---- Visiting and probing */
 
 typedef struct seen {
-    int n, n_fit;
+    int n;
     char order[64][64];
-    gn_plugin_report recorder, bad_slot, folder, twin;
-    const char *first_folder;
+    gn_plugin_report recorder, others, folder, twin;
+    const char *first_folder, *last_folder; /* before the installed one */
 } seen;
 
 static void look(const gn_plugin_report *report, void *context) {
     seen *s = context;
-    if (s->n < 64)
-        strcpy(s->order[s->n], report->name);
-    s->n++;
-    s->n_fit += report->name[0] && !report->reason[0];
     const bool first = strncmp(report->path, s->first_folder, strlen(s->first_folder)) == 0;
-    if (report->name[0] == '\0')
-        s->folder = *report;
+    if (report->name[0] == '\0' && (first || strcmp(report->path, s->last_folder) == 0))
+        *(first ? &s->others : &s->folder) = *report;
     else if (strcmp(report->name, "recorder") == 0)
         *(first ? &s->recorder : &s->twin) = *report;
-    else if (strcmp(report->name, "bad_slot") == 0)
-        s->bad_slot = *report;
-    ck_assert_int_ge(gn_device_count(report->name), 0); /* no lock is held here */
+    if (report->name[0] && s->n < 64)
+        strcpy(s->order[s->n++], report->name);
+    ck_assert_int_ge(gn_device_count("recorder"), 0); /* no lock is held here */
 }
 
 START_TEST(test_visit) {
     static seen s;
     char folder[64], path[2048], target[1024];
-    make_folder(folder, NULL, NULL);
+    make_folder(folder, "genesis_a b.so", "no plugin's name");
     snprintf(target, sizeof target, "%s/genesis_recorder.so", folder);
     snprintf(path, sizeof path, "%s/genesis_recorder.so", test_plugins());
     ck_assert_int_eq(symlink(path, target), 0);
     snprintf(path, sizeof path, "%s:/no/such/folder:%s:%s/.", test_plugins(), folder,
              test_plugins());
-    gn_shutdown();
     set_path(path);
     memset(&s, 0, sizeof s);
     s.first_folder = test_plugins();
+    s.last_folder = folder;
     ck_assert_int_eq(gn_plugins_visit(look, &s), GN_OK);
     ck_assert_int_eq(gn_error_status(), GN_OK);
-    for (int i = 1; i < s.n && s.order[i][0]; i++)
+    ck_assert_int_gt(s.n, 10);
+    for (int i = 1; i < s.n - 1; i++) /* the last one is the twin */
         ck_assert_int_lt(strcmp(s.order[i - 1], s.order[i]), 0);
     ck_assert_str_eq(s.recorder.reason, "");
-    ck_assert_str_eq(s.recorder.version, "1.2.3");
-    ck_assert_int_eq(s.recorder.n_devices, 2);
-    ck_assert_uint_eq(s.recorder.abi_major, GN_ABI_MAJOR);
-    ck_assert_uint_eq(s.recorder.abi_minor, GN_ABI_MINOR);
-    ck_assert(contains(s.bad_slot.reason, "scatter"));
-    ck_assert_str_eq(s.bad_slot.version, "");
-    ck_assert(contains(s.folder.reason, "can't be read"));
+    ck_assert_str_eq(s.recorder.version, ""); /* it is not loaded */
+    ck_assert(contains(s.others.reason, " other files, such as "));
+    ck_assert(contains(s.others.reason, ": a plugin is named genesis_NAME.so"));
     ck_assert(contains(s.twin.reason, "not used: "));
+    ck_assert(contains(s.twin.reason, s.recorder.path));
+    ck_assert(contains(s.folder.reason, "another file, genesis_a b.so: a plugin is named"));
     ck_assert_int_eq(gn_plugins_visit(NULL, NULL), GN_E_ARGUMENT);
     gn_error_clear();
-    gn_shutdown();
+    s.last_folder = "/no/such/folder";
+    set_path(s.last_folder);
+    ck_assert_int_eq(gn_plugins_visit(look, &s), GN_OK);
+    ck_assert(contains(s.folder.reason, "the folder can't be read: No such file or directory"));
     set_path(saved_path);
-    remove_folder(folder, "genesis_recorder.so");
+    unlink(target);
+    remove_folder(folder, "genesis_a b.so");
+}
+END_TEST
+
+/* Probes a plugin for tests. */
+static gn_plugin_report probe(const char *name) {
+    char path[1024];
+    gn_plugin_report report;
+    snprintf(path, sizeof path, "%s/genesis_%s.so", test_plugins(), name);
+    ck_assert_int_eq(gn_plugin_probe(path, &report), GN_OK);
+    ck_assert_int_eq(gn_error_status(), GN_OK);
+    ck_assert_str_eq(report.path, path);
+    ck_assert_str_eq(report.name, name);
+    return report;
+}
+
+START_TEST(test_probe) {
+    gn_plugin_report report = probe("recorder");
+    ck_assert_str_eq(report.reason, "");
+    ck_assert_str_eq(report.version, "1.2.3");
+    ck_assert_int_eq(report.n_devices, 2);
+    ck_assert_uint_eq(report.abi_major, GN_ABI_MAJOR);
+    ck_assert_uint_eq(report.abi_minor, GN_ABI_MINOR);
+    ck_assert(!report.layer);
+    report = probe("veil");
+    ck_assert_str_eq(report.reason, "");
+    ck_assert_int_eq(report.n_devices, 0);
+    ck_assert(report.layer);
+    report = probe("bad_slot");
+    ck_assert(contains(report.reason, "scatter"));
+    ck_assert_str_eq(report.version, "");
+    report = probe("absent");
+    ck_assert(contains(report.reason, "genesis_absent.so: No such file or directory"));
+    ck_assert_int_eq(gn_plugin_probe("/tmp/libm.so", &report), GN_E_ARGUMENT);
+    ck_assert(contains(take_error(), "/tmp/libm.so: a plugin is named genesis_NAME.so"));
+    ck_assert_int_eq(gn_plugin_probe(NULL, &report), GN_E_ARGUMENT);
+    gn_error_clear();
 }
 END_TEST
 
@@ -367,6 +442,8 @@ int main(void) {
     const char *path = getenv("GENESIS_PLUGIN_PATH");
     saved_path = path ? strdup(path) : NULL;
     const TTest *tests[] = {test_unfit_plugins,
+                            test_descriptions,
+                            test_texts,
                             test_tables,
                             test_short_table,
                             test_missing_plugin,
@@ -379,6 +456,7 @@ int main(void) {
                             test_shutdown_and_again,
                             test_opened_once,
                             test_visit,
+                            test_probe,
                             NULL};
     int failed = suite_run("loader", tests);
     free(saved_path);

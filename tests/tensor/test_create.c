@@ -2,7 +2,7 @@
 /* Tests of libgenesis/tensor/create.c and tensor.c. */
 #include <stdlib.h>
 
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 START_TEST(test_constants) {

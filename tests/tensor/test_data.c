@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "tensor/tensor.h"
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 START_TEST(test_item) {

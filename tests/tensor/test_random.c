@@ -1,14 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Tests of libgenesis/tensor/random.c. The numbers expected are those of an implementation of
- * Philox 4x32-10 in Python, see random() in tests/fixtures/make_ops.py, so they are the same on
- * every device.
+ * Philox 4x32-10 in Python, tests/fixtures/make_random.py, so they are the same on every device.
  */
 #include <math.h>
 #include <stdlib.h>
 
 #include "tensor/tensor.h"
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 enum { N = 6 };

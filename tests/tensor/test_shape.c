@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/tensor/shape.c. */
 #include "tensor/tensor.h"
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 /* A tensor that is only looked at. */

@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "tests/cases.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
 
 /* The text of t, "DEV" standing for the device. */

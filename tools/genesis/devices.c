@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * devices.c - `genesis devices`: every plugin in the search path with its devices, or the reason
- * why it can't be used. That some can't is no failure of the command.
+ * why it can't be used. That some can't is no failure of the command. How they are asked: probe.c.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -10,9 +10,8 @@
 
 #include <jansson.h>
 
-#include <genesis/device.h>
-
 #include "genesis.h"
+#include "probe.h"
 
 static const struct {
     const char *name;
@@ -62,36 +61,27 @@ static void print_dtypes(uint32_t bits) {
     putchar('\n');
 }
 
-static void print_device(const char *device, const style *s) {
-    gn_device_info info;
+static void print_device(const probed_device *device, const style *s) {
+    const gn_device_info *info = &device->info;
     char text[64];
-    const bool is_default = strcmp(device, gn_default_device()) == 0;
-    if (gn_device_describe(device, &info) != GN_OK) {
-        printf("  %s%-*s%s  %s\n", s->bold, WIDTH, device, s->plain, gn_error());
-        gn_error_clear();
+    const bool is_default = strcmp(device->string, gn_default_device()) == 0;
+    printf("  %s%-*s%s  ", s->bold, WIDTH, device->string, s->plain);
+    if (device->error[0]) {
+        printf("%s\n", device->error);
         return;
     }
-    printf("  %s%-*s%s  %s%s\n", s->bold, WIDTH, device, s->plain, info.name,
-           is_default ? "  (the default device)" : "");
-    print_line("vendor", info.vendor);
-    print_line("driver", info.driver);
-    if (info.memory_bytes > 0) {
-        format_bytes(text, info.memory_bytes);
+    printf("%s%s\n", info->name, is_default ? "  (the default device)" : "");
+    print_line("vendor", info->vendor);
+    print_line("driver", info->driver);
+    if (info->memory_bytes > 0) {
+        format_bytes(text, info->memory_bytes);
         print_line("memory", text);
     }
-    if (info.units > 0) {
-        snprintf(text, sizeof text, "%u", info.units);
+    if (info->units > 0) {
+        snprintf(text, sizeof text, "%u", info->units);
         print_line("units", text);
     }
-    print_dtypes(info.dtypes);
-}
-
-/* "cuda", "cuda:1" */
-static void device_string(char *text, size_t bytes, const char *backend, int32_t ordinal) {
-    if (ordinal == 0)
-        snprintf(text, bytes, "%s", backend);
-    else
-        snprintf(text, bytes, "%s:%d", backend, (int)ordinal);
+    print_dtypes(info->dtypes);
 }
 
 typedef struct listing {
@@ -99,35 +89,38 @@ typedef struct listing {
     int n_plugins;
 } listing;
 
-static void print_plugin(const gn_plugin_report *report, void *context) {
-    listing *l = context;
-    const style *s = &l->style;
-    if (l->n_plugins++ > 0)
-        putchar('\n');
-    if (report->name[0] == '\0') {
-        printf("%s%s%s\n  %s\n", s->dim, report->path, s->plain, report->reason);
-        return;
-    }
+static void print_plugin(const gn_plugin_report *report, const style *s) {
     printf("%s%s%s", s->bold, report->name, s->plain);
     if (report->version[0])
         printf("  version %s", report->version);
-    if (report->version[0] || report->n_devices > 0)
+    if (report->abi_major || report->abi_minor)
         printf(", ABI %u.%u", report->abi_major, report->abi_minor);
     printf("  %s%s%s\n", s->dim, report->path, s->plain);
-    if (report->reason[0]) {
+    if (report->reason[0])
         printf("  can't be used: %s\n", report->reason);
+    else if (report->layer)
+        printf("  a layer: write '%s:' in front of a device\n", report->name);
+}
+
+static void list_found(const gn_plugin_report *found, void *context) {
+    listing *l = context;
+    gn_plugin_report report = *found;
+    if (l->n_plugins++ > 0)
+        putchar('\n');
+    if (report.name[0] == '\0') {
+        printf("%s%s%s\n  %s\n", l->style.dim, report.path, l->style.plain, report.reason);
         return;
     }
-    for (int32_t i = 0; i < report->n_devices; i++) {
-        char device[80];
-        device_string(device, sizeof device, report->name, i);
-        print_device(device, s);
-    }
+    probed_device *devices = report.reason[0] ? NULL : probe_plugin(&report);
+    print_plugin(&report, &l->style);
+    for (int32_t i = 0; devices && i < report.n_devices; i++)
+        print_device(&devices[i], &l->style);
+    free(devices);
 }
 
 static int print_all(void) {
     listing l = {choose_style(), 0};
-    if (gn_plugins_visit(print_plugin, &l) != GN_OK) {
+    if (gn_plugins_visit(list_found, &l) != GN_OK) {
         gn_perror("genesis devices");
         return EXIT_FAILED;
     }
@@ -136,26 +129,37 @@ static int print_all(void) {
 
 /* ---- For programs */
 
-static json_t *device_json(const char *device) {
-    gn_device_info info;
-    if (gn_device_describe(device, &info) != GN_OK) {
-        json_t *failed = json_pack("{s:s, s:s}", "device", device, "reason", gn_error());
-        gn_error_clear();
-        return failed;
-    }
+/* A path, and a reason that contains one, may be of any bytes: JSON gets question marks then. */
+static json_t *text_json(const char *any) {
+    char text[sizeof((gn_plugin_report *)0)->path];
+    json_t *string = json_string(any);
+    if (string)
+        return string;
+    snprintf(text, sizeof text, "%s", any);
+    for (char *at = text; *at; at++)
+        if (*at & 0x80)
+            *at = '?';
+    return json_string(text);
+}
+
+static json_t *device_json(const probed_device *device) {
+    const gn_device_info *info = &device->info;
+    if (device->error[0])
+        return json_pack("{s:s, s:o}", "device", device->string, "reason",
+                         text_json(device->error));
     json_t *names = json_array();
     for (int i = 0; i < N_DTYPES; i++)
-        if (info.dtypes >> dtypes[i].dtype & 1 && dtypes[i].dtype != GN_U32)
+        if (info->dtypes >> dtypes[i].dtype & 1 && dtypes[i].dtype != GN_U32)
             json_array_append_new(names, json_string(dtypes[i].name));
-    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:i, s:b, s:o}", "device", device, "name",
-                     info.name, "vendor", info.vendor, "driver", info.driver, "memory_bytes",
-                     (json_int_t)info.memory_bytes, "units", (int)info.units, "host_visible",
-                     (info.flags & GN_DEVICE_HOST_VISIBLE) != 0, "dtypes", names);
+    return json_pack("{s:s, s:s, s:s, s:s, s:I, s:i, s:b, s:o}", "device", device->string, "name",
+                     info->name, "vendor", info->vendor, "driver", info->driver, "memory_bytes",
+                     (json_int_t)info->memory_bytes, "units", (int)info->units, "host_visible",
+                     (info->flags & GN_DEVICE_HOST_VISIBLE) != 0, "dtypes", names);
 }
 
 typedef struct document {
     json_t *plugins;
-    bool failed; /* no memory, or a text that is no UTF-8 */
+    bool failed; /* no memory */
 } document;
 
 static void append(document *d, json_t *array, json_t *value) {
@@ -163,36 +167,38 @@ static void append(document *d, json_t *array, json_t *value) {
         d->failed = true;
 }
 
-static void add_plugin(const gn_plugin_report *report, void *context) {
+static void add_found(const gn_plugin_report *found, void *context) {
     document *d = context;
-    if (report->name[0] == '\0') {
+    gn_plugin_report report = *found;
+    if (report.name[0] == '\0') {
         append(d, d->plugins,
-               json_pack("{s:s, s:b, s:s}", "path", report->path, "usable", 0, "reason",
-                         report->reason));
+               json_pack("{s:o, s:b, s:o}", "path", text_json(report.path), "usable", 0, "reason",
+                         text_json(report.reason)));
         return;
     }
-    char abi[32], device[80];
-    snprintf(abi, sizeof abi, "%u.%u", report->abi_major, report->abi_minor);
+    probed_device *probed = report.reason[0] ? NULL : probe_plugin(&report);
     json_t *devices = json_array();
-    for (int32_t i = 0; i < report->n_devices && !report->reason[0]; i++) {
-        device_string(device, sizeof device, report->name, i);
-        append(d, devices, device_json(device));
-    }
+    for (int32_t i = 0; probed && i < report.n_devices; i++)
+        append(d, devices, device_json(&probed[i]));
+    free(probed);
+    char abi[32];
+    snprintf(abi, sizeof abi, "%u.%u", report.abi_major, report.abi_minor);
     append(d, d->plugins,
-           json_pack("{s:s, s:s, s:s, s:s, s:b, s:s, s:o}", "path", report->path, "name",
-                     report->name, "version", report->version, "abi", abi, "usable",
-                     !report->reason[0], "reason", report->reason, "devices", devices));
+           json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:o, s:o}", "path", text_json(report.path),
+                     "name", report.name, "version", report.version, "abi", abi, "layer",
+                     report.layer, "usable", !report.reason[0], "reason", text_json(report.reason),
+                     "devices", devices));
 }
 
 static int print_json(void) {
     int status = EXIT_FAILED;
     document d = {json_array(), false};
-    json_t *root = json_pack("{s:s, s:s, s:o}", "version", gn_version(), "default",
-                             gn_default_device(), "plugins", d.plugins);
-    if (root && gn_plugins_visit(add_plugin, &d) != GN_OK)
+    json_t *root = json_pack("{s:s, s:o, s:o}", "version", gn_version(), "default",
+                             text_json(gn_default_device()), "plugins", d.plugins);
+    if (root && gn_plugins_visit(add_found, &d) != GN_OK)
         gn_perror("genesis devices");
     else if (root == NULL || d.failed)
-        fputs("genesis devices: no memory, or a plugin's text is no UTF-8\n", stderr);
+        fputs("genesis devices: no memory\n", stderr);
     else if (json_dumpf(root, stdout, JSON_INDENT(2)) == 0 && putchar('\n') != EOF)
         status = EXIT_DONE;
     json_decref(root);
@@ -209,7 +215,9 @@ static int help(void) {
          "GENESIS_DEVICE=cuda:1 ./train.\n"
          "\n"
          "Plugins are files genesis_NAME.so in the folders of GENESIS_PLUGIN_PATH (separated by\n"
-         "colons), then in the installed plugin folder. The first one of a name is used.\n"
+         "colons), then in the installed plugin folder. The first one of a name is used. Each is\n"
+         "asked in a process of its own, so that one that crashes or hangs is just named.\n"
+         "Layers stand in front of a device, as in trace:cuda:1.\n"
          "\n"
          "Options:\n"
          "  --json      write JSON\n"

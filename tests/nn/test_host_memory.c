@@ -1,0 +1,136 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * A sweep of a training over the library's own requests for memory of the host: whichever finds
+ * none, the training ends in an error GN_E_MEMORY or goes on without, and works the next time.
+ *
+ * The program is linked with --wrap (tests/local.mk), so that the library's calls of malloc and its
+ * kin come here first; those of plugins go to libc. Leaks show at the end, with a sanitizer.
+ */
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "tests/nn/training.h"
+#include "tests/suite.h"
+
+/* ---- Requests */
+
+static long requests; /* since the last arm() */
+static long refused;  /* the number of the one that finds nothing; 0: none */
+
+static void arm(long n) {
+    requests = 0;
+    refused = n;
+}
+
+/* Whether the request was made. */
+static bool disarm(void) {
+    const bool reached = refused > 0 && requests >= refused;
+    refused = 0;
+    return reached;
+}
+
+static bool refuse(void) { return refused > 0 && ++requests == refused; }
+
+void *__real_malloc(size_t bytes);
+void *__real_calloc(size_t n, size_t bytes);
+void *__real_realloc(void *memory, size_t bytes);
+int __real_posix_memalign(void **out, size_t alignment, size_t bytes);
+char *__real_strdup(const char *text);
+
+void *__wrap_malloc(size_t bytes);
+void *__wrap_calloc(size_t n, size_t bytes);
+void *__wrap_realloc(void *memory, size_t bytes);
+int __wrap_posix_memalign(void **out, size_t alignment, size_t bytes);
+char *__wrap_strdup(const char *text);
+
+void *__wrap_malloc(size_t bytes) { return refuse() ? NULL : __real_malloc(bytes); }
+void *__wrap_calloc(size_t n, size_t bytes) { return refuse() ? NULL : __real_calloc(n, bytes); }
+void *__wrap_realloc(void *memory, size_t bytes) {
+    return refuse() ? NULL : __real_realloc(memory, bytes);
+}
+int __wrap_posix_memalign(void **out, size_t alignment, size_t bytes) {
+    return refuse() ? 12 /* ENOMEM */ : __real_posix_memalign(out, alignment, bytes);
+}
+char *__wrap_strdup(const char *text) { return refuse() ? NULL : __real_strdup(text); }
+
+/* ---- The sweep */
+
+static double train_from_nothing(void) {
+    const training t = training_new();
+    return gn_error_status() == GN_OK ? training_step(&t) : -1;
+}
+
+/* The error that sticks says that memory is missing, and for what. Clears it. */
+static void expect_no_memory(long n) {
+    ck_assert_msg(gn_error_status() == GN_E_MEMORY, "request %ld: %s: %s", n,
+                  gn_status_name(gn_error_status()), gn_error());
+    ck_assert_msg(gn_error()[0] != '\0', "request %ld", n);
+    gn_error_clear();
+}
+
+static void print_sweep(const char *what, long refusals, int errors) {
+    printf("%s, %s: %ld requests for memory refused, one at a time: %d errors\n",
+           gn_default_device(), what, refusals, errors);
+}
+
+/* From opening the device on. */
+START_TEST(test_first_step) {
+    training t = training_new();
+    const training_result expected = training_expect(&t);
+    int errors = 0;
+    long n = 1;
+    for (;; n++) {
+        gn_shutdown();
+        arm(n);
+        const double loss = train_from_nothing();
+        if (!disarm())
+            break;
+        errors += loss < 0;
+        if (loss < 0)
+            expect_no_memory(n);
+        else
+            ck_assert_msg(loss == expected.loss, "request %ld: the loss is %.9g, not %.9g", n, loss,
+                          expected.loss);
+        t = training_new();
+        training_repeat(&t, &expected, true);
+    }
+    print_sweep("first step", n - 1, errors);
+    ck_assert_int_gt(errors, 100);
+}
+END_TEST
+
+static uint64_t in_use(const training *t) {
+    gn_memory_stats stats;
+    gn_zero_grad(t->adam);
+    ck_assert_int_eq(gn_memory_stats_get(NULL, &stats), GN_OK);
+    return stats.allocated;
+}
+
+/* When all that lasts is there: what a step asks for, it gives back. */
+START_TEST(test_later_steps) {
+    const training t = training_new();
+    for (int i = 0; i < 2; i++)
+        ck_assert_msg(training_step(&t) > 0, "%s", gn_error());
+    const uint64_t used = in_use(&t);
+    int errors = 0;
+    long n = 1;
+    for (;; n++) {
+        arm(n);
+        const double loss = training_step(&t);
+        if (!disarm())
+            break;
+        errors += loss < 0;
+        if (loss < 0)
+            expect_no_memory(n);
+        ck_assert_msg(in_use(&t) == used, "request %ld", n);
+        ck_assert_msg(training_step(&t) > 0, "request %ld: %s", n, gn_error());
+    }
+    print_sweep("later steps", n - 1, errors);
+    ck_assert_int_gt(errors, 50);
+}
+END_TEST
+
+int main(void) {
+    const TTest *tests[] = {test_first_step, test_later_steps, NULL};
+    return suite_run("host_memory", tests);
+}
