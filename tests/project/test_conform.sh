@@ -13,6 +13,7 @@ GENESIS_DEVICE=ref
 export GENESIS_PLUGIN_PATH GENESIS_DEVICE
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 99 # where layers write to
 
 # expect STATUS PART ARGUMENT..: runs genesis-conform; stdout and stderr together must contain PART
 expect() {
