@@ -527,6 +527,13 @@ test_support_sources = \
 	tests/temp_dir.c \
 	tests/temp_dir.h
 
+check_LTLIBRARIES += tests/plugins/genesis_async.la
+tests_plugins_genesis_async_la_SOURCES = \
+	tests/plugins/async.c
+
+tests_plugins_genesis_async_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_async_la_LDFLAGS = $(test_plugin_ldflags)
+
 check_LTLIBRARIES += tests/plugins/genesis_bad_count.la
 tests_plugins_genesis_bad_count_la_SOURCES = \
 	tests/plugins/bad_count.c

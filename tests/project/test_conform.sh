@@ -13,6 +13,7 @@ GENESIS_DEVICE=ref
 export GENESIS_PLUGIN_PATH GENESIS_DEVICE
 folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
+cd "$folder" || exit 99 # where layers write to
 
 # expect STATUS PART ARGUMENT..: runs genesis-conform; stdout and stderr together must contain PART
 expect() {
@@ -66,6 +67,34 @@ grep -q '<testcase classname="map" name="map/large" time="[0-9.]*"/>' "$folder/r
 }
 expect 0 '"kernel": "map"' --only map/large --json -
 expect 1 "can't be created" --only map/large --json "$folder/none/r.json"
+
+# ---- A device with streams
+
+expect 0 "6 passed, 0 failed, 0 skipped" --device async --only streams
+expect 0 "random reduce                      pass" --device async --only programs --count 5
+expect 0 "0 failed, 0 skipped" --device async --only threads --only memory/several_devices
+export GENESIS_ASYNC=blind
+expect 1 "FAIL streams/order" --device async --only streams
+export GENESIS_ASYNC=mute
+expect 1 "with the tag of" --device async --only streams
+unset GENESIS_ASYNC
+
+# ---- What cpu is known to have: a kernel that it declined would be composed, and no failure
+
+if [ -e "$top_builddir/backends/cpu/.libs/genesis_cpu.so" ]; then
+    GENESIS_PLUGIN_PATH=$GENESIS_PLUGIN_PATH:$top_builddir/backends/cpu/.libs
+    expect 0 " 0 failed" --device cpu --only conv --only matmul --only pool --only norm
+    for row in 'matmul +float32 +pass +39 +2' 'conv_forward +float32 +pass +120' \
+        'conv_backward_data +float32 +pass +120' 'conv_backward_weight +float32 +pass +120' \
+        'max_pool_forward +float32 +pass +80 +40' 'max_pool_backward +float32 +pass +80' \
+        'avg_pool_forward +float32 +pass +40 +20' 'avg_pool_backward +float32 +pass +40' \
+        'batch_norm_forward +float32 +pass +20 +11' 'batch_norm_backward +float32 +pass +20 +11'; do
+        echo "$output" | grep -Eq "^$row " || {
+            echo "FAIL: cpu declines more than it did: no '$row'"
+            failed=1
+        }
+    done
+fi
 
 # ---- Plugins that are wrong
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * runner.c - the parent: has the cases of each group run by a child, gathers its records, and ends
- * it if it does not answer. What a child crashed in has failed, and another child goes on behind it.
+ * it if it does not answer. What a child crashed in has failed; another child goes on behind it.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sigabbrev_np */
@@ -304,7 +304,7 @@ static size_t run_some(child *c, size_t open, size_t first, size_t close_run) {
         fail_with_trial(c, how);
     else if (c->current == close_run)
         end_run(c, PASSED, NULL);
-    else if (is_open)
+    else if (is_open || c->r->runs[open].outcome == NOT_RUN)
         end_run(c, FAILED, "the process ended by itself; a plugin never exits");
     return is_open ? c->current + 1 : leave_out(c->r, first, close_run);
 }
@@ -344,8 +344,8 @@ bool probe_devices(results *r, double timeout) {
     bool usable = true;
     for (size_t i = 0; i < GN_LENGTH(runs); i++) {
         if (runs[i].outcome == FAILED && i < 2) {
-            fprintf(stderr, "genesis-conform: %s: %s\n", i ? options.reference : options.device,
-                    runs[i].message);
+            fprintf(stderr, "genesis-conform: %s can't be opened: %s\n",
+                    i ? options.reference : options.device, runs[i].message);
             usable = false;
         }
         free(runs[i].message);
