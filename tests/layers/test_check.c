@@ -210,6 +210,21 @@ START_TEST(test_index) {
 }
 END_TEST
 
+/* The late error of an asynchronous device comes with its call, in the device's words. */
+START_TEST(test_late) {
+    const gn_tensor_options on = {
+        .struct_size = sizeof on, .device = "check:async", .dtype = GN_I64};
+    gn_tensor *x = gn_full(GN_SHAPE(2, 3), 2, &on), *index = gn_full(GN_SHAPE(1), 7, &on);
+    ck_assert_msg(x && index, "%s", gn_error());
+    ck_assert_ptr_null(gn_index_select(x, 0, index));
+    ck_assert_int_eq(gn_error_status(), GN_E_INDEX);
+    EXPECT_PARTS("index_select: index out of range: late: an index is out of range");
+    gn_error_clear();
+    ck_assert_ptr_nonnull(gn_square(x));
+    restart();
+}
+END_TEST
+
 /* ---- Options and the summary */
 
 /* What the log says when a device that was used so is closed. */
@@ -317,9 +332,9 @@ END_TEST
 int main(void) {
     const char *device = getenv("GENESIS_DEVICE");
     char checked[64];
-    const TTest *tests[] = {test_kernels,     test_report,    test_going_on, test_outside,
-                            test_index,       test_warnings,  test_sampling, test_saved,
-                            test_bad_options, test_near_ties, NULL};
+    const TTest *tests[] = {test_kernels, test_report,      test_going_on,  test_outside,
+                            test_index,   test_late,        test_warnings,  test_sampling,
+                            test_saved,   test_bad_options, test_near_ties, NULL};
     snprintf(checked, sizeof checked, "check:liar:%s", device ? device : "cpu");
     setenv("GENESIS_DEVICE", checked, 1);
     return suite_run("check", tests);
