@@ -38,8 +38,8 @@ static int steps_to(gn__builder *b, int start, int edge, int dilation) {
     return gn__emit(b, GN_OP_FLOORDIV, gn__emit(b, GN_OP_ADD, distance, rest, 0), dilation, 0);
 }
 
-/* The product, over the spatial dims, of how many of start, start + dilation, .. (kernel of them) are
- * in low .. high - 1: those count. Params per dim: kernel, dilation, low, high. */
+/* The product, over the spatial dims, of how many of start, start + dilation, .. (kernel of them)
+ * are in low .. high - 1: those count. Params per dim: kernel, dilation, low, high. */
 static int window_count(gn__builder *b, int n_spatial, const int *start, int type) {
     int count = gn__const_i(b, GN_I64, 1), zero = gn__const_i(b, GN_I64, 0);
     for (int d = 0; d < n_spatial; d++) {

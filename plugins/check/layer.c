@@ -4,8 +4,8 @@
  *
  *     GENESIS_DEVICE=check:opencl ./program
  *
- * runs every kernel also on a reference, on copies of the device's own inputs, and reports the first
- * difference. Everything that is no kernel passes through.
+ * runs every kernel also on a reference, on copies of the device's own inputs, and reports the
+ * first difference. Everything that is no kernel passes through.
  */
 #include "check.h"
 

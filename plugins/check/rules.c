@@ -165,8 +165,8 @@ static int rule_modulus(maker *m, const site *s) {
     return if_at_most(m, size, number_f64(m, DBL_MAX), off, certain(m, jumps));
 }
 
-/* |b| w^(b-1) ea with the w within |a| +- ea that gives the most; no sign of a power of a number near
- * 0 is certain, unless b is an integer */
+/* |b| w^(b-1) ea with the w within |a| +- ea that gives the most; no sign of a power of a number
+ * near 0 is certain, unless b is an integer */
 static int power_of_inexact(maker *m, const site *s) {
     const int e = s->bound[0], a = magnitude_a(m, s), b = wide(m, s->operand[1]);
     const int one = number_f64(m, 1), zero = number_f64(m, 0);
@@ -180,8 +180,8 @@ static int power_of_inexact(maker *m, const site *s) {
     return choose(m, whole, off, near);
 }
 
-/* |v| (e^(|log a| eb) - 1); of a negative number only powers to integers are numbers, which an inexact
- * exponent may be or not */
+/* |v| (e^(|log a| eb) - 1); of a negative number only powers to integers are numbers, which an
+ * inexact exponent may be or not */
 static int power_to_inexact(maker *m, const site *s) {
     const int log = emit1(m, GN_OP_ABS, emit1(m, GN_OP_LOG, magnitude_a(m, s)));
     const int growth = emit1(m, GN_OP_EXPM1, emit2(m, GN_OP_MUL, log, s->bound[1]));
@@ -198,8 +198,8 @@ static int rule_power(maker *m, const site *s) {
     return s->bound[1] == NONE ? e : bound_add(m, e, power_to_inexact(m, s));
 }
 
-/* The angle moves by less than 1.6 e / (r - e) if the point (b, a), r away from 0, moves by e. Near the
- * cut, where a is 0 and b < 0, nothing is certain. */
+/* The angle moves by less than 1.6 e / (r - e) if the point (b, a), r away from 0, moves by e. Near
+ * the cut, where a is 0 and b < 0, nothing is certain. */
 static int rule_atan2(maker *m, const site *s) {
     const int a = wide(m, s->operand[0]), b = wide(m, s->operand[1]), zero = number_f64(m, 0);
     const int e = bound_add(m, s->bound[0], s->bound[1]);
@@ -328,8 +328,8 @@ static int rule_digamma(maker *m, const site *s) {
 
 /* ---- Decisions ------------------------------------------------------------------------------- */
 
-/* 1 if a - b is smaller than its error, and so may have the other sign; else 0. The difference is NaN
- * if an operand is, or both are one infinity: no error changes that. */
+/* 1 if a - b is smaller than its error, and so may have the other sign; else 0. The difference is
+ * NaN if an operand is, or both are one infinity: no error changes that. */
 static int rule_comparison(maker *m, const site *s) {
     const int e = bound_add(m, s->bound[0], s->bound[1]);
     const int distance = emit1(m, GN_OP_ABS, op2(m, s, GN_OP_SUB));
@@ -508,7 +508,8 @@ unsigned value_operands(const gn_insn *insn) {
     }
 }
 
-/* Which operands' zeros (bits 1, 2) have a sign that decides: that of a zero from MIN and MAX is free. */
+/* Which operands' zeros (bits 1, 2) have a sign that decides: that of a zero from MIN and MAX is
+ * free. */
 static const uint8_t minds_zero[GN_OP_SELECT + 1] = {
     [GN_OP_DIV] = 2,   [GN_OP_FLOORDIV] = 2, [GN_OP_POW] = 1,
     [GN_OP_ATAN2] = 3, [GN_OP_RSQRT] = 1,    [GN_OP_DIGAMMA] = 1,

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * shadow.h - what shadow.c and rules.c share: a program in the making that recomputes the values of
- * another one and, next to each value v, a bound on how far a device's v may be from the reference's.
+ * another one and, next to each value v, a bound on how far a device's v may be from the
+ * reference's.
  *
  * Bounds are f64 values of the program. NONE is the bound of what is exact, and costs nothing. Of
- * integers and bools a bound is a distance as well, that of a bool 0 or 1. NaN and infinity say that
- * the value may be anything; NaN gets through all arithmetic, also through 0 times it.
+ * integers and bools a bound is a distance as well, that of a bool 0 or 1. NaN and infinity say
+ * that the value may be anything; NaN gets through all arithmetic, also through 0 times it.
  */
 #ifndef GENESIS_CHECK_SHADOW_H
 #define GENESIS_CHECK_SHADOW_H
@@ -29,7 +30,7 @@ typedef struct maker {
     cached wide[GN_MAX_INSNS], magnitude[GN_MAX_INSNS];
     int operand[GN_MAX_OPERANDS]; /* -1: not used yet */
 
-    /* The number of the element part, counted from 1; 0 in a row part, whose values stay visible. */
+    /* The number of the element part, from 1; 0 in a row part, whose values stay visible. */
     int scope, n_element_parts;
 
     shadow_piece *piece;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of plugins/check: over a device that computes one thing wrong (tests/plugins/liar.c) it names
- * exactly that, and over one that does not it is silent.
+ * Tests of plugins/check: over a device that computes one thing wrong (tests/plugins/liar.c) it
+ * names exactly that, and over one that does not it is silent.
  */
 #include <math.h>
 #include <stdio.h>
