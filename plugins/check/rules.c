@@ -33,11 +33,6 @@ static int choose(maker *m, int condition, int a, int b) {
     return emit(m, GN_OP_SELECT, GN_F64, condition, a, b);
 }
 
-/* a <= b ? then : otherwise; a NaN, too, gives `otherwise`. */
-static int if_at_most(maker *m, int a, int b, int then, int otherwise) {
-    return choose(m, as_bool(m, GN_OP_LE, a, b), then, otherwise);
-}
-
 static int uncertain(maker *m) { return number_f64(m, (double)NAN); }
 
 /* 0, of something that depends on what has the error e: NaN if e says that nothing is certain. */
@@ -390,11 +385,8 @@ static int rule_cast(maker *m, const site *s) {
     return if_at_most(m, ea(m, s), least, number_f64(m, 0), number_f64(m, 1));
 }
 
-/* Both sides round to a 16-bit float: that may move them apart by one of its steps. */
 static int rule_round(maker *m, const site *s) {
-    const int dtype = s->insn->b;
-    const int size = emit2(m, GN_OP_ADD, magnitude_v(m, s), number_f64(m, value_tiny(dtype)));
-    return bound_add(m, s->bound[0], emit2(m, GN_OP_MUL, size, number_f64(m, value_eps(dtype))));
+    return bound_rounded(m, s->insn->b, s->number, s->bound[0]);
 }
 
 /* ---- The table ------------------------------------------------------------------------------- */
@@ -515,16 +507,22 @@ static const uint8_t minds_zero[GN_OP_SELECT + 1] = {
     [GN_OP_ATAN2] = 3, [GN_OP_RSQRT] = 1,    [GN_OP_DIGAMMA] = 1,
 };
 
-static int zero_bound(maker *m, const site *s) {
+/* What the contract leaves free beyond the opcode: the sign of such a zero, and that a product which
+ * overflows need not do so where it is contracted with the sum that takes it. */
+static int freedom_bound(maker *m, const site *s) {
+    const int op = s->insn->op;
+    const bool sums = (op == GN_OP_ADD || op == GN_OP_SUB) && gn_dtype_is_float(s->type);
     int e = NONE;
-    for (int k = 0; k < 2 && !(m->source->flags & GN_PROGRAM_NO_CONTRACT); k++) {
-        const bool minds = minds_zero[s->insn->op] >> k & 1;
-        const gn_insn *from = insn_at(m->source, (uint32_t)s->operand[k]);
-        if (!minds || (from->op != GN_OP_MIN && from->op != GN_OP_MAX))
+    if (m->source->flags & GN_PROGRAM_NO_CONTRACT || !(sums || minds_zero[op]))
+        return NONE;
+    for (int k = 0; k < 2 && k < rules[op].n_values; k++) {
+        const int from = insn_at(m->source, (uint32_t)s->operand[k])->op;
+        const bool zero = minds_zero[op] >> k & 1 && (from == GN_OP_MIN || from == GN_OP_MAX);
+        if (!zero && !(sums && from == GN_OP_MUL))
             continue;
-        const int zero = number_f64(m, 0);
-        const int is_zero = as_bool(m, GN_OP_EQ, wide(m, s->operand[k]), zero);
-        e = bound_add(m, e, choose(m, is_zero, uncertain(m), zero));
+        const int size = emit1(m, GN_OP_ABS, wide(m, s->operand[k]));
+        const int free = as_bool(m, GN_OP_EQ, size, number_f64(m, zero ? 0 : (double)INFINITY));
+        e = bound_add(m, e, choose(m, free, uncertain(m), number_f64(m, 0)));
     }
     return e;
 }
@@ -535,7 +533,7 @@ int rule_bound(maker *m, const site *s) {
         return uncertain(m); /* an opcode of a later version */
     const int rounding = rules[op].kind;
     const int own = !s->exact || rounding == ALWAYS ? rules[op].propagate(m, s) : NONE;
-    const int e = bound_add(m, own, zero_bound(m, s));
+    const int e = bound_add(m, own, freedom_bound(m, s));
     if (rounding != ROUNDED && rounding != SCALE1)
         return e;
     return bound_add(m, e, rounding_bound(m, s, rounding == SCALE1));

@@ -53,6 +53,8 @@ typedef struct site {
 
 int emit(maker *m, int op, int type, int a, int b, int c);
 int number_f64(maker *m, double value);
+/* a <= b ? then : otherwise; a NaN, too, gives `otherwise`. */
+int if_at_most(maker *m, int a, int b, int then, int otherwise);
 static inline int emit2(maker *m, int op, int a, int b) { return emit(m, op, GN_F64, a, b, 0); }
 static inline int emit1(maker *m, int op, int a) { return emit(m, op, GN_F64, a, 0, 0); }
 /* The source's value v as an f64; |v|, or 0 if that is not finite. */
@@ -64,6 +66,9 @@ int bound_scale(maker *m, int factor, int bound);
 int bound_max(maker *m, int a, int b);
 /* The bound as a value, 0 for NONE. */
 int bound_value(maker *m, int bound);
+/* The bound of the source's value v, rounded to a 16-bit float: both sides' roundings may move them
+ * apart by one of its steps. */
+int bound_rounded(maker *m, int dtype, int v, int bound);
 /* NaN unless the bound is 0. */
 int bound_if_any(maker *m, int bound);
 
