@@ -8,6 +8,8 @@
 
 /* ---- The plan */
 
+const test_case open_case = {.name = "open"}, close_case = {.name = "close", .run = target_close};
+
 /* A pattern matches a name, or all that lies below what it matches: "map" all of map/... */
 static bool matches(const char *name, const char *const *patterns, size_t n_patterns) {
     char below[256];
@@ -44,8 +46,6 @@ static bool plan_case(results *r, const test_group *group, const test_case *test
 /* A group in which nothing is to be run is left out. */
 static bool plan_group(results *r, const test_group *group, const char *const *patterns,
                        size_t n_patterns) {
-    static const test_case open_case = {.name = "open"},
-                           close_case = {.name = "close", .run = target_close};
     const test_run open = {.group = group, .test = &open_case, .implicit = true},
                    close = {.group = group, .test = &close_case, .implicit = true};
     const size_t before = r->n_runs;

@@ -89,6 +89,9 @@ typedef struct results {
     double seconds;
 } results;
 
+/* The first and the last run of every group. */
+extern const test_case open_case, close_case;
+
 /* Runs the cases of the patterns (none: all), in the order of their groups. False: no memory. */
 bool results_plan(results *r, const char *const *patterns, size_t n_patterns);
 void results_free(results *r);

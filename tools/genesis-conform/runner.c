@@ -141,6 +141,12 @@ static void note_rates(child *c, const record *rec) {
     row->reference_rate = rec->b;
 }
 
+static void note_worst(const child *c, double ulp) {
+    table_row *row = c->row == NO_ROW ? NULL : &c->r->rows[c->row];
+    if (row && ulp > row->worst)
+        row->worst = ulp;
+}
+
 static void keep_trial(child *c, char *text) {
     free(c->trial);
     c->trial = strdup(text);
@@ -156,18 +162,13 @@ static void keep_answer(child *c, int answer) {
 }
 
 static void take_record(child *c, const record *rec, char *text) {
-    table_row *row;
     switch (rec->kind) {
     case RECORD_BEGIN: begin_run(c, (size_t)rec->number); break;
     case RECORD_DEVICE: memcpy(&c->r->device, text, sizeof c->r->device); break;
     case RECORD_SUBJECT: begin_subject(c, text, (int)rec->number); break;
     case RECORD_UNSUPPORTED: c->unsupported = true; break;
     case RECORD_COMPOSED: c->composed = true; break;
-    case RECORD_ERROR:
-        row = current_row(c);
-        if (row && rec->a > row->worst)
-            row->worst = rec->a;
-        break;
+    case RECORD_ERROR: note_worst(c, rec->a); break;
     case RECORD_SPEED: note_rates(c, rec); break;
     case RECORD_SIZE: c->r->runs[c->current].size = rec->a; break;
     case RECORD_TRIAL: keep_trial(c, text); break;
@@ -210,8 +211,9 @@ static enum answer read_records(child *c) {
         enum answer answer = read_all(c, &rec, sizeof rec);
         if (answer != ANSWER)
             return answer;
-        if (rec.text_bytes >= sizeof text) /* the child's memory was written over */
-            return ANSWER_END;
+        if (rec.text_bytes >= sizeof text || rec.kind > RECORD_FAIL ||
+            (rec.kind == RECORD_BEGIN && (size_t)rec.number >= c->r->n_runs))
+            return ANSWER_END; /* the child's memory was written over */
         answer = read_all(c, text, rec.text_bytes);
         if (answer != ANSWER)
             return answer;
@@ -331,9 +333,7 @@ bool run_all(results *r, double timeout, enum progress progress) {
 static void probe_reference(void) { reference_device(); }
 
 bool probe_devices(results *r, double timeout) {
-    static const test_case reference_case = {.name = "reference", .run = probe_reference},
-                           open_case = {.name = "open"},
-                           close_case = {.name = "close", .run = target_close};
+    static const test_case reference_case = {.name = "reference", .run = probe_reference};
     static const test_group probe = {.name = "devices"};
     test_run runs[] = {{.group = &probe, .test = &open_case, .implicit = true},
                        {.group = &probe, .test = &reference_case},

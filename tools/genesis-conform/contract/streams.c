@@ -39,7 +39,7 @@ static void streams_after(void) {
     kernel_after();
 }
 
-enum { N = 1 << 20, STEPS = 40 };
+enum { N = 1 << 18, STEPS = 40 };
 
 /* y = 3 x: no call that is left out or done twice goes unseen. */
 static const gn_program *tripler(void) {
