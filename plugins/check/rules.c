@@ -507,8 +507,8 @@ static const uint8_t minds_zero[GN_OP_SELECT + 1] = {
     [GN_OP_ATAN2] = 3, [GN_OP_RSQRT] = 1,    [GN_OP_DIGAMMA] = 1,
 };
 
-/* What the contract leaves free beyond the opcode: the sign of such a zero, and that a product which
- * overflows need not do so where it is contracted with the sum that takes it. */
+/* What the contract leaves free beyond the opcode: the sign of such a zero, and that a product
+ * which overflows need not do so where it is contracted with the sum that takes it. */
 static int freedom_bound(maker *m, const site *s) {
     const int op = s->insn->op;
     const bool sums = (op == GN_OP_ADD || op == GN_OP_SUB) && gn_dtype_is_float(s->type);
