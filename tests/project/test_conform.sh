@@ -96,6 +96,14 @@ if [ -e "$top_builddir/backends/cpu/.libs/genesis_cpu.so" ]; then
             failed=1
         }
     done
+    # What the host composes of planned kernels, as a backend's own: none is declined.
+    expect 0 " 0 failed" --device composed:cpu --no-speed --only conv --only matmul --only pool --only norm
+    case $output in
+    *composed\ *)
+        echo "FAIL: the host can't compose everything: $output"
+        failed=1
+        ;;
+    esac
 fi
 
 # ---- Plugins that are wrong
