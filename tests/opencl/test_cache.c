@@ -25,7 +25,8 @@ static int computes(void) {
     double y[3] = {0};
     EXPECT(gn_set_default_device("opencl") == GN_OK);
     gn_scope scope = gn_scope_begin();
-    gn_tensor *x = gn_tensor_of((float[]){1, 2, 3}, GN_SHAPE(3));
+    const float values[] = {1, 2, 3};
+    gn_tensor *x = gn_tensor_of(values, 3);
     EXPECT(gn_copy_out(gn_map("2 * x + 1", x), y, GN_F64, 3) == GN_OK);
     EXPECT(y[0] == 3 && y[1] == 5 && y[2] == 7);
     EXPECT(gn_scope_end(scope) == GN_OK);

@@ -81,7 +81,8 @@ static int two_with_copies(void) {
         return 0;
     }
     gn_scope scope = gn_scope_begin();
-    gn_tensor *x = gn_tensor_of((float[]){1, 2, 3}, GN_SHAPE(3), .device = "opencl");
+    const float values[] = {1, 2, 3};
+    gn_tensor *x = gn_tensor_from(values, GN_F32, GN_SHAPE(3), GN_AS(.device = "opencl"));
     gn_tensor *y = gn_to_device(x, "opencl:1");
     EXPECT(y != NULL && strcmp(gn_device_of(x), "opencl") == 0);
     EXPECT(strcmp(gn_device_of(y), "opencl:1") == 0);

@@ -56,7 +56,7 @@ END_TEST
 
 /* Every call says that the device is lost, and nothing waits for it. */
 static int is_lost(void) {
-    double value;
+    double values[4];
     EXPECT(gn_set_default_device("opencl") == GN_OK);
     gn_scope scope = gn_scope_begin();
     gn_tensor *x = gn_zeros(4);
@@ -67,7 +67,7 @@ static int is_lost(void) {
     EXPECT(gn_exp(x) == NULL && gn_error_status() == GN_E_LOST);
     EXPECT(strstr(gn_error(), "start it again") != NULL);
     gn_error_clear();
-    EXPECT(gn_copy_out(x, &value, GN_F64, 1) == GN_E_LOST);
+    EXPECT(gn_copy_out(x, values, GN_F64, 4) == GN_E_LOST);
     gn_error_clear();
     EXPECT(gn_synchronize(NULL) == GN_E_LOST);
     gn_error_clear();
@@ -86,7 +86,8 @@ static int names_the_index(void) {
     EXPECT(gn_set_default_device("opencl") == GN_OK);
     gn_scope scope = gn_scope_begin();
     gn_tensor *table = gn_zeros(5, 2);
-    gn_tensor *bad = gn_tensor_of((int64_t[]){1, 7}, GN_SHAPE(2));
+    const int64_t indices[] = {1, 7};
+    gn_tensor *bad = gn_tensor_of(indices, 2);
     gn_tensor *rows = gn_embedding(bad, table);
     gn_tensor *later = gn_exp(table);
     EXPECT(rows != NULL && later != NULL);
