@@ -808,5 +808,6 @@ extra_files = \
 	docs/building.md \
 	docs/guide.md \
 	docs/layers.md \
+	docs/opencl.md \
 	docs/versioning.md
 
