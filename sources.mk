@@ -768,7 +768,6 @@ extra_files = \
 	tools/genesis-conform/fixtures/ops_view.txt \
 	tools/genesis-conform/fixtures/pool.safetensors \
 	tools/genesis-conform/fixtures/softmax.safetensors \
-	tools/genesis-conform/kernels/kernel.h \
 	tools/steps.sh \
 	samples/01_simple_model.out \
 	samples/02_custom_layer.out \
