@@ -106,41 +106,39 @@ static void set_class(const cg_program *p, const gn_call *call, const uint64_t *
 
 /* ---- Maps */
 
-static const gn_call *call_at(const gn_call *calls, uint32_t n) {
-    return (const gn_call *)((const char *)calls + n * calls->struct_size);
-}
-
-static void choose_small_map(const gn_call *calls, uint32_t n, cg_variant *v) {
+static void choose_small_map(const gn_call *const *calls, uint32_t n, cg_variant *v) {
     v->any_dims = 1;
     v->width = 1;
     v->n_dims = FEW_DIMS;
     for (uint32_t i = 0; i < n; i++)
-        if (call_at(calls, i)->n_dims > FEW_DIMS)
+        if (calls[i]->n_dims > FEW_DIMS)
             v->n_dims = GN_MAX_DIMS;
     v->n_kept = v->n_dims;
 }
 
 /* The width and classes that suit all calls. A call without dims suits any. */
 static void choose_large_map(const cg_program *p, const cg_device *device, const gn_call *calls,
-                             uint32_t n, const uint64_t *const *offsets, cg_variant *v) {
+                             uint32_t n, const uint64_t *offsets, cg_variant *v) {
     uint32_t width = widest(device);
     for (uint32_t i = 0; i < n; i++) {
-        const gn_call *call = call_at(calls, i);
+        const gn_call *call = calls[i];
         if (call->n_dims > v->n_dims)
             v->n_dims = (uint8_t)call->n_dims;
-        while (width > 1 &&
-               (call->n_dims == 0 || !width_fits(p, call, offsets[i], call->n_dims - 1, width)))
+        while (width > 1 && (call->n_dims == 0 ||
+                             !width_fits(p, call, offsets + (size_t)i * p->source->n_operands,
+                                         call->n_dims - 1, width)))
             width /= 2;
     }
     v->width = (uint8_t)width;
     v->n_kept = v->n_dims;
     bool first = true;
     for (uint32_t i = 0; i < n; i++) {
-        const gn_call *call = call_at(calls, i);
+        const gn_call *call = calls[i];
         uint8_t class[GN_MAX_OPERANDS] = {0};
         if (call->n_dims == 0)
             continue;
-        set_class(p, call, offsets[i], call->n_dims - 1, width, class);
+        set_class(p, call, offsets + (size_t)i * p->source->n_operands, call->n_dims - 1, width,
+                  class);
         for (uint32_t k = 0; k < p->source->n_operands; k++)
             v->class[k] = first || v->class[k] == class[k] ? class[k] : CG_STRIDED;
         first = false;
@@ -152,12 +150,12 @@ int64_t cg_map_groups(const cg_launch *launch, const gn_call *call) {
     return (count(call, 0, call->n_dims) + at_once - 1) / at_once;
 }
 
-void cg_choose_map(const cg_program *p, const cg_device *device, const gn_call *calls, uint32_t n,
-                   const uint64_t *const *offsets, cg_launch *out) {
+void cg_choose_map(const cg_program *p, const cg_device *device, const gn_call *const *calls,
+                   uint32_t n, const uint64_t *offsets, cg_launch *out) {
     cg_variant *v = &out->variant;
     *out = (cg_launch){.n_chunks = 1};
     for (uint32_t i = 0; i < n; i++) {
-        const gn_call *call = call_at(calls, i);
+        const gn_call *call = calls[i];
         out->n_elements += count(call, 0, call->n_dims);
         v->wide |= is_wide(p, call);
     }
@@ -169,7 +167,7 @@ void cg_choose_map(const cg_program *p, const cg_device *device, const gn_call *
     v->group = (uint16_t)power_below(
         smaller(device->work_group, device->is_cpu ? MAP_GROUP_CPU : MAP_GROUP));
     for (uint32_t i = 0; i < n; i++)
-        out->n_groups += cg_map_groups(out, call_at(calls, i));
+        out->n_groups += cg_map_groups(out, calls[i]);
 }
 
 /* ---- Rows */

@@ -83,8 +83,8 @@ typedef struct cg_variant {
     uint8_t columns;        /* they belong to neighbouring rows, else to one */
     uint8_t shared;         /* several work-items have a row */
     uint8_t wide;           /* indices take 64 bits */
-    uint8_t table; /* of a map: the kernel runs many calls, whose arguments are in memory */
-    uint8_t stage; /* CG_WHOLE, .. */
+    uint8_t table;          /* arguments are in memory; a map's may be those of many calls */
+    uint8_t stage;          /* CG_WHOLE, .. */
     uint8_t class[GN_MAX_OPERANDS];
 } cg_variant;
 
@@ -109,9 +109,10 @@ typedef struct cg_launch {
 
 /* `offset` below is that of an operand's block in its buffer, in bytes, by operand. */
 
-/* One kernel for all the calls, whose n_groups is the sum of theirs. */
-void cg_choose_map(const cg_program *p, const cg_device *device, const gn_call *calls, uint32_t n,
-                   const uint64_t *const *offsets, cg_launch *out);
+/* One kernel for all the calls, with the offsets of the first call's operands, then of the second's.
+ * n_groups is the sum of the calls'. */
+void cg_choose_map(const cg_program *p, const cg_device *device, const gn_call *const *calls,
+                   uint32_t n, const uint64_t *offsets, cg_launch *out);
 int64_t cg_map_groups(const cg_launch *launch, const gn_call *call);
 void cg_choose_rows(const cg_program *p, const cg_device *device, const gn_call *call,
                     const uint64_t *offset, cg_launch *out);
@@ -123,10 +124,11 @@ void cg_choose_finish(const cg_program *p, const cg_device *device, const cg_lau
 
 /*
  * Arguments in their order:
- *   map    the call's words by value; of a table their address in a buffer: the buffer, the offset
- *          in bytes (i64), the number of calls (i32)
- *   rows   the words by value; then, unless the stage is CG_WHOLE, the buffer of the pieces
- *   both   a buffer for each operand that is no index; the report, if the program picks
+ *   the call's words by value; of a table the buffer with the words, their offset in bytes (i64),
+ *   and the number of calls (i32)
+ *   of rows whose stage is not CG_WHOLE the buffer of the pieces
+ *   a buffer for each operand that is no index
+ *   the report and the tag (i64), if the program picks
  */
 void cg_map_text(const cg_program *p, const cg_variant *variant, const char *library, cg_text *out);
 void cg_rows_text(const cg_program *p, const cg_variant *variant, const char *library,

@@ -477,7 +477,12 @@ void cg_write_head(const cg_writer *w, const char *library) {
     cg_print(w->out, "typedef %s index_t;\n%s\n", w->variant->wide ? "i64" : "i32", library);
 }
 
-void cg_write_buffers(const cg_writer *w) {
+void cg_write_arguments(const cg_writer *w) {
+    cg_print(w->out, "KERNEL(GROUP, 1, 1) run(%s",
+             w->variant->table ? "GLOBAL const u8 *calls, i64 offset, i32 n_calls"
+                               : "const call a");
+    if (w->variant->stage != CG_WHOLE)
+        cg_print(w->out, ", GLOBAL u8 *pieces");
     for (uint32_t k = 0; k < w->program->source->n_operands; k++)
         if (info_of(w, k)->role != GN_INDEX)
             cg_print(w->out, ",\n        GLOBAL %s%s *b%u",
@@ -486,6 +491,8 @@ void cg_write_buffers(const cg_writer *w) {
     if (w->program->picks)
         cg_print(w->out, ",\n        GLOBAL i64 *report, i64 tag");
     cg_print(w->out, ")\n{\n");
+    if (w->variant->table)
+        cg_print(w->out, "    GLOBAL const call *a = (GLOBAL const call *)(calls + offset);\n");
 }
 
 void cg_write_pointers(const cg_writer *w) {

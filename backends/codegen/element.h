@@ -38,8 +38,8 @@ unsigned cg_values_of(const gn_insn *insn, uint16_t value[3]);
 /* Defines for the parts of the library that the program uses, the size of a group, and so on; then
  * the library itself. */
 void cg_write_head(const cg_writer *w, const char *library);
-/* The buffers and the report among a kernel's arguments, and the end of their list. */
-void cg_write_buffers(const cg_writer *w);
+/* The kernel's name and arguments. */
+void cg_write_arguments(const cg_writer *w);
 /* Pointers to the operands' elements at coordinates 0. */
 void cg_write_pointers(const cg_writer *w);
 /* Values that are the same everywhere. */

@@ -6,28 +6,23 @@
  */
 #include "element.h"
 
-static void write_arguments(const cg_writer *w) {
+/* Which element is the work-item's first. */
+static void write_place(const cg_writer *w) {
     if (!w->variant->table) {
-        cg_print(w->out, "KERNEL(GROUP, 1, 1) run(const call a");
-        cg_write_buffers(w);
         cg_print(w->out, "    const index_t i = (index_t)GLOBAL_ID(0) * WIDTH;\n");
         return;
     }
-    cg_print(w->out, "KERNEL(GROUP, 1, 1) run(GLOBAL const u8 *calls, i64 offset, i32 n_calls");
-    cg_write_buffers(w);
-    cg_print(w->out,
-             "    GLOBAL const call *a = (GLOBAL const call *)(calls + offset);\n"
-             "    i32 before = 0;\n"
-             "    while (n_calls - before > 1) { /* the call is one of before..n_calls-1 */\n"
-             "        const i32 middle = (before + n_calls) / 2;\n"
-             "        if (a[middle].first_group <= (i64)GROUP_ID(0))\n"
-             "            before = middle;\n"
-             "        else\n"
-             "            n_calls = middle;\n"
-             "    }\n"
-             "    a += before;\n"
-             "    const index_t group = (index_t)((i64)GROUP_ID(0) - a->first_group);\n"
-             "    const index_t i = (group * GROUP + (index_t)LOCAL_ID(0)) * WIDTH;\n");
+    cg_print(w->out, "    i32 found = 0;\n"
+                     "    while (n_calls - found > 1) { /* it is one of found..n_calls-1 */\n"
+                     "        const i32 middle = (found + n_calls) / 2;\n"
+                     "        if (a[middle].first_group <= (i64)GROUP_ID(0))\n"
+                     "            found = middle;\n"
+                     "        else\n"
+                     "            n_calls = middle;\n"
+                     "    }\n"
+                     "    a += found;\n"
+                     "    const index_t group = (index_t)((i64)GROUP_ID(0) - a->first_group);\n"
+                     "    const index_t i = (group * GROUP + (index_t)LOCAL_ID(0)) * WIDTH;\n");
 }
 
 void cg_map_text(const cg_program *p, const cg_variant *variant, const char *library,
@@ -39,7 +34,8 @@ void cg_map_text(const cg_program *p, const cg_variant *variant, const char *lib
                          .indent = "    "};
     cg_write_head(&w, library);
     cg_write_call(&w);
-    write_arguments(&w);
+    cg_write_arguments(&w);
+    write_place(&w);
     cg_print(out, "    if (i >= (index_t)ARG(n))\n        return;\n");
     cg_write_pointers(&w);
     cg_write_uniforms(&w);

@@ -382,10 +382,7 @@ void cg_rows_text(const cg_program *p, const cg_variant *variant, const char *li
     cg_write_head(&w, library);
     cg_write_call(&w);
     cg_print(out, "#define ROWS %s\n", variant->columns ? "WIDTH" : "1");
-    cg_print(out, "KERNEL(GROUP, 1, 1) run(const call a");
-    if (variant->stage != CG_WHOLE)
-        cg_print(out, ", GLOBAL u8 *pieces");
-    cg_write_buffers(&w);
+    cg_write_arguments(&w);
     if (variant->stage != CG_WHOLE)
         cg_print(out, "#define PIECES(type, slot) ((GLOBAL type *)(pieces + ARG(pieces) + "
                       "(slot) * 8 * ARG(n) * ARG(n_chunks)))\n");

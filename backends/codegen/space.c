@@ -23,7 +23,7 @@ static uint32_t list_members(const cg_program *p, const cg_variant *v, bool rows
     uint32_t n = 0;
     out[n++] = (member){"n", 0, 0};
     out[n++] = (member){"n_dims", 0, 0};
-    if (v->table)
+    if (v->table && !rows)
         out[n++] = (member){"first_group", 0, 0};
     if (rows) {
         out[n++] = (member){"n_kept", 0, 0};
