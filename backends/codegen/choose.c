@@ -117,8 +117,9 @@ static void choose_small_map(const gn_call *const *calls, uint32_t n, cg_variant
 }
 
 /* The width and classes that suit all calls. A call without dims suits any. */
-static void choose_large_map(const cg_program *p, const cg_device *device, const gn_call *calls,
-                             uint32_t n, const uint64_t *offsets, cg_variant *v) {
+static void choose_large_map(const cg_program *p, const cg_device *device,
+                             const gn_call *const *calls, uint32_t n, const uint64_t *offsets,
+                             cg_variant *v) {
     uint32_t width = widest(device);
     for (uint32_t i = 0; i < n; i++) {
         const gn_call *call = calls[i];

@@ -105,3 +105,50 @@ INTEGERS(u32, u32)
 #ifdef USES_integers_i64
 INTEGERS(i64, u64)
 #endif
+/*TEMP*/
+#define div_f32(a,b) ((a)/(b))
+#define div_f64(a,b) ((a)/(b))
+FN f32 remainder_f32(f32 a, f32 b) { f32 r = fmod(a, b); return r != 0 && (r < 0) != (b < 0) ? r + b : r; }
+#ifdef FP64
+FN f64 remainder_f64(f64 a, f64 b) { f64 r = fmod(a, b); return r != 0 && (r < 0) != (b < 0) ? r + b : r; }
+#endif
+FN f32 max_f32(f32 a, f32 b) { return a == b ? AS_F32(AS_I32(a) & AS_I32(b)) : a > b || a != a ? a : b; }
+FN f32 min_f32(f32 a, f32 b) { return a == b ? AS_F32(AS_I32(a) | AS_I32(b)) : a < b || a != a ? a : b; }
+#ifdef FP64
+FN f64 max_f64(f64 a, f64 b) { return a == b ? AS_F64(AS_I64(a) & AS_I64(b)) : a > b || a != a ? a : b; }
+FN f64 min_f64(f64 a, f64 b) { return a == b ? AS_F64(AS_I64(a) | AS_I64(b)) : a < b || a != a ? a : b; }
+#endif
+#define pow_f32 pow
+#define pow_f64 pow
+#define atan2_f32 atan2
+#define atan2_f64 atan2
+#define sqrt_f32 sqrt
+#define sqrt_f64 sqrt
+#define rsqrt_f32 rsqrt
+#define rsqrt_f64 rsqrt
+#define rint_f32 rint
+#define rint_f64 rint
+#define exp_f32 exp
+#define exp_f64 exp
+#define exp2_f32 exp2
+#define exp2_f64 exp2
+#define expm1_f32 expm1
+#define expm1_f64 expm1
+#define log_f32 log
+#define log_f64 log
+#define tan_f32 tan
+#define tan_f64 tan
+#define atan_f32 atan
+#define atan_f64 atan
+#define tanh_f32 tanh
+#define tanh_f64 tanh
+#define atanh_f32 atanh
+#define atanh_f64 atanh
+#define erf_f32 erf
+#define erf_f64 erf
+#define erfc_f32 erfc
+#define erfc_f64 erfc
+#define lgamma_f32 lgamma
+#define lgamma_f64 lgamma
+#define digamma_f32 lgamma
+#define digamma_f64 lgamma
