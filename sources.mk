@@ -195,13 +195,27 @@ opencl_sources = \
 	backends/opencl/event.c \
 	backends/opencl/launch.c \
 	backends/opencl/limits.c \
+	backends/opencl/map.c \
 	backends/opencl/memory.c \
 	backends/opencl/opencl.h \
 	backends/opencl/pending.c \
 	backends/opencl/plugin.c \
-	backends/opencl/stream.c
+	backends/opencl/program.c \
+	backends/opencl/program.h \
+	backends/opencl/rows.c \
+	backends/opencl/stream.c \
+	backends/codegen/choose.c \
+	backends/codegen/codegen.h \
+	backends/codegen/element.c \
+	backends/codegen/element.h \
+	backends/codegen/map.c \
+	backends/codegen/program.c \
+	backends/codegen/rows.c \
+	backends/codegen/space.c \
+	backends/codegen/text.c
 
 kernel_texts = \
+	backends/kernels/math.cl \
 	backends/kernels/prelude_opencl.h
 
 plugin_LTLIBRARIES += plugins/check/genesis_check.la
@@ -745,6 +759,7 @@ extra_files = \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
 	backends/kernels/embed.sh \
+	backends/kernels/math.cl \
 	backends/kernels/prelude_opencl.h \
 	plugins/template/README.md \
 	tools/genesis-conform/fixtures/attention.safetensors \

@@ -23,6 +23,8 @@ static const gn_backend backend = {
     .map = ocl_map,
     .reduce = ocl_reduce,
     .scatter = ocl_scatter,
+    .program_create = ocl_program_create,
+    .program_release = ocl_program_release,
     .memory_info = ocl_memory_info,
     .stream_create = ocl_stream_create,
     .stream_destroy = ocl_stream_destroy,
@@ -33,6 +35,8 @@ static const gn_backend backend = {
     .event_wait = ocl_event_wait,
     .event_synchronise = ocl_event_synchronise,
     .event_elapsed = ocl_event_elapsed,
+    .row_map = ocl_row_map,
+    .map_many = ocl_map_many,
 };
 
 gn_status gn_backend_entry(const gn_host *host, gn_abi_request *request, const gn_backend **out) {
