@@ -185,6 +185,39 @@ cpu_sources = \
 	backends/cpu/scatter.c \
 	backends/cpu/special.c
 
+opencl_sources = \
+	backends/opencl/cache.c \
+	backends/opencl/compile.c \
+	backends/opencl/copy.c \
+	backends/opencl/device.c \
+	backends/opencl/discover.c \
+	backends/opencl/errors.c \
+	backends/opencl/event.c \
+	backends/opencl/launch.c \
+	backends/opencl/limits.c \
+	backends/opencl/map.c \
+	backends/opencl/memory.c \
+	backends/opencl/opencl.h \
+	backends/opencl/pending.c \
+	backends/opencl/plugin.c \
+	backends/opencl/program.c \
+	backends/opencl/program.h \
+	backends/opencl/rows.c \
+	backends/opencl/stream.c \
+	backends/codegen/choose.c \
+	backends/codegen/codegen.h \
+	backends/codegen/element.c \
+	backends/codegen/element.h \
+	backends/codegen/map.c \
+	backends/codegen/program.c \
+	backends/codegen/rows.c \
+	backends/codegen/space.c \
+	backends/codegen/text.c
+
+kernel_texts = \
+	backends/kernels/math.cl \
+	backends/kernels/prelude_opencl.h
+
 plugin_LTLIBRARIES += plugins/check/genesis_check.la
 plugins_check_genesis_check_la_SOURCES = \
 	plugins/check/blocks.c \
@@ -437,8 +470,13 @@ unit_tests = \
 	tests/tensor/test_shape \
 	tests/tensor/test_text
 
+opencl_tests = \
+	tests/opencl/test_cache \
+	tests/opencl/test_discover \
+	tests/opencl/test_faults
+
 if HAVE_CHECK
-check_PROGRAMS += $(unit_tests)
+check_PROGRAMS += $(unit_tests) $(opencl_tests)
 tests_autograd_test_engine_LDADD = $(test_ldadd)
 tests_autograd_test_function_LDADD = $(test_ldadd)
 tests_autograd_test_gradcheck_LDADD = $(test_ldadd)
@@ -459,6 +497,9 @@ tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
+tests_opencl_test_cache_LDADD = $(test_ldadd)
+tests_opencl_test_discover_LDADD = $(test_ldadd)
+tests_opencl_test_faults_LDADD = $(test_ldadd)
 tests_ops_test_attention_LDADD = $(test_ldadd)
 tests_ops_test_conv_LDADD = $(test_ldadd)
 tests_ops_test_copy_LDADD = $(test_ldadd)
@@ -512,6 +553,8 @@ test_support_sources = \
 	tests/expect.h \
 	tests/nn/training.c \
 	tests/nn/training.h \
+	tests/opencl/child.c \
+	tests/opencl/child.h \
 	tests/optim/optim_case.c \
 	tests/optim/optim_case.h \
 	tests/plugins/clocked.h \
@@ -646,6 +689,13 @@ tests_plugins_genesis_no_device_la_SOURCES = \
 tests_plugins_genesis_no_device_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_no_device_la_LDFLAGS = $(test_plugin_ldflags)
 
+check_LTLIBRARIES += tests/plugins/genesis_opencl_faults.la
+tests_plugins_genesis_opencl_faults_la_SOURCES = \
+	tests/plugins/opencl_faults.c
+
+tests_plugins_genesis_opencl_faults_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_opencl_faults_la_LDFLAGS = $(test_plugin_ldflags)
+
 check_LTLIBRARIES += tests/plugins/genesis_recorder.la
 tests_plugins_genesis_recorder_la_SOURCES = \
 	tests/plugins/recorder.c
@@ -721,6 +771,9 @@ extra_files = \
 	backends/cpu/kernels_move.inc \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
+	backends/kernels/embed.sh \
+	backends/kernels/math.cl \
+	backends/kernels/prelude_opencl.h \
 	plugins/template/README.md \
 	tools/genesis-conform/fixtures/attention.safetensors \
 	tools/genesis-conform/fixtures/conv.safetensors \
@@ -783,5 +836,6 @@ extra_files = \
 	docs/building.md \
 	docs/guide.md \
 	docs/layers.md \
+	docs/opencl.md \
 	docs/versioning.md
 

@@ -96,6 +96,12 @@ if [ -e "$top_builddir/backends/cpu/.libs/genesis_cpu.so" ]; then
             failed=1
         }
     done
+    # What the host composes of planned kernels, as a backend's own: none is declined.
+    expect 0 " 0 failed" --device composed:cpu --no-speed --only conv --only matmul --only pool --only norm
+    if echo "$output" | grep -E '^[a-z_]+ +[a-z0-9]+ +composed'; then
+        echo "FAIL: the host can't compose these"
+        failed=1
+    fi
 fi
 
 # ---- Plugins that are wrong
