@@ -183,7 +183,7 @@ struct ocl_kernels *ocl_kernels_new(void);
 void ocl_kernels_free(struct ocl_kernels *kernels);
 
 /* Texts of backends/kernels: prelude_opencl.h, and NAME.cl; embedded in the plugin. */
-extern const char ocl_prelude[], ocl_source_scatter[], ocl_source_conv[], ocl_source_pool[],
+extern const char ocl_prelude[], ocl_source_scatter[], ocl_source_product[], ocl_source_pool[],
     ocl_source_norm[], ocl_source_attention[];
 
 /* ---- The cache on disk (cache.c) */
