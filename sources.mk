@@ -201,7 +201,8 @@ opencl_sources = \
 	backends/opencl/plugin.c \
 	backends/opencl/stream.c
 
-kernel_texts =
+kernel_texts = \
+	backends/kernels/prelude_opencl.h
 
 plugin_LTLIBRARIES += plugins/check/genesis_check.la
 plugins_check_genesis_check_la_SOURCES = \
@@ -727,6 +728,7 @@ extra_files = \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
 	backends/kernels/embed.sh \
+	backends/kernels/prelude_opencl.h \
 	plugins/template/README.md \
 	tools/genesis-conform/fixtures/attention.safetensors \
 	tools/genesis-conform/fixtures/conv.safetensors \
