@@ -70,8 +70,8 @@ gn_status ocl_norm_prepare(gn_device *device, const ocl_request *request, int ki
     if (!status)
         status = ocl_kernel(device, "sums", defines, ocl_source_norm, "channel_join", &out->join);
     if (!status && kind != SUMS_BIAS)
-        status =
-            ocl_kernel(device, "batch_norm", defines, ocl_source_norm, "channel_apply", &out->apply);
+        status = ocl_kernel(device, "batch_norm", defines, ocl_source_norm, "channel_apply",
+                            &out->apply);
     return status;
 }
 
@@ -162,12 +162,20 @@ static const struct {
 } kinds[] = {
     [SUMS_FORWARD] = {.n_tensors = 6,
                       .image = {[NORM_X] = 1, [NORM_DY] = -1, [NORM_TARGET] = 0},
-                      .vector = {[NORM_W] = 2, [NORM_B] = 3, [NORM_MEAN] = 4, [NORM_VAR] = 5,
-                                 [NORM_DW] = -1, [NORM_DB] = -1}},
+                      .vector = {[NORM_W] = 2,
+                                 [NORM_B] = 3,
+                                 [NORM_MEAN] = 4,
+                                 [NORM_VAR] = 5,
+                                 [NORM_DW] = -1,
+                                 [NORM_DB] = -1}},
     [SUMS_BACKWARD] = {.n_tensors = 8,
                        .image = {[NORM_X] = 4, [NORM_DY] = 3, [NORM_TARGET] = 0},
-                       .vector = {[NORM_W] = 5, [NORM_B] = -1, [NORM_MEAN] = 6, [NORM_VAR] = 7,
-                                  [NORM_DW] = 1, [NORM_DB] = 2}},
+                       .vector = {[NORM_W] = 5,
+                                  [NORM_B] = -1,
+                                  [NORM_MEAN] = 6,
+                                  [NORM_VAR] = 7,
+                                  [NORM_DW] = 1,
+                                  [NORM_DB] = 2}},
 };
 
 static bool shapes_agree(const ocl_request *request, int kind) {
@@ -190,8 +198,7 @@ static bool shapes_agree(const ocl_request *request, int kind) {
 
 gn_status ocl_plan_norm(gn_device *device, const ocl_request *request, gn_plan_info *info,
                         gn_plan **out) {
-    const int kind =
-        request->kernel == GN_KERNEL_BATCH_NORM_FORWARD ? SUMS_FORWARD : SUMS_BACKWARD;
+    const int kind = request->kernel == GN_KERNEL_BATCH_NORM_FORWARD ? SUMS_FORWARD : SUMS_BACKWARD;
     const gn_tensor_desc *x = &request->tensors[kinds[kind].image[NORM_X]];
     if (x->n_dims < 2 || x->n_dims > NORM_DIGITS + 1 || !shapes_agree(request, kind))
         return ocl_fail(GN_E_ARGUMENT, 0, "the sizes of this batch norm do not agree");
@@ -203,8 +210,8 @@ gn_status ocl_plan_norm(gn_device *device, const ocl_request *request, gn_plan_i
     if (!plan)
         return GN_E_MEMORY;
     plan->norm.eps = request->attr.norm.eps;
-    status = ocl_norm_prepare(device, request, kind, kinds[kind].image, kinds[kind].vector,
-                              &plan->norm);
+    status =
+        ocl_norm_prepare(device, request, kind, kinds[kind].image, kinds[kind].vector, &plan->norm);
     if (status) {
         ocl_plan_release(device, &plan->base);
         return status;

@@ -62,9 +62,9 @@ static gn_status check(const gn_device *device, const ocl_request *request) {
     for (int d = 0; d < a->n_spatial; d++) {
         if (a->kernel[d] < 1 || a->stride[d] < 1 || a->dilation[d] < 1 || a->padding[d] < 0)
             return ocl_fail(GN_E_ARGUMENT, 0, "a pooling has a kernel, stride or dilation below 1");
-        const double reach = (double)a->kernel[d] * (double)a->dilation[d] + (double)a->padding[d] +
-                             (double)(first->size[2 + d] + second->size[2 + d]) *
-                                 (double)a->stride[d];
+        const double reach =
+            (double)a->kernel[d] * (double)a->dilation[d] + (double)a->padding[d] +
+            (double)(first->size[2 + d] + second->size[2 + d]) * (double)a->stride[d];
         volume *= (double)a->kernel[d];
         if (reach > INT32_MAX || volume > INT32_MAX)
             return ocl_fail(GN_E_UNSUPPORTED, 0, "a pooling window of more than 2^31 elements");

@@ -21,15 +21,35 @@ typedef struct tiling {
 /* The first that fits is taken: to the device, and, if it is narrow, to a product of few columns.
  * The last one fits everything. */
 static const tiling tilings[] = {
-    {.columns_of_items = 1, .rows_of_items = 8, .item_rows = 8, .item_columns = 16, .depth = 64,
+    {.columns_of_items = 1,
+     .rows_of_items = 8,
+     .item_rows = 8,
+     .item_columns = 16,
+     .depth = 64,
      .for_cpu = true},
-    {.columns_of_items = 4, .rows_of_items = 4, .item_rows = 8, .item_columns = 16, .depth = 32,
+    {.columns_of_items = 4,
+     .rows_of_items = 4,
+     .item_rows = 8,
+     .item_columns = 16,
+     .depth = 32,
      .for_cpu = true},
-    {.columns_of_items = 4, .rows_of_items = 32, .item_rows = 4, .item_columns = 4, .depth = 16,
+    {.columns_of_items = 4,
+     .rows_of_items = 32,
+     .item_rows = 4,
+     .item_columns = 4,
+     .depth = 16,
      .padding = 4},
-    {.columns_of_items = 16, .rows_of_items = 16, .item_rows = 4, .item_columns = 4, .depth = 16,
+    {.columns_of_items = 16,
+     .rows_of_items = 16,
+     .item_rows = 4,
+     .item_columns = 4,
+     .depth = 16,
      .padding = 4},
-    {.columns_of_items = 8, .rows_of_items = 8, .item_rows = 4, .item_columns = 4, .depth = 16,
+    {.columns_of_items = 8,
+     .rows_of_items = 8,
+     .item_rows = 4,
+     .item_columns = 4,
+     .depth = 16,
      .padding = 4},
     {.columns_of_items = 4, .rows_of_items = 4, .item_rows = 4, .item_columns = 4, .depth = 8},
 };
@@ -52,7 +72,8 @@ static const tiling *choose_tiling(const gn_device *device, const ocl_product *p
     for (int i = 0; i < N_TILINGS - 1; i++) {
         const tiling *t = &tilings[i];
         const size_t items = (size_t)(t->columns_of_items * t->rows_of_items);
-        if (t->for_cpu == limits->is_cpu && (columns_of(t) > PRODUCT_NARROW || p->args.n <= PRODUCT_NARROW) &&
+        if (t->for_cpu == limits->is_cpu &&
+            (columns_of(t) > PRODUCT_NARROW || p->args.n <= PRODUCT_NARROW) &&
             items <= limits->work_group && local_bytes(t, p) <= limits->local_bytes)
             return t;
     }
