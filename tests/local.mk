@@ -11,8 +11,8 @@ test_ldadd = tests/libtesting.la libgenesis/libcore.la $(CHECK_LIBS)
 test_plugin_ldflags = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
 
 checked_programs = $(checked_samples) $(unit_tests_built) tools/genesis-conform/genesis-conform
-portable_programs = $(filter-out tests/opencl/%,$(checked_programs))
-device_tests = $(portable_programs:=.cpu) $(portable_programs:=.ref) $(checked_programs:=.opencl)
+device_tests = $(checked_programs:=.cpu) $(checked_programs:=.ref) $(checked_programs:=.opencl) \
+	$(opencl_tests_built:=.opencl)
 TESTS += $(device_tests) $(project_tests)
 TEST_EXTENSIONS = .sh
 SH_LOG_COMPILER = $(SHELL)
@@ -22,6 +22,7 @@ CLEANFILES += $(device_tests) $(checked_samples:=.cpu.actual) $(checked_samples:
 if HAVE_CHECK
 check_LTLIBRARIES += tests/libtesting.la
 unit_tests_built = $(unit_tests)
+opencl_tests_built = $(opencl_tests)
 # This one stands between the library and malloc.
 tests_nn_test_host_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
 	-Wl,--wrap=posix_memalign,--wrap=strdup

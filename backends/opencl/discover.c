@@ -176,12 +176,13 @@ static void select_all(search *s) {
 
 static void give_reason(const search *s, const char *words) {
     if (s->n == 0)
-        snprintf(reason, sizeof reason, "no OpenCL device: %s", s->skipped);
+        snprintf(reason, sizeof reason, "%s", s->skipped);
     else
-        snprintf(reason, sizeof reason,
-                 "GENESIS_OPENCL_DEVICES=%s selects none of the %zu OpenCL devices; the first is "
-                 "'%s' of the platform '%s'",
-                 words, s->n, s->all[0].device.name, s->all[0].platform_name);
+        snprintf(
+            reason, sizeof reason,
+            "GENESIS_OPENCL_DEVICES=%s selects none of them (%zu in all, the first of which is "
+            "'%s' of the platform '%s')",
+            words, s->n, s->all[0].device.name, s->all[0].platform_name);
 }
 
 static void discover(void) {
