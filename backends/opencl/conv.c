@@ -330,6 +330,7 @@ static void make_plain(const conv_problem *p, ocl_product *product, const gn_ten
         a->m = ocl_space_size(&s);
         a->batch_size[d] = image->size[0];
         a->batch[PRODUCT_A][d] = image->stride[0];
+        a->batch[PRODUCT_B][d] = a->batch[PRODUCT_BIAS][d] = 0;
         a->batch[PRODUCT_C][d] = pixels->stride[0];
     }
 }

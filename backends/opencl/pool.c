@@ -15,7 +15,7 @@ enum { WINNERS = 64, ITEMS = 64 }; /* as in pool.cl */
 typedef struct pool_args {
     int64_t first[POOL_TENSORS], size[POOL_TENSORS][POOL_DIMS], stride[POOL_TENSORS][POOL_DIMS];
     int64_t count, winners_first;
-    int32_t kernel[GN_MAX_SPATIAL], step[GN_MAX_SPATIAL], padding[GN_MAX_SPATIAL],
+    int32_t window[GN_MAX_SPATIAL], step[GN_MAX_SPATIAL], padding[GN_MAX_SPATIAL],
         padding_after[GN_MAX_SPATIAL];
     int32_t dilation[GN_MAX_SPATIAL];
     int32_t channels_last[POOL_TENSORS];
@@ -85,7 +85,7 @@ static void describe_tensor(pool_args *args, int which, const gn_tensor_desc *t)
 static void describe_window(pool_args *args, const gn_pool_attr *a) {
     for (int s = 0; s < GN_MAX_SPATIAL; s++) {
         const int d = s - (GN_MAX_SPATIAL - (int)a->n_spatial);
-        args->kernel[s] = d < 0 ? 1 : (int32_t)a->kernel[d];
+        args->window[s] = d < 0 ? 1 : (int32_t)a->kernel[d];
         args->step[s] = d < 0 ? 1 : (int32_t)a->stride[d];
         args->dilation[s] = d < 0 ? 1 : (int32_t)a->dilation[d];
         args->padding[s] = d < 0 ? 0 : (int32_t)a->padding[d];
@@ -102,7 +102,7 @@ static gn_status prepare(gn_device *device, const ocl_request *request, pool_pla
     char defines[512];
     const gn_tensor_desc *x = &request->tensors[p->backward ? 0 : 1],
                          *y = &request->tensors[p->backward ? 1 : 0];
-    const int32_t *kernel = p->args.kernel;
+    const int32_t *window = p->args.window;
     describe_tensor(&p->args, POOL_X, x);
     describe_tensor(&p->args, POOL_Y, y);
     describe_window(&p->args, &request->attr.pool);
@@ -111,7 +111,7 @@ static gn_status prepare(gn_device *device, const ocl_request *request, pool_pla
         outputs *= p->args.size[POOL_Y][d];
         inputs *= p->args.size[POOL_X][d];
     }
-    const bool is_wide = (int64_t)kernel[0] * kernel[1] * kernel[2] > UINT8_MAX;
+    const bool is_wide = (int64_t)window[0] * window[1] * window[2] > UINT8_MAX;
     p->args.count = p->backward ? inputs : outputs;
     if (p->maximum)
         *saved = WINNERS + (uint64_t)outputs * (is_wide ? sizeof(int32_t) : sizeof(uint8_t));
