@@ -210,9 +210,7 @@ opencl_sources = \
 	backends/opencl/product.c \
 	backends/opencl/product.h \
 	backends/opencl/stream.c \
-	backends/codegen/codegen.h \
-	backends/codegen/program.c \
-	backends/codegen/text.c
+	backends/codegen/codegen.h
 
 kernel_texts = \
 	backends/kernels/norm.cl \
