@@ -197,6 +197,7 @@ opencl_sources = \
 	backends/opencl/event.c \
 	backends/opencl/launch.c \
 	backends/opencl/limits.c \
+	backends/opencl/map.c \
 	backends/opencl/matmul.c \
 	backends/opencl/memory.c \
 	backends/opencl/norm.c \
@@ -209,14 +210,27 @@ opencl_sources = \
 	backends/opencl/pool.c \
 	backends/opencl/product.c \
 	backends/opencl/product.h \
+	backends/opencl/program.c \
+	backends/opencl/program.h \
+	backends/opencl/rows.c \
 	backends/opencl/stream.c \
-	backends/codegen/codegen.h
+	backends/codegen/choose.c \
+	backends/codegen/codegen.h \
+	backends/codegen/element.c \
+	backends/codegen/element.h \
+	backends/codegen/map.c \
+	backends/codegen/program.c \
+	backends/codegen/rows.c \
+	backends/codegen/space.c \
+	backends/codegen/text.c
 
 kernel_texts = \
+	backends/kernels/math.cl \
 	backends/kernels/norm.cl \
 	backends/kernels/pool.cl \
 	backends/kernels/prelude_opencl.h \
-	backends/kernels/product.cl
+	backends/kernels/product.cl \
+	backends/kernels/scatter.cl
 
 plugin_LTLIBRARIES += plugins/check/genesis_check.la
 plugins_check_genesis_check_la_SOURCES = \
@@ -759,10 +773,12 @@ extra_files = \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
 	backends/kernels/embed.sh \
+	backends/kernels/math.cl \
 	backends/kernels/norm.cl \
 	backends/kernels/pool.cl \
 	backends/kernels/prelude_opencl.h \
 	backends/kernels/product.cl \
+	backends/kernels/scatter.cl \
 	plugins/template/README.md \
 	tools/genesis-conform/fixtures/attention.safetensors \
 	tools/genesis-conform/fixtures/conv.safetensors \
@@ -825,5 +841,6 @@ extra_files = \
 	docs/building.md \
 	docs/guide.md \
 	docs/layers.md \
+	docs/opencl.md \
 	docs/versioning.md
 

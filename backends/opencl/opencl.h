@@ -9,7 +9,7 @@
  *   stream.c    queues, what kernels report              event.c    points in queues
  *   compile.c   source text to kernels, kept in memory   cache.c    and on disk
  *   launch.c    arguments of a kernel, and its start     plugin.c   the table and the entry
- *   map.c reduce.c rows.c scatter.c                      the kernels that programs become
+ *   program.c map.c rows.c   the kernels that programs become     scatter.c
  *   plan.c matmul.c conv.c pool.c norm.c attention.c     planned kernels
  *
  * Every call enqueues and returns: nothing waits but free, download, synchronise, the waits for
@@ -178,8 +178,8 @@ struct ocl_kernels *ocl_kernels_new(void);
 void ocl_kernels_free(struct ocl_kernels *kernels);
 
 /* Texts of backends/kernels: prelude_opencl.h, and NAME.cl; embedded in the plugin. */
-extern const char ocl_prelude[], ocl_source_scatter[], ocl_source_product[], ocl_source_pool[],
-    ocl_source_norm[], ocl_source_attention[];
+extern const char ocl_prelude[], ocl_source_math[], ocl_source_scatter[], ocl_source_product[],
+    ocl_source_pool[], ocl_source_norm[], ocl_source_attention[];
 
 /* ---- The cache on disk (cache.c) */
 
