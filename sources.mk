@@ -213,6 +213,7 @@ opencl_sources = \
 	backends/opencl/program.c \
 	backends/opencl/program.h \
 	backends/opencl/rows.c \
+	backends/opencl/scatter.c \
 	backends/opencl/stream.c \
 	backends/codegen/choose.c \
 	backends/codegen/codegen.h \

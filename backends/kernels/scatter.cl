@@ -8,13 +8,14 @@
  * combines what falls into its share. Where the index depends on the serial dims alone, as in the
  * gradient of an embedding, the group reads indices for all of its work-items at once.
  *
- * Defined before: DTYPE, ELEMENT, VALUE; COMBINE, a GN_SCATTER_*; IS_FLOAT; IS_SHARED; and ITEMS.
+ * Defined before: DTYPE, ELEMENT, VALUE; COMBINE, a GN_SCATTER_*; IS_SHARED; ITEMS; and, for such
+ * dtypes, IS_BOOL or IS_FLOAT.
  */
 
 #define LOAD(p, i) JOIN(LOAD_, DTYPE)(p, i)
 #define STORE(p, i, value) JOIN(STORE_, DTYPE)(p, i, value)
 
-enum { SOURCE, INDICES, TARGET, OPERANDS, DIMS = 12, SET = 0, ADD, MAX, MIN };
+enum { SOURCE, INDICES, TARGET, OPERANDS, DIMS = 12 };
 
 /* As scatter_args in scatter.c. */
 typedef struct {
@@ -48,22 +49,78 @@ FN i32 share_of(i64 offset, i32 shares) {
     return (i32)((mixed >> 8 ^ mixed >> 20) & (u32)(shares - 1));
 }
 
-FN void combine(GLOBAL ELEMENT *target, GLOBAL const ELEMENT *source) {
-    const VALUE value = LOAD(source, 0);
 #if COMBINE == 0
-    STORE(target, 0, value);
-#else
-    const VALUE old = LOAD(target, 0);
-#if COMBINE == 1 && defined IS_BOOL
-    STORE(target, 0, old | value);
+#define COMBINED(old, value) (value)
+#elif COMBINE == 1 && defined IS_BOOL
+#define COMBINED(old, value) ((old) | (value))
 #elif COMBINE == 1
-    STORE(target, 0, old + value);
-#elif COMBINE == 2
-    if (value > old || IS_NAN(value))
-        STORE(target, 0, value);
+#define COMBINED(old, value) ((old) + (value))
 #else
-    if (value < old || IS_NAN(value))
-        STORE(target, 0, value);
+#define IS_BETTER(old, value) (COMBINE == 2 ? (value) > (old) : (value) < (old))
+#ifdef IS_FLOAT
+#define COMBINED(old, value) (IS_BETTER(old, value) || isnan(value) ? (value) : (old))
+#else
+#define COMBINED(old, value) (IS_BETTER(old, value) ? (value) : (old))
 #endif
+#endif
+
+FN void combine(GLOBAL ELEMENT *target, GLOBAL const ELEMENT *source) {
+    const VALUE value = LOAD(source, 0), old = LOAD(target, 0);
+    STORE(target, 0, COMBINED(old, value));
+}
+
+/* The place of the serial coordinate t: `at` gets the offsets of source and target; false, which
+ * the first group reports, if the index is out of range. */
+FN bool serial_place(const scatter_args *p, i64 t, i64 first_index, GLOBAL const i64 *indices,
+                     GLOBAL i64 *report, i64 tag, place *at) {
+    *at = place_of(p->serial_size, p->serial_stride, p->n_serial_dims, t);
+    const i64 number = first_index + at->offset[INDICES];
+    const i64 index = p->has_indices ? indices[number] : number;
+    if (index < 0 || index >= p->axis_extent) {
+        if (GLOBAL_ID(0) < p->n_free)
+            REPORT(report, tag, index, p->axis_extent);
+        return false;
+    }
+    at->offset[TARGET] += index * p->axis_stride;
+    return true;
+}
+
+KERNEL(ITEMS, 1, 1)
+scatter(const scatter_args p, GLOBAL const ELEMENT *source, GLOBAL const i64 *indices,
+        GLOBAL ELEMENT *target, GLOBAL i64 *report, i64 tag) {
+    const i64 i = GLOBAL_ID(0), own_share = i / p.n_free;
+    const bool is_used = own_share < p.shares;
+    const place own = place_of(p.free_size, p.free_stride, p.n_free_dims,
+                               is_used ? i - own_share * p.n_free : 0);
+    source += p.first[SOURCE] + own.offset[SOURCE];
+    target += p.first[TARGET] + own.offset[TARGET];
+#if IS_SHARED
+    LOCAL i64 from[ITEMS], to[ITEMS];
+    LOCAL i32 share[ITEMS];
+    const int item = LOCAL_ID(0);
+    for (i64 first = 0; first < p.n_serial; first += ITEMS) {
+        const int count = (int)(p.n_serial - first < ITEMS ? p.n_serial - first : ITEMS);
+        if (item < count) {
+            place at;
+            share[item] = -1;
+            if (serial_place(&p, first + item, p.first[INDICES], indices, report, tag, &at))
+                share[item] = share_of(at.offset[TARGET], p.shares);
+            from[item] = at.offset[SOURCE];
+            to[item] = at.offset[TARGET];
+        }
+        BARRIER;
+        for (int k = 0; k < count && is_used; k++)
+            if (share[k] == own_share)
+                combine(target + to[k], source + from[k]);
+        BARRIER;
+    }
+#else
+    const i64 first_index = p.first[INDICES] + own.offset[INDICES];
+    for (i64 t = 0; t < p.n_serial && is_used; t++) {
+        place at;
+        if (serial_place(&p, t, first_index, indices, report, tag, &at) &&
+            share_of(at.offset[TARGET], p.shares) == own_share)
+            combine(target + at.offset[TARGET], source + at.offset[SOURCE]);
+    }
 #endif
 }

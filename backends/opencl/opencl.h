@@ -87,6 +87,8 @@ struct gn_device {
     pthread_mutex_t streams_lock;
     struct ocl_kernels *kernels; /* compiled ones, by their source: compile.c */
     struct ocl_arenas *arenas;   /* memory.c */
+    /* of scatter, by combine, dtype, and whether work-items share indices; NULL: not made yet */
+    _Atomic(cl_kernel) scatter[GN_SCATTER_MIN + 1][GN_N_DTYPES][2];
     pthread_mutex_t lock;        /* of launches: arguments belong to a kernel, not to a thread */
     atomic_bool lost;
 };
