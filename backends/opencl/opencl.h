@@ -87,6 +87,8 @@ struct gn_device {
     pthread_mutex_t streams_lock;
     struct ocl_kernels *kernels; /* compiled ones, by their source: compile.c */
     struct ocl_arenas *arenas;   /* memory.c */
+    /* of scatter, by combine, dtype, and whether work-items share indices; NULL: not made yet */
+    _Atomic(cl_kernel) scatter[GN_SCATTER_MIN + 1][GN_N_DTYPES][2];
     pthread_mutex_t lock;        /* of launches: arguments belong to a kernel, not to a thread */
     atomic_bool lost;
 };
@@ -178,7 +180,7 @@ struct ocl_kernels *ocl_kernels_new(void);
 void ocl_kernels_free(struct ocl_kernels *kernels);
 
 /* Texts of backends/kernels: prelude_opencl.h, and NAME.cl; embedded in the plugin. */
-extern const char ocl_prelude[], ocl_source_math[], ocl_source_scatter[], ocl_source_conv[],
+extern const char ocl_prelude[], ocl_source_math[], ocl_source_scatter[], ocl_source_product[],
     ocl_source_pool[], ocl_source_norm[], ocl_source_attention[];
 
 /* ---- The cache on disk (cache.c) */

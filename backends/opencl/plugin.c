@@ -37,6 +37,9 @@ static const gn_backend backend = {
     .event_elapsed = ocl_event_elapsed,
     .row_map = ocl_row_map,
     .map_many = ocl_map_many,
+    .plan = ocl_plan,
+    .plan_release = ocl_plan_release,
+    .run = ocl_run,
 };
 
 gn_status gn_backend_entry(const gn_host *host, gn_abi_request *request, const gn_backend **out) {
