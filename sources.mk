@@ -187,6 +187,7 @@ cpu_sources = \
 
 plugin_LTLIBRARIES += plugins/check/genesis_check.la
 plugins_check_genesis_check_la_SOURCES = \
+	plugins/check/attention.c \
 	plugins/check/blocks.c \
 	plugins/check/calls.c \
 	plugins/check/check.h \
@@ -291,6 +292,7 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/ops/text.c \
 	tools/genesis-conform/ops/training.c \
 	tools/genesis-conform/ops/view.c \
+	tools/genesis-conform/plans/attention.c \
 	tools/genesis-conform/plans/conv.c \
 	tools/genesis-conform/plans/matmul.c \
 	tools/genesis-conform/plans/norm.c \

@@ -7,8 +7,9 @@
     X(memory)                                                                                      \
     X(streams)                                                                                     \
     X(opcodes)                                                                                     \
-    X(integers) X(casts) X(map) X(random) X(reduce) X(scatter) X(networks) X(windows) X(sequences) \
-        X(matmul) X(conv) X(pool) X(norm) X(programs) X(threads) X(library) X(random_numbers)      \
+    X(integers)                                                                                    \
+    X(casts) X(map) X(random) X(reduce) X(scatter) X(networks) X(windows) X(sequences) X(matmul)   \
+        X(conv) X(pool) X(norm) X(attention) X(programs) X(threads) X(library) X(random_numbers)   \
             X(training) X(library_memory)
 
 #define X(name) extern const test_group name##_group;
