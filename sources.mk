@@ -185,6 +185,24 @@ cpu_sources = \
 	backends/cpu/scatter.c \
 	backends/cpu/special.c
 
+opencl_sources = \
+	backends/opencl/cache.c \
+	backends/opencl/compile.c \
+	backends/opencl/copy.c \
+	backends/opencl/device.c \
+	backends/opencl/discover.c \
+	backends/opencl/errors.c \
+	backends/opencl/event.c \
+	backends/opencl/launch.c \
+	backends/opencl/limits.c \
+	backends/opencl/memory.c \
+	backends/opencl/opencl.h \
+	backends/opencl/pending.c \
+	backends/opencl/plugin.c \
+	backends/opencl/stream.c
+
+kernel_texts =
+
 plugin_LTLIBRARIES += plugins/check/genesis_check.la
 plugins_check_genesis_check_la_SOURCES = \
 	plugins/check/attention.c \
@@ -710,6 +728,7 @@ extra_files = \
 	backends/cpu/kernels_move.inc \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
+	backends/kernels/embed.sh \
 	plugins/template/README.md \
 	tools/genesis-conform/fixtures/attention.safetensors \
 	tools/genesis-conform/fixtures/conv.safetensors \
@@ -732,6 +751,7 @@ extra_files = \
 	tools/genesis-conform/fixtures/ops_view.txt \
 	tools/genesis-conform/fixtures/pool.safetensors \
 	tools/genesis-conform/fixtures/softmax.safetensors \
+	tools/genesis-conform/kernels/kernel.h \
 	tools/steps.sh \
 	samples/01_simple_model.out \
 	samples/02_custom_layer.out \

@@ -1,0 +1,181 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/*
+ * product.c - makes the kernels of product.cl ready for a problem: the size of the tiles, the parts
+ * that the depth is cut into so that all units have something to do, and the launch.
+ */
+#include "product.h"
+
+#include <stdio.h>
+
+/* ---- Tiles --------------------------------------------------------------------------------- */
+
+typedef struct tiling {
+    int columns_of_items, rows_of_items; /* of a group */
+    int item_rows, item_columns;         /* elements of a work-item */
+    int depth;
+    bool for_cpu; /* whose work-items keep as much in vector registers */
+    int padding;  /* of a tile's rows, against conflicts of banks */
+} tiling;
+
+/* The first that fits is taken: to the device, and, if it is narrow, to a product of few columns.
+ * The last one fits everything. */
+static const tiling tilings[] = {
+    {.columns_of_items = 1, .rows_of_items = 8, .item_rows = 8, .item_columns = 16, .depth = 64,
+     .for_cpu = true},
+    {.columns_of_items = 4, .rows_of_items = 4, .item_rows = 8, .item_columns = 16, .depth = 32,
+     .for_cpu = true},
+    {.columns_of_items = 4, .rows_of_items = 32, .item_rows = 4, .item_columns = 4, .depth = 16,
+     .padding = 4},
+    {.columns_of_items = 16, .rows_of_items = 16, .item_rows = 4, .item_columns = 4, .depth = 16,
+     .padding = 4},
+    {.columns_of_items = 8, .rows_of_items = 8, .item_rows = 4, .item_columns = 4, .depth = 16,
+     .padding = 4},
+    {.columns_of_items = 4, .rows_of_items = 4, .item_rows = 4, .item_columns = 4, .depth = 8},
+};
+enum { N_TILINGS = sizeof tilings / sizeof tilings[0], NARROW = 16 };
+
+static int rows_of(const tiling *t) { return t->rows_of_items * t->item_rows; }
+static int columns_of(const tiling *t) { return t->columns_of_items * t->item_columns; }
+
+/* Two tiles, and the tables of places beside them. */
+static uint64_t local_bytes(const tiling *t, const ocl_product *p) {
+    const uint64_t value = p->dtype == GN_F64 ? 8 : 4, index = p->is_small ? 4 : 8;
+    const uint64_t lines = (uint64_t)(rows_of(t) + columns_of(t));
+    const uint64_t entry = p->kind == IMAGE_NONE ? 0 : 2 * index + 4 * (uint64_t)p->n_spatial;
+    return value * (uint64_t)t->depth * (lines + 2 * (uint64_t)t->padding) +
+           entry * (lines + (uint64_t)t->depth);
+}
+
+static const tiling *choose_tiling(const gn_device *device, const ocl_product *p) {
+    const ocl_limits *limits = device->limits;
+    for (int i = 0; i < N_TILINGS - 1; i++) {
+        const tiling *t = &tilings[i];
+        const size_t items = (size_t)(t->columns_of_items * t->rows_of_items);
+        if (t->for_cpu == limits->is_cpu && (columns_of(t) > NARROW || p->args.n <= NARROW) &&
+            items <= limits->work_group && local_bytes(t, p) <= limits->local_bytes)
+            return t;
+    }
+    return &tilings[N_TILINGS - 1];
+}
+
+/* ---- Parts --------------------------------------------------------------------------------- */
+
+enum {
+    GROUPS_PER_UNIT = 2,
+    PART_DEPTH = 256, /* a part is at least so deep */
+    MOST_PARTS = 64,
+    MOST_PART_BYTES = 32 << 20
+};
+
+/* Cuts the depth if the device has units to spare. `groups`: without cuts. */
+static void cut_depth(const gn_device *device, ocl_product *p, int64_t groups, int64_t multiple) {
+    ocl_product_args *a = &p->args;
+    const int64_t bytes = a->batches * a->m * a->n * (p->dtype == GN_F64 ? 8 : 4);
+    int64_t parts = device->limits->units * GROUPS_PER_UNIT / groups;
+    const int64_t limits[] = {a->k / PART_DEPTH, MOST_PARTS, MOST_PART_BYTES / bytes};
+    for (size_t i = 0; i < sizeof limits / sizeof limits[0]; i++)
+        if (parts > limits[i])
+            parts = limits[i];
+    a->part = a->k;
+    if (parts > 1)
+        a->part = ((a->k + parts - 1) / parts + multiple - 1) / multiple * multiple;
+    a->parts = a->k > a->part ? (int32_t)((a->k + a->part - 1) / a->part) : 1;
+    p->workspace_bytes = a->parts > 1 ? (uint64_t)(bytes * a->parts) : 0;
+}
+
+/* ---- Kernels ------------------------------------------------------------------------------- */
+
+enum { DEFINES = 1024, DIRECT_ITEMS = 64, JOIN_ITEMS = 64, CHANNEL_LANES = 16 };
+
+static int define_common(const ocl_product *p, char defines[DEFINES]) {
+    return snprintf(defines, DEFINES, "%s#define INDEX %s\n#define IMAGE %d\n#define SPATIAL %d\n",
+                    ocl_dtype_defines(p->dtype), p->is_small ? "i32" : "i64", p->kind,
+                    p->n_spatial);
+}
+
+static gn_status prepare_tiles(gn_device *device, ocl_product *p, char defines[DEFINES]) {
+    const tiling *t = choose_tiling(device, p);
+    const ocl_product_args *a = &p->args;
+    const int length = define_common(p, defines);
+    snprintf(defines + length, (size_t)(DEFINES - length),
+             "#define COLUMNS_OF_ITEMS %d\n#define ROWS_OF_ITEMS %d\n#define ITEM_ROWS %d\n"
+             "#define ITEM_COLUMNS %d\n#define DEPTH %d\n#define PADDING %d\n",
+             t->columns_of_items, t->rows_of_items, t->item_rows, t->item_columns, t->depth,
+             t->padding);
+    const int64_t tiles = (a->m + rows_of(t) - 1) / rows_of(t) *
+                          ((a->n + columns_of(t) - 1) / columns_of(t)) * a->batches;
+    cut_depth(device, p, tiles, t->depth);
+    p->items = (size_t)(t->columns_of_items * t->rows_of_items);
+    p->groups = (size_t)(tiles * a->parts);
+    return ocl_kernel(device, "product", defines, ocl_source_product, "product", &p->kernel);
+}
+
+static gn_status prepare_direct(gn_device *device, ocl_product *p, char defines[DEFINES]) {
+    ocl_product_args *a = &p->args;
+    const int length = define_common(p, defines);
+    const char *name = p->kind == IMAGE_A ? "direct_pixels" : "direct_window";
+    snprintf(defines + length, (size_t)(DEFINES - length), "#define DIRECT\n");
+    p->items = DIRECT_ITEMS;
+    if (p->kind == IMAGE_A) {
+        p->groups = (size_t)((a->batches * a->m * a->n + DIRECT_ITEMS - 1) / DIRECT_ITEMS);
+    } else {
+        a->lanes = a->channels_last ? CHANNEL_LANES : 1;
+        const int64_t groups = (a->batches * a->m + a->lanes - 1) / a->lanes * a->n;
+        cut_depth(device, p, groups, DIRECT_ITEMS);
+        p->groups = (size_t)(groups * a->parts);
+    }
+    return ocl_kernel(device, name, defines, ocl_source_product, name, &p->kernel);
+}
+
+gn_status ocl_product_prepare(gn_device *device, ocl_product *p) {
+    char defines[DEFINES];
+    p->args.batches = 1;
+    p->args.parts = 1;
+    for (int d = 0; d < p->args.n_batch_dims; d++)
+        p->args.batches *= (int32_t)p->args.batch_size[d];
+    gn_status status = p->is_direct ? prepare_direct(device, p, defines)
+                                    : prepare_tiles(device, p, defines);
+    if (!status && p->args.parts > 1)
+        status = ocl_kernel(device, "product_join", defines, ocl_source_product, "product_join",
+                            &p->join);
+    return status;
+}
+
+/* ---- Launches ------------------------------------------------------------------------------ */
+
+static void give_structs(ocl_launch *l, const ocl_product *p, const ocl_product_args *args) {
+    ocl_bytes(l, args, sizeof *args);
+    if (p->kind != IMAGE_NONE)
+        ocl_bytes(l, &p->image, sizeof p->image);
+}
+
+static gn_status run_join(const ocl_product *p, const ocl_product_args *args, gn_stream *stream,
+                          uint64_t tag, const gn_pointer operands[PRODUCT_OPERANDS],
+                          const gn_pointer *workspace) {
+    const size_t items = JOIN_ITEMS, global = (size_t)(args->batches * args->m * args->n);
+    ocl_launch l = ocl_begin(stream, p->join, tag);
+    give_structs(&l, p, args);
+    ocl_tensor(&l, &operands[PRODUCT_C]);
+    ocl_tensor(&l, &operands[PRODUCT_BIAS]);
+    ocl_tensor(&l, workspace);
+    return ocl_end(&l, 1, &global, &items);
+}
+
+gn_status ocl_product_run(const ocl_product *p, gn_stream *stream, uint64_t tag,
+                          const gn_pointer operands[PRODUCT_OPERANDS],
+                          const gn_pointer *workspace) {
+    const size_t global = p->groups * p->items;
+    ocl_product_args args = p->args;
+    for (int o = 0; o < PRODUCT_OPERANDS; o++)
+        args.first[o] += ocl_first(&operands[o], p->dtype);
+    args.parts_first = ocl_first(workspace, p->dtype == GN_F64 ? GN_F64 : GN_F32);
+    ocl_launch l = ocl_begin(stream, p->kernel, tag);
+    give_structs(&l, p, &args);
+    ocl_tensor(&l, &operands[PRODUCT_A]);
+    ocl_tensor(&l, &operands[PRODUCT_B]);
+    ocl_tensor(&l, &operands[PRODUCT_C]);
+    ocl_tensor(&l, &operands[PRODUCT_BIAS]);
+    ocl_tensor(&l, workspace);
+    const gn_status status = ocl_end(&l, 1, &global, &p->items);
+    return status || !p->join ? status : run_join(p, &args, stream, tag, operands, workspace);
+}
