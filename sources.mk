@@ -201,7 +201,8 @@ opencl_sources = \
 	backends/opencl/plugin.c \
 	backends/opencl/stream.c
 
-kernel_texts =
+kernel_texts = \
+	backends/kernels/prelude_opencl.h
 
 plugin_LTLIBRARIES += plugins/check/genesis_check.la
 plugins_check_genesis_check_la_SOURCES = \
@@ -453,8 +454,13 @@ unit_tests = \
 	tests/tensor/test_shape \
 	tests/tensor/test_text
 
+opencl_tests = \
+	tests/opencl/test_cache \
+	tests/opencl/test_discover \
+	tests/opencl/test_faults
+
 if HAVE_CHECK
-check_PROGRAMS += $(unit_tests)
+check_PROGRAMS += $(unit_tests) $(opencl_tests)
 tests_autograd_test_engine_LDADD = $(test_ldadd)
 tests_autograd_test_function_LDADD = $(test_ldadd)
 tests_autograd_test_gradcheck_LDADD = $(test_ldadd)
@@ -475,6 +481,9 @@ tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
+tests_opencl_test_cache_LDADD = $(test_ldadd)
+tests_opencl_test_discover_LDADD = $(test_ldadd)
+tests_opencl_test_faults_LDADD = $(test_ldadd)
 tests_ops_test_attention_LDADD = $(test_ldadd)
 tests_ops_test_conv_LDADD = $(test_ldadd)
 tests_ops_test_copy_LDADD = $(test_ldadd)
@@ -528,6 +537,8 @@ test_support_sources = \
 	tests/expect.h \
 	tests/nn/training.c \
 	tests/nn/training.h \
+	tests/opencl/child.c \
+	tests/opencl/child.h \
 	tests/optim/optim_case.c \
 	tests/optim/optim_case.h \
 	tests/plugins/clocked.h \
@@ -655,6 +666,13 @@ tests_plugins_genesis_no_device_la_SOURCES = \
 tests_plugins_genesis_no_device_la_CPPFLAGS = $(plugin_cppflags)
 tests_plugins_genesis_no_device_la_LDFLAGS = $(test_plugin_ldflags)
 
+check_LTLIBRARIES += tests/plugins/genesis_opencl_faults.la
+tests_plugins_genesis_opencl_faults_la_SOURCES = \
+	tests/plugins/opencl_faults.c
+
+tests_plugins_genesis_opencl_faults_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_opencl_faults_la_LDFLAGS = $(test_plugin_ldflags)
+
 check_LTLIBRARIES += tests/plugins/genesis_recorder.la
 tests_plugins_genesis_recorder_la_SOURCES = \
 	tests/plugins/recorder.c
@@ -729,6 +747,7 @@ extra_files = \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
 	backends/kernels/embed.sh \
+	backends/kernels/prelude_opencl.h \
 	plugins/template/README.md \
 	tools/genesis-conform/fixtures/attention.safetensors \
 	tools/genesis-conform/fixtures/conv.safetensors \

@@ -8,13 +8,13 @@
  * Pointers into a block's memory are GLOBAL, those into a group's LOCAL; private ones are bare.
  */
 
-#ifdef cl_khr_fp64
+#ifdef FP64
 #pragma OPENCL EXTENSION cl_khr_fp64 : enable
 typedef double f64;
 #endif
-#ifdef NO_CONTRACT /* a product and a sum stay two roundings */
-#pragma OPENCL FP_CONTRACT OFF
-#endif
+
+/* From here on a product and a sum stay two roundings. */
+#define NO_CONTRACT _Pragma("OPENCL FP_CONTRACT OFF")
 
 /* ---- Types; f16 and bf16 are for storage only */
 
@@ -61,7 +61,16 @@ typedef ushort bf16;
 #define AS_F32(bits) as_float(bits)
 #define AS_F64(bits) as_double(bits)
 #define AS_I32(x) as_int(x)
+#define AS_U32(x) as_uint(x)
 #define AS_I64(x) as_long(x)
+
+/* A float as an integer: truncated, and some value where the type can't hold it. */
+#define TO_U8(x) convert_uchar_sat(x)
+#define TO_I8(x) convert_char_sat(x)
+#define TO_I16(x) convert_short_sat(x)
+#define TO_I32(x) convert_int_sat(x)
+#define TO_I64(x) convert_long_sat(x)
+#define TO_U32(x) convert_uint_sat(x)
 
 /* From f32 to the nearest bf16, ties to even. A NaN stays one when its low bits go. */
 FN bf16 to_bf16(f32 x) {
@@ -104,15 +113,18 @@ FN f32 round_bf16(f32 x) { return FROM_BF16(to_bf16(x)); }
 #define STORE_F32(p, i, value) ((p)[i] = (value))
 #define STORE_F64(p, i, value) ((p)[i] = (value))
 
-/* ---- WIDTH neighbouring elements, WIDTH being 2, 4, 8 or 16: LOADV_dtype fills the private array
- * x from p[i], ..; i is a multiple of WIDTH, and so is the number of elements before p. */
+/*
+ * WIDTH neighbouring elements, 2 or 4, in one access to memory: LOADV_dtype fills the private array x
+ * from p[i], .., and STOREV_dtype writes them. i is a multiple of WIDTH, and so is the number of
+ * elements from the start of the block to p.
+ */
 
 #define JOIN_(a, b) a##b
 #define JOIN(a, b) JOIN_(a, b)
-#define VECTOR_AT(type, p, i) (*(JOIN(type, WIDTH) GLOBAL *)((p) + (i)))
-#define VECTOR_FROM(type, p, i) (*(const JOIN(type, WIDTH) GLOBAL *)((p) + (i)))
-#define LOADV(type, x, p, i) JOIN(vstore, WIDTH)(VECTOR_FROM(type, p, i), 0, x)
-#define STOREV(type, p, i, x) (VECTOR_AT(type, p, i) = JOIN(vload, WIDTH)(0, x))
+#define LOADV(type, x, p, i)                                                                       \
+    JOIN(vstore, WIDTH)(*(const GLOBAL JOIN(type, WIDTH) *)((p) + (i)), 0, x)
+#define STOREV(type, p, i, x) (*(GLOBAL JOIN(type, WIDTH) *)((p) + (i)) = JOIN(vload, WIDTH)(0, x))
+/* Through an array of what is stored. */
 #define LOADV_EACH(type, dtype, x, p, i)                                                           \
     do {                                                                                           \
         type stored_[WIDTH];                                                                       \
@@ -153,15 +165,14 @@ FN f32 round_bf16(f32 x) { return FROM_BF16(to_bf16(x)); }
 #define STOREV_F32(p, i, x) STOREV(float, p, i, x)
 #define STOREV_F64(p, i, x) STOREV(double, p, i, x)
 
-/* ---- Indices out of range. The host finds the first one in the stream's report, zeroed before:
- * a flag, 4 bytes unused, then tag, index and extent in 64 bits each. */
+/* ---- Indices out of range: the stream's report, four words of which the host zeroes the first. The
+ * first work-item that reports turns its low half to 1, and writes tag, index and extent. */
 
-FN void report_index(GLOBAL i32 *report, i64 tag, i64 index, i64 extent) {
-    if (ATOMIC_COMPARE_EXCHANGE(report, 0, 1) == 0) {
-        GLOBAL i64 *words = (GLOBAL i64 *)report;
-        words[1] = tag;
-        words[2] = index;
-        words[3] = extent;
+FN void report_index(GLOBAL i64 *report, i64 tag, i64 index, i64 extent) {
+    if (ATOMIC_COMPARE_EXCHANGE((GLOBAL i32 *)report, 0, 1) == 0) {
+        report[1] = tag;
+        report[2] = index;
+        report[3] = extent;
     }
 }
 #define REPORT(report, tag, index, extent) report_index(report, tag, index, extent)

@@ -36,8 +36,10 @@ void ocl_staging_free(gn_stream *stream) {
     for (uint32_t i = 0; i < OCL_STAGING_PIECES; i++)
         if (s->read[i])
             clReleaseEvent(s->read[i]);
-    clEnqueueUnmapMemObject(stream->queue, s->buffer, s->host, 0, NULL, NULL);
-    clFinish(stream->queue);
+    if (!atomic_load(&stream->device->lost)) {
+        clEnqueueUnmapMemObject(stream->queue, s->buffer, s->host, 0, NULL, NULL);
+        clFinish(stream->queue);
+    }
     clReleaseMemObject(s->buffer);
     s->buffer = NULL;
 }
@@ -90,12 +92,13 @@ gn_status ocl_upload(gn_device *device, gn_stream *given, gn_mem *target, uint64
 
 gn_status ocl_download(gn_device *device, gn_stream *given, void *target, const gn_mem *source,
                        uint64_t offset, uint64_t bytes) {
-    const gn_status status = ocl_ready(device);
+    gn_status status = ocl_ready(device);
     if (status != GN_OK)
         return status;
     gn_stream *stream = ocl_stream(device, given);
-    ocl_reported reported;
-    ocl_report_fetch(stream, &reported);
+    status = ocl_report_check(stream);
+    if (status != GN_OK)
+        return status;
     const cl_int error =
         bytes ? clEnqueueReadBuffer(stream->queue, source->buffer, CL_TRUE, source->offset + offset,
                                     bytes, target, 0, NULL, NULL)
@@ -103,5 +106,5 @@ gn_status ocl_download(gn_device *device, gn_stream *given, void *target, const 
     if (error != CL_SUCCESS)
         return ocl_fail_cl(device, error, stream->last_tag, "a download");
     stream->unflushed = 0;
-    return ocl_report_judge(stream, &reported);
+    return GN_OK;
 }

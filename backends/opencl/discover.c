@@ -64,35 +64,41 @@ static bool contains(const char *text, const char *part) {
 
 /* ---- One device */
 
+static bool ask_version(cl_device_id id, int *major, int *minor) {
+    char text[128];
+    ask_text(id, CL_DEVICE_VERSION, text, sizeof text);
+    return sscanf(text, "OpenCL %d.%d", major, minor) == 2;
+}
+
 /* Why a device can't be used; NULL: it can. */
 static const char *unusable(cl_device_id id) {
     cl_bool available = CL_FALSE, compiler = CL_FALSE, little = CL_FALSE;
-    char version[128];
-    int major = 0, minor = 0;
+    int major, minor;
     clGetDeviceInfo(id, CL_DEVICE_AVAILABLE, sizeof available, &available, NULL);
     clGetDeviceInfo(id, CL_DEVICE_COMPILER_AVAILABLE, sizeof compiler, &compiler, NULL);
     clGetDeviceInfo(id, CL_DEVICE_ENDIAN_LITTLE, sizeof little, &little, NULL);
-    ask_text(id, CL_DEVICE_VERSION, version, sizeof version);
     if (!available)
         return "it is not available now";
     if (!compiler)
         return "its driver has no compiler";
     if (!little)
         return "its numbers are big-endian";
-    if (sscanf(version, "OpenCL %d.%d", &major, &minor) != 2 || major * 10 + minor < 12)
+    if (!ask_version(id, &major, &minor) || major * 10 + minor < 12)
         return "its OpenCL is older than 1.2";
     return NULL;
 }
 
 static gn_status describe(candidate *c, cl_platform_id platform, cl_device_id id) {
     ocl_found *d = &c->device;
-    char driver[48], version[32];
+    char driver[48];
+    int major = 0, minor = 0;
     *d = (ocl_found){.platform = platform, .id = id};
     ask_text(id, CL_DEVICE_NAME, d->name, sizeof d->name);
     ask_text(id, CL_DEVICE_VENDOR, d->vendor, sizeof d->vendor);
     ask_text(id, CL_DRIVER_VERSION, driver, sizeof driver);
-    ask_text(id, CL_DEVICE_VERSION, version, sizeof version);
-    snprintf(d->driver, sizeof d->driver, "%.40s %s, %s", c->platform_name, driver, version);
+    ask_version(id, &major, &minor);
+    snprintf(d->driver, sizeof d->driver, "%.40s %s, OpenCL %d.%d", c->platform_name, driver, major,
+             minor);
     if (d->name[0] == '\0')
         snprintf(d->name, sizeof d->name, "a device without a name");
     return ocl_limits_get(id, &d->limits, reason);
@@ -170,12 +176,13 @@ static void select_all(search *s) {
 
 static void give_reason(const search *s, const char *words) {
     if (s->n == 0)
-        snprintf(reason, sizeof reason, "no OpenCL device: %s", s->skipped);
+        snprintf(reason, sizeof reason, "%s", s->skipped);
     else
-        snprintf(reason, sizeof reason,
-                 "GENESIS_OPENCL_DEVICES=%s selects none of the %zu OpenCL devices; the first is "
-                 "'%s' of the platform '%s'",
-                 words, s->n, s->all[0].device.name, s->all[0].platform_name);
+        snprintf(
+            reason, sizeof reason,
+            "GENESIS_OPENCL_DEVICES=%s selects none of them (%zu in all, the first of which is "
+            "'%s' of the platform '%s')",
+            words, s->n, s->all[0].device.name, s->all[0].platform_name);
 }
 
 static void discover(void) {

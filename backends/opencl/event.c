@@ -78,13 +78,10 @@ gn_status ocl_event_synchronise(gn_device *device, gn_event *event) {
         return status;
     if (event->marker == NULL)
         return not_recorded();
-    ocl_reported reported;
-    cl_int error = clWaitForEvents(1, &event->marker);
-    if (error == CL_SUCCESS && ocl_report_fetch(event->stream, &reported))
-        error = clFinish(event->stream->queue);
+    const cl_int error = clWaitForEvents(1, &event->marker);
     if (error != CL_SUCCESS)
         return ocl_fail_cl(device, error, event->stream->last_tag, "clWaitForEvents");
-    return ocl_report_judge(event->stream, &reported);
+    return ocl_report_check(event->stream);
 }
 
 gn_status ocl_event_elapsed(gn_device *device, gn_event *from, gn_event *to, uint64_t *out) {

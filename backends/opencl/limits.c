@@ -59,6 +59,15 @@ static void ask(cl_device_id id, ocl_limits *out) {
     };
 }
 
+/* What follows from others: offsets of 32 bits, and blocks of whole units. */
+static void settle(ocl_limits *l) {
+    if (l->address_bits <= 32) {
+        l->memory_bytes = l->memory_bytes < UINT32_MAX ? l->memory_bytes : UINT32_MAX;
+        l->block_bytes = l->block_bytes < INT32_MAX ? l->block_bytes : INT32_MAX;
+    }
+    l->block_bytes -= l->block_bytes % GN_MEM_ALIGNMENT;
+}
+
 /* ---- Lowering */
 
 static const struct {
@@ -140,12 +149,13 @@ gn_status ocl_limits_get(cl_device_id id, ocl_limits *out, char why[WHY]) {
     gn_status status = GN_OK;
     ask(id, out);
     if (given == NULL)
-        return GN_OK;
+        given = "";
     if (strlen(given) >= sizeof list)
         return refuse(why, "it is too long");
     memcpy(list, given, strlen(given) + 1);
     while (status == GN_OK && (entry = strsep(&rest, ",")) != NULL)
         if (*entry)
             status = lower(out, entry, why);
+    settle(out);
     return status;
 }

@@ -137,7 +137,7 @@ static gn_status take(gn_device *device, gn_mem *mem) {
     struct ocl_arenas *all = device->arenas;
     uint64_t arena_bytes = ARENA_BYTES;
     if (arena_bytes > device->limits->block_bytes)
-        arena_bytes = device->limits->block_bytes / GN_MEM_ALIGNMENT * GN_MEM_ALIGNMENT;
+        arena_bytes = device->limits->block_bytes;
     ocl_arena *arena = all->first;
     while (arena && !cut(arena, mem->bytes, &mem->offset))
         arena = arena->next;

@@ -148,13 +148,8 @@ void ocl_stream_release(gn_stream *stream);
 /* Waits for all streams of the device. */
 void ocl_finish_all(gn_device *device);
 
-/* What a kernel has reported, after a wait: fetch enqueues the copy (false: there is none), judge
- * says, once it has arrived, GN_OK or the error, which is over then. */
-typedef struct ocl_reported {
-    int64_t is_set, tag, index, extent;
-} ocl_reported;
-bool ocl_report_fetch(gn_stream *stream, ocl_reported *reported);
-gn_status ocl_report_judge(gn_stream *stream, const ocl_reported *reported);
+/* GN_OK, or what a kernel has reported, which is over then. Waits only if one may have. */
+gn_status ocl_report_check(gn_stream *stream);
 
 gn_status ocl_event_create(gn_device *device, gn_event **out);
 void ocl_event_destroy(gn_device *device, gn_event *event);
@@ -183,7 +178,7 @@ struct ocl_kernels *ocl_kernels_new(void);
 void ocl_kernels_free(struct ocl_kernels *kernels);
 
 /* Texts of backends/kernels: prelude_opencl.h, and NAME.cl; embedded in the plugin. */
-extern const char ocl_prelude[], ocl_source_scatter[], ocl_source_conv[], ocl_source_pool[],
+extern const char ocl_prelude[], ocl_source_scatter[], ocl_source_product[], ocl_source_pool[],
     ocl_source_norm[], ocl_source_attention[];
 
 /* ---- The cache on disk (cache.c) */

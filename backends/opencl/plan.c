@@ -41,9 +41,14 @@ int64_t ocl_space_size(const ocl_space *s) {
 
 /* ---- Dtypes and arguments ----------------------------------------------------------------- */
 
-gn_status ocl_check_float(const gn_device *device, int dtype, const char *what) {
+gn_status ocl_check_floats(const gn_device *device, const gn_tensor_desc *tensors, int n,
+                           const char *what) {
+    const int dtype = tensors[0].dtype;
+    for (int i = 1; i < n; i++)
+        if (!ocl_is_absent(&tensors[i]) && tensors[i].dtype != dtype)
+            return ocl_fail(GN_E_UNSUPPORTED, 0, "%s is not planned for mixed dtypes", what);
     if (!gn_dtype_is_float(dtype) || (dtype == GN_F64 && !device->limits->fp64))
-        return ocl_fail(GN_E_UNSUPPORTED, 0, "%s is not planned for dtype %d on %s", what, dtype,
+        return ocl_fail(GN_E_UNSUPPORTED, 0, "%s of dtype %d is not planned on %s", what, dtype,
                         device->found->name);
     return GN_OK;
 }

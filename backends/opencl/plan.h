@@ -58,8 +58,10 @@ int64_t ocl_space_size(const ocl_space *space);
 
 /* ---- Text and arguments of kernels */
 
-/* Whether the device computes this dtype, or holds it to be computed in f32. An error if not. */
-gn_status ocl_check_float(const gn_device *device, int dtype, const char *what);
+/* GN_E_UNSUPPORTED unless the tensors that there are have one dtype, a float that the device
+ * computes, or holds to be computed in f32. */
+gn_status ocl_check_floats(const gn_device *device, const gn_tensor_desc *tensors, int n,
+                           const char *what);
 
 /* Defines ELEMENT, as stored, VALUE, as computed, LOAD and STORE. */
 const char *ocl_dtype_defines(int dtype);

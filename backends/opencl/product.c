@@ -6,6 +6,7 @@
 #include "product.h"
 
 #include <stdio.h>
+#include <string.h>
 
 /* ---- Tiles --------------------------------------------------------------------------------- */
 
@@ -32,7 +33,7 @@ static const tiling tilings[] = {
      .padding = 4},
     {.columns_of_items = 4, .rows_of_items = 4, .item_rows = 4, .item_columns = 4, .depth = 8},
 };
-enum { N_TILINGS = sizeof tilings / sizeof tilings[0], NARROW = 16 };
+enum { N_TILINGS = sizeof tilings / sizeof tilings[0] };
 
 static int rows_of(const tiling *t) { return t->rows_of_items * t->item_rows; }
 static int columns_of(const tiling *t) { return t->columns_of_items * t->item_columns; }
@@ -51,7 +52,7 @@ static const tiling *choose_tiling(const gn_device *device, const ocl_product *p
     for (int i = 0; i < N_TILINGS - 1; i++) {
         const tiling *t = &tilings[i];
         const size_t items = (size_t)(t->columns_of_items * t->rows_of_items);
-        if (t->for_cpu == limits->is_cpu && (columns_of(t) > NARROW || p->args.n <= NARROW) &&
+        if (t->for_cpu == limits->is_cpu && (columns_of(t) > PRODUCT_NARROW || p->args.n <= PRODUCT_NARROW) &&
             items <= limits->work_group && local_bytes(t, p) <= limits->local_bytes)
             return t;
     }
@@ -127,15 +128,29 @@ static gn_status prepare_direct(gn_device *device, ocl_product *p, char defines[
     return ocl_kernel(device, name, defines, ocl_source_product, name, &p->kernel);
 }
 
+/* CLBlast writes c, or, if there is more to do, the one part that is joined. */
+static void prepare_blast(ocl_product *p, char defines[DEFINES]) {
+    const ocl_product_args *a = &p->args;
+    p->is_blast = true;
+    define_common(p, defines);
+    if (a->has_bias || a->relu)
+        p->workspace_bytes = (uint64_t)(a->batches * a->m * a->n) * gn_dtype_bytes(p->dtype);
+}
+
 gn_status ocl_product_prepare(gn_device *device, ocl_product *p) {
     char defines[DEFINES];
+    gn_status status = GN_OK;
     p->args.batches = 1;
     p->args.parts = 1;
     for (int d = 0; d < p->args.n_batch_dims; d++)
         p->args.batches *= (int32_t)p->args.batch_size[d];
-    gn_status status = p->is_direct ? prepare_direct(device, p, defines)
-                                    : prepare_tiles(device, p, defines);
-    if (!status && p->args.parts > 1)
+    if (ocl_blast_fits(device, p))
+        prepare_blast(p, defines);
+    else if (p->is_direct)
+        status = prepare_direct(device, p, defines);
+    else
+        status = prepare_tiles(device, p, defines);
+    if (!status && p->workspace_bytes)
         status = ocl_kernel(device, "product_join", defines, ocl_source_product, "product_join",
                             &p->join);
     return status;
@@ -149,33 +164,53 @@ static void give_structs(ocl_launch *l, const ocl_product *p, const ocl_product_
         ocl_bytes(l, &p->image, sizeof p->image);
 }
 
+static gn_status run_kernel(const ocl_product *p, const ocl_product_args *args, gn_stream *stream,
+                            uint64_t tag, const gn_pointer operands[PRODUCT_OPERANDS],
+                            const gn_pointer *parts) {
+    const size_t global = p->groups * p->items;
+    ocl_launch l = ocl_begin(stream, p->kernel, tag);
+    give_structs(&l, p, args);
+    ocl_tensor(&l, &operands[PRODUCT_A]);
+    ocl_tensor(&l, &operands[PRODUCT_B]);
+    ocl_tensor(&l, &operands[PRODUCT_C]);
+    ocl_tensor(&l, &operands[PRODUCT_BIAS]);
+    ocl_tensor(&l, parts);
+    return ocl_end(&l, 1, &global, &p->items);
+}
+
 static gn_status run_join(const ocl_product *p, const ocl_product_args *args, gn_stream *stream,
                           uint64_t tag, const gn_pointer operands[PRODUCT_OPERANDS],
-                          const gn_pointer *workspace) {
+                          const gn_pointer *parts) {
     const size_t items = JOIN_ITEMS, global = (size_t)(args->batches * args->m * args->n);
     ocl_launch l = ocl_begin(stream, p->join, tag);
     give_structs(&l, p, args);
     ocl_tensor(&l, &operands[PRODUCT_C]);
     ocl_tensor(&l, &operands[PRODUCT_BIAS]);
-    ocl_tensor(&l, workspace);
+    ocl_tensor(&l, parts);
     return ocl_end(&l, 1, &global, &items);
 }
 
-gn_status ocl_product_run(const ocl_product *p, gn_stream *stream, uint64_t tag,
-                          const gn_pointer operands[PRODUCT_OPERANDS],
-                          const gn_pointer *workspace) {
-    const size_t global = p->groups * p->items;
+gn_status ocl_product_run(const ocl_product *p, gn_stream *stream, const gn_run *run,
+                          uint64_t workspace) {
+    gn_pointer operands[PRODUCT_OPERANDS] = {{0}}, parts = run->workspace;
     ocl_product_args args = p->args;
-    for (int o = 0; o < PRODUCT_OPERANDS; o++)
+    gn_status status;
+    parts.offset += workspace;
+    for (int o = 0; o < PRODUCT_OPERANDS; o++) {
+        if (p->place[o] < 0)
+            continue;
+        operands[o] = run->tensors[p->place[o]];
         args.first[o] += ocl_first(&operands[o], p->dtype);
-    args.parts_first = ocl_first(workspace, p->dtype == GN_F64 ? GN_F64 : GN_F32);
-    ocl_launch l = ocl_begin(stream, p->kernel, tag);
-    give_structs(&l, p, &args);
-    ocl_tensor(&l, &operands[PRODUCT_A]);
-    ocl_tensor(&l, &operands[PRODUCT_B]);
-    ocl_tensor(&l, &operands[PRODUCT_C]);
-    ocl_tensor(&l, &operands[PRODUCT_BIAS]);
-    ocl_tensor(&l, workspace);
-    const gn_status status = ocl_end(&l, 1, &global, &p->items);
-    return status || !p->join ? status : run_join(p, &args, stream, tag, operands, workspace);
+    }
+    args.parts_first = ocl_first(&parts, p->dtype == GN_F64 ? GN_F64 : GN_F32);
+    if (p->is_blast) {
+        gn_pointer written[PRODUCT_OPERANDS];
+        memcpy(written, operands, sizeof written);
+        if (p->join)
+            written[PRODUCT_C] = parts;
+        status = ocl_blast_run(p, stream, run->tag, written);
+    } else {
+        status = run_kernel(p, &args, stream, run->tag, operands, &parts);
+    }
+    return status || !p->join ? status : run_join(p, &args, stream, run->tag, operands, &parts);
 }

@@ -9,7 +9,11 @@
 #include "plan.h"
 
 enum { PRODUCT_A, PRODUCT_B, PRODUCT_C, PRODUCT_BIAS, PRODUCT_OPERANDS };
-enum { PRODUCT_BATCH_DIMS = 6, PRODUCT_DIGITS = GN_MAX_SPATIAL + 1 };
+enum {
+    PRODUCT_BATCH_DIMS = 6,
+    PRODUCT_DIGITS = GN_MAX_SPATIAL + 1,
+    PRODUCT_NARROW = 16 /* products of up to so many columns have tiles of their own */
+};
 
 /* Which operand is an image seen through a window. */
 enum { IMAGE_NONE, IMAGE_A, IMAGE_B };
@@ -40,20 +44,31 @@ typedef struct ocl_product {
     /* described by the user; `first` holds what is to be added to the tensors' offsets */
     ocl_product_args args;
     ocl_image_args image;
-    int kind, n_spatial, dtype; /* kind: IMAGE_* */
+    int place[PRODUCT_OPERANDS]; /* among the tensors of a run; -1: absent */
+    int kind, n_spatial, dtype;  /* kind: IMAGE_* */
     bool is_small;              /* all offsets fit into 31 bits */
     bool is_direct;             /* by a kernel without tiles; of images only */
     /* made ready */
-    cl_kernel kernel, join; /* join: NULL if the depth is not cut */
+    bool is_blast;          /* by CLBlast */
+    cl_kernel kernel, join; /* join: NULL if the kernel writes c itself */
     size_t groups, items;
     uint64_t workspace_bytes;
 } ocl_product;
 
+/* The product that a request for a matmul stands for. */
+gn_status ocl_product_of_matmul(const ocl_request *request, ocl_product *product);
+
 gn_status ocl_product_prepare(gn_device *device, ocl_product *product);
 
-/* operands: of the run, in the order of PRODUCT_*. */
-gn_status ocl_product_run(const ocl_product *product, gn_stream *stream, uint64_t tag,
-                          const gn_pointer operands[PRODUCT_OPERANDS],
-                          const gn_pointer *workspace);
+/* The product's workspace begins `workspace` bytes behind the run's. */
+gn_status ocl_product_run(const ocl_product *product, gn_stream *stream, const gn_run *run,
+                          uint64_t workspace);
+
+/* ---- CLBlast (blast.c): large products of regular matrices, without bias and activation */
+
+bool ocl_blast_fits(const gn_device *device, const ocl_product *product);
+/* operands: A, B and C. */
+gn_status ocl_blast_run(const ocl_product *product, gn_stream *stream, uint64_t tag,
+                        const gn_pointer operands[PRODUCT_OPERANDS]);
 
 #endif

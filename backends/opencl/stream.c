@@ -10,6 +10,13 @@
 
 #include "opencl.h"
 
+/* As kernels write it: see ocl_report. */
+typedef struct report {
+    int64_t is_set, tag, index, extent;
+} report;
+
+static report no_report; /* zeros, to begin with and to begin again */
+
 /* ---- Making and ending */
 
 static void free_stream(gn_stream *stream) {
@@ -19,6 +26,12 @@ static void free_stream(gn_stream *stream) {
     if (stream->queue)
         clReleaseCommandQueue(stream->queue);
     free(stream);
+}
+
+/* A driver that lost its device may wait for ever. */
+static void finish(const gn_stream *stream) {
+    if (!atomic_load(&stream->device->lost))
+        clFinish(stream->queue);
 }
 
 void ocl_stream_release(gn_stream *stream) {
@@ -35,13 +48,12 @@ gn_status ocl_stream_create(gn_device *device, gn_stream **out) {
         return ocl_fail(GN_E_MEMORY, 0, "no host memory for a stream");
     stream->device = device;
     atomic_init(&stream->references, 1);
-    ocl_reported none = {0};
     cl_int error;
     stream->queue =
         clCreateCommandQueue(device->context, device->found->id, CL_QUEUE_PROFILING_ENABLE, &error);
     if (error == CL_SUCCESS)
         stream->report = clCreateBuffer(device->context, CL_MEM_READ_WRITE | CL_MEM_COPY_HOST_PTR,
-                                        sizeof none, &none, &error);
+                                        sizeof no_report, &no_report, &error);
     if (error != CL_SUCCESS) {
         free_stream(stream);
         return ocl_fail_cl(device, error, 0, "clCreateCommandQueue");
@@ -57,7 +69,7 @@ gn_status ocl_stream_create(gn_device *device, gn_stream **out) {
 void ocl_stream_destroy(gn_device *device, gn_stream *stream) {
     if (stream == NULL || ocl_is_forked())
         return;
-    clFinish(stream->queue);
+    finish(stream);
     pthread_mutex_lock(&device->streams_lock);
     gn_stream **link = &device->streams;
     while (*link != stream)
@@ -72,28 +84,26 @@ void ocl_stream_destroy(gn_device *device, gn_stream *stream) {
 void ocl_finish_all(gn_device *device) {
     pthread_mutex_lock(&device->streams_lock);
     for (gn_stream *stream = device->streams; stream; stream = stream->next)
-        clFinish(stream->queue);
+        finish(stream);
     pthread_mutex_unlock(&device->streams_lock);
 }
 
-bool ocl_report_fetch(gn_stream *stream, ocl_reported *reported) {
-    *reported = (ocl_reported){0};
-    return atomic_exchange(&stream->may_report, false) &&
-           clEnqueueReadBuffer(stream->queue, stream->report, CL_FALSE, 0, sizeof *reported,
-                               reported, 0, NULL, NULL) == CL_SUCCESS;
-}
-
-gn_status ocl_report_judge(gn_stream *stream, const ocl_reported *reported) {
-    static const ocl_reported none = {0};
-    if (!reported->is_set)
+gn_status ocl_report_check(gn_stream *stream) {
+    report reported;
+    if (!atomic_exchange(&stream->may_report, false))
         return GN_OK;
-    const cl_int error = clEnqueueWriteBuffer(stream->queue, stream->report, CL_FALSE, 0,
-                                              sizeof none, &none, 0, NULL, NULL);
+    cl_int error = clEnqueueReadBuffer(stream->queue, stream->report, CL_TRUE, 0, sizeof reported,
+                                       &reported, 0, NULL, NULL);
+    if (error == CL_SUCCESS && !reported.is_set)
+        return GN_OK;
+    if (error == CL_SUCCESS)
+        error = clEnqueueWriteBuffer(stream->queue, stream->report, CL_FALSE, 0, sizeof no_report,
+                                     &no_report, 0, NULL, NULL);
     if (error != CL_SUCCESS)
-        return ocl_fail_cl(stream->device, error, 0, "clEnqueueWriteBuffer");
-    return ocl_fail(GN_E_INDEX, (uint64_t)reported->tag,
-                    "index %lld is out of range for an extent of %lld", (long long)reported->index,
-                    (long long)reported->extent);
+        return ocl_fail_cl(stream->device, error, stream->last_tag, "reading a stream's report");
+    return ocl_fail(GN_E_INDEX, (uint64_t)reported.tag,
+                    "index %lld is out of range for an extent of %lld", (long long)reported.index,
+                    (long long)reported.extent);
 }
 
 gn_status ocl_synchronise(gn_device *device, gn_stream *given) {
@@ -101,11 +111,9 @@ gn_status ocl_synchronise(gn_device *device, gn_stream *given) {
     if (status != GN_OK)
         return status;
     gn_stream *stream = ocl_stream(device, given);
-    ocl_reported reported;
-    ocl_report_fetch(stream, &reported);
     const cl_int error = clFinish(stream->queue);
     if (error != CL_SUCCESS)
         return ocl_fail_cl(device, error, stream->last_tag, "clFinish");
     stream->unflushed = 0;
-    return ocl_report_judge(stream, &reported);
+    return ocl_report_check(stream);
 }
