@@ -186,6 +186,7 @@ cpu_sources = \
 	backends/cpu/special.c
 
 opencl_sources = \
+	backends/opencl/attention.c \
 	backends/opencl/blast.c \
 	backends/opencl/cache.c \
 	backends/opencl/compile.c \
@@ -226,6 +227,7 @@ opencl_sources = \
 	backends/codegen/text.c
 
 kernel_texts = \
+	backends/kernels/attention.cl \
 	backends/kernels/math.cl \
 	backends/kernels/norm.cl \
 	backends/kernels/pool.cl \
@@ -235,6 +237,7 @@ kernel_texts = \
 
 plugin_LTLIBRARIES += plugins/check/genesis_check.la
 plugins_check_genesis_check_la_SOURCES = \
+	plugins/check/attention.c \
 	plugins/check/blocks.c \
 	plugins/check/calls.c \
 	plugins/check/check.h \
@@ -339,6 +342,7 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/ops/text.c \
 	tools/genesis-conform/ops/training.c \
 	tools/genesis-conform/ops/view.c \
+	tools/genesis-conform/plans/attention.c \
 	tools/genesis-conform/plans/conv.c \
 	tools/genesis-conform/plans/matmul.c \
 	tools/genesis-conform/plans/norm.c \
@@ -786,6 +790,7 @@ extra_files = \
 	backends/cpu/kernels_move.inc \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
+	backends/kernels/attention.cl \
 	backends/kernels/embed.sh \
 	backends/kernels/math.cl \
 	backends/kernels/norm.cl \

@@ -352,7 +352,10 @@ typedef struct gn_scatter_call {
     X(AVG_POOL_BACKWARD, 8, "dx, dy", gn_pool_attr)                                                \
     X(BATCH_NORM_FORWARD, 9, "y, x, w (C), b (C), mean (C), var (C); writes y, mean and biased var", \
       gn_norm_attr)                                                                                \
-    X(BATCH_NORM_BACKWARD, 10, "dx, dw (C), db (C), dy, x, w (C), mean (C), var (C)", gn_norm_attr)
+    X(BATCH_NORM_BACKWARD, 10, "dx, dw (C), db (C), dy, x, w (C), mean (C), var (C)", gn_norm_attr) \
+    X(ATTENTION_FORWARD, 11, "y (B.., L, E), q (B.., L, D), k (B.., S, D), v (B.., S, E), "        \
+      "[mask (B.., L, S)]; fills saved", gn_attention_attr)                                        \
+    X(ATTENTION_BACKWARD, 12, "dq, dk, dv, dy, y, q, k, v, [mask]; reads saved", gn_attention_attr)
 
 enum {
 #define X(name, value, tensors, attributes) GN_KERNEL_##name = value,
@@ -400,6 +403,20 @@ typedef struct gn_norm_attr {
     size_t struct_size;
     double eps;
 } gn_norm_attr;
+
+/*
+ * y = softmax(scale q k^T + mask) v, over the keys that a query sees. A mask of bool hides keys
+ * where it is false; one of q's dtype is added. causal: query i sees keys 0 .. i. A query that sees
+ * no key, or whose scores are all -inf, gives 0. NaN and infinity in hidden keys may spread or not.
+ * All tensors have all of B, inputs perhaps with strides of 0 (heads that share keys); so gradients
+ * are those for each element of B, and the host adds them up where it had broadcast.
+ */
+typedef struct gn_attention_attr {
+    size_t struct_size;
+    double scale;
+    uint32_t causal;
+    uint32_t reserved;
+} gn_attention_attr;
 
 typedef struct gn_plan_desc {
     size_t struct_size;

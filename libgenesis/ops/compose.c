@@ -140,6 +140,21 @@ static gn_status batch_norm_backward(job *j) {
                                             tensor(j, 2));
 }
 
+/* ---- Attention: y, q, k, v, [mask]; dq, dk, dv, dy, y, q, k, v, [mask]. Nothing is saved */
+
+static gn_status attention(job *j) {
+    return gn__composed_attention(j->attributes, tensor(j, 1), tensor(j, 2), tensor(j, 3),
+                                  tensor(j, 4), tensor(j, 0));
+}
+
+static gn_status attention_backward(job *j) {
+    gn_tensor *const d[] = {tensor(j, 0), tensor(j, 1), tensor(j, 2)}, *const inputs[] = {
+                                                                           tensor(j, 5),
+                                                                           tensor(j, 6),
+                                                                           tensor(j, 7)};
+    return gn__composed_attention_backward(j->attributes, inputs, tensor(j, 8), tensor(j, 3), d);
+}
+
 /* ---- By kernel */
 
 static gn_status (*const composed[])(job *j) = {
@@ -153,6 +168,8 @@ static gn_status (*const composed[])(job *j) = {
     [GN_KERNEL_AVG_POOL_BACKWARD] = avg_pool_backward,
     [GN_KERNEL_BATCH_NORM_FORWARD] = batch_norm,
     [GN_KERNEL_BATCH_NORM_BACKWARD] = batch_norm_backward,
+    [GN_KERNEL_ATTENTION_FORWARD] = attention,
+    [GN_KERNEL_ATTENTION_BACKWARD] = attention_backward,
 };
 
 uint64_t gn__composed_saved_bytes(const gn_plan_desc *desc) {

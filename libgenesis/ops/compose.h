@@ -36,4 +36,10 @@ gn_status gn__composed_batch_norm_backward(double eps, gn_tensor *x, gn_tensor *
                                            gn_tensor *weight, gn_tensor *mean, gn_tensor *var,
                                            gn_tensor *dx, gn_tensor *dw, gn_tensor *db);
 
+/* mask may be NULL. Backward: inputs and gradients d are those of q, k and v; g is that of y. */
+gn_status gn__composed_attention(const gn_attention_attr *attr, gn_tensor *q, gn_tensor *k,
+                                 gn_tensor *v, gn_tensor *mask, gn_tensor *y);
+gn_status gn__composed_attention_backward(const gn_attention_attr *attr, gn_tensor *const *inputs,
+                                          gn_tensor *mask, gn_tensor *g, gn_tensor *const *d);
+
 #endif

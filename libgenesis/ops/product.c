@@ -30,12 +30,12 @@ gn_tensor gn__matrix(const gn_tensor *t) {
     return matrix;
 }
 
-/* t as an operand of the plan: batch dims broadcast to those of c, the last two as they are. */
-static gn_tensor_desc describe(const gn_tensor *t, const gn_tensor *c) {
+gn_tensor_desc gn__describe_matrices(const gn_tensor *t, const gn_tensor *c) {
     gn_tensor_desc d = gn__describe(t);
-    int batch = c->n_dims - 2, lead = c->n_dims - t->n_dims;
-    if (batch == 0)
+    int batch = c->n_dims - 2;
+    if (t == NULL || batch == 0)
         return d;
+    int lead = c->n_dims - t->n_dims;
     d.n_dims = c->n_dims;
     for (int i = c->n_dims - 1; i >= 0; i--) {
         bool spread = i < lead || (i < batch && t->size[i - lead] == 1 && c->size[i] != 1);
@@ -100,8 +100,8 @@ gn_status gn__product(const char *op, gn_tensor *c, gn_tensor *a, gn_tensor *b, 
         return gn_error_status();
     if (a->size[a->n_dims - 1] == 0)
         return gn__composed_product(op, c, a, b, bias);
-    gn_tensor_desc desc[] = {gn__describe(c), describe(a, c), describe(b, c),
-                             describe_bias(bias, c)};
+    gn_tensor_desc desc[] = {gn__describe(c), gn__describe_matrices(a, c),
+                             gn__describe_matrices(b, c), describe_bias(bias, c)};
     gn_tensor *const tensors[] = {c, a, b, bias};
     const gn_matmul_attr attributes = {.struct_size = sizeof attributes};
     int done = gn__run_described(c->storage->device, op, GN_KERNEL_MATMUL, 4, desc, tensors,

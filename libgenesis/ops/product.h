@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* product.h (internal) - the product of matrices on the data, shared by matmul and linear. */
+/* product.h (internal) - the product of matrices on the data, shared by matmul, linear and attention. */
 #ifndef GENESIS_OPS_PRODUCT_H
 #define GENESIS_OPS_PRODUCT_H
 
@@ -8,6 +8,10 @@
 /* c (B.., m, n) = a (B.., m, k) b (B.., k, n) + bias (n): any strides, one dtype, leading dims of a
  * and b broadcast to those of c; bias may be NULL. */
 gn_status gn__product(const char *op, gn_tensor *c, gn_tensor *a, gn_tensor *b, gn_tensor *bias);
+
+/* Matrices t (B.., m, n) as planned kernels take them: leading dims broadcast to those of c, the last
+ * two as they are. NULL: absent. */
+gn_tensor_desc gn__describe_matrices(const gn_tensor *t, const gn_tensor *c);
 
 /* Other looks at a tensor, for gn__product only: no objects, they live on the caller's stack.
  * With the last two dims exchanged: */

@@ -139,8 +139,6 @@ gn_tensor_desc gn__describe(const gn_tensor *t) {
     return desc;
 }
 
-enum { MAX_PLAN_TENSORS = 8 };
-
 int gn__run_described(gn__device *device, const char *op, uint32_t kernel, int n,
                       const gn_tensor_desc *desc, gn_tensor *const *tensors, const void *attributes,
                       size_t attributes_bytes, gn__storage **saved) {
@@ -162,7 +160,7 @@ int gn__run_described(gn__device *device, const char *op, uint32_t kernel, int n
         if (*saved == NULL)
             return gn_error_status();
     }
-    gn__pointer pointers[MAX_PLAN_TENSORS];
+    gn__pointer pointers[GN__MAX_PLAN_TENSORS];
     for (int i = 0; i < n; i++)
         pointers[i] = tensors[i]
                           ? (gn__pointer){tensors[i]->storage,
@@ -175,7 +173,7 @@ int gn__run_described(gn__device *device, const char *op, uint32_t kernel, int n
 int gn__run_planned(gn__device *device, const char *op, uint32_t kernel, int n,
                     gn_tensor *const *tensors, const void *attributes, size_t attributes_bytes,
                     gn__storage **saved) {
-    gn_tensor_desc desc[MAX_PLAN_TENSORS];
+    gn_tensor_desc desc[GN__MAX_PLAN_TENSORS];
     for (int i = 0; i < n; i++)
         desc[i] = gn__describe(tensors[i]);
     return gn__run_described(device, op, kernel, n, desc, tensors, attributes, attributes_bytes,

@@ -127,6 +127,7 @@ typedef struct composed_plan {
         gn_conv_attr conv;
         gn_pool_attr pool;
         gn_norm_attr norm;
+        gn_attention_attr attention;
     } attributes;
 } composed_plan;
 

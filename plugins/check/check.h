@@ -4,7 +4,7 @@
  *
  *   layer.c    the table and the entry, options, what passes through, the summary
  *   calls.c    map, reduce, row_map, map_many and scatter, checked
- *   plans.c    planned kernels, checked; norms.c: the bounds of batch norm
+ *   plans.c    planned kernels, checked; norms.c, attention.c: the bounds of some of them
  *   job.c      one checked call from its first copy to the verdict
  *   blocks.c   memory: the ranges that a call reaches, their images, the reference's blocks
  *   value.c    views: elements of an image, in the order of their coordinates
@@ -147,6 +147,11 @@ void saved_free(gn_device *check);
 
 bool norm_bounds_forward(struct job *job, double eps);
 bool norm_bounds_backward(struct job *job, double eps);
+
+/* attention.c: likewise. `tensors` are those of the plan. */
+
+bool attention_bounds(struct job *job, const gn_attention_attr *attr, const gn_tensor_desc *tensors,
+                      bool backward);
 
 /* job.c */
 

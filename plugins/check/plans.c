@@ -4,7 +4,8 @@
  *
  * Matmuls, convolutions, average pools and the gradient of max pools are sums of products. Such a
  * sum of n terms may be off by n units of the sum of the terms' magnitudes, in any order; these are
- * what the reference makes of the magnitudes of the inputs. Batch norm has its own file.
+ * what the reference makes of the magnitudes of the inputs. Batch norm and attention have files of
+ * their own.
  */
 #include "check.h"
 
@@ -12,14 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MAX_TENSORS = 16, LINEAR = 1, NORM_FORWARD, NORM_BACKWARD };
+enum { MAX_TENSORS = 16, LINEAR = 1, NORM_FORWARD, NORM_BACKWARD, ATTENTION };
 
 struct gn_plan {
     gn_plan *below, *reference; /* reference: NULL if it has none */
     gn_plan_info info;          /* of the reference's plan */
     uint32_t kernel, n_tensors;
     gn_tensor_desc tensors[MAX_TENSORS];
-    double eps;     /* of a batch norm */
+    double eps; /* of a batch norm */
+    gn_attention_attr attention;
     int64_t window; /* of a pool: the elements */
     uint64_t calls;
     bool reported;
@@ -40,6 +42,8 @@ static const struct {
     [GN_KERNEL_AVG_POOL_BACKWARD] = {"avg_pool_backward", 1, LINEAR},
     [GN_KERNEL_BATCH_NORM_FORWARD] = {"batch_norm_forward", 1 | 16 | 32, NORM_FORWARD},
     [GN_KERNEL_BATCH_NORM_BACKWARD] = {"batch_norm_backward", 1 | 2 | 4, NORM_BACKWARD},
+    [GN_KERNEL_ATTENTION_FORWARD] = {"attention_forward", 1, ATTENTION},
+    [GN_KERNEL_ATTENTION_BACKWARD] = {"attention_backward", 1 | 2 | 4, ATTENTION},
 };
 enum { N_KERNELS = sizeof kernels / sizeof *kernels };
 
@@ -48,6 +52,7 @@ enum { N_KERNELS = sizeof kernels / sizeof *kernels };
 static void read_attributes(gn_plan *plan, const gn_plan_desc *desc) {
     const gn_pool_attr *pool = desc->attributes;
     const gn_norm_attr *norm = desc->attributes;
+    const gn_attention_attr *attention = desc->attributes;
     plan->window = 1;
     switch (desc->kernel) {
     case GN_KERNEL_MAX_POOL_BACKWARD:
@@ -58,6 +63,8 @@ static void read_attributes(gn_plan *plan, const gn_plan_desc *desc) {
         break;
     case GN_KERNEL_BATCH_NORM_FORWARD:
     case GN_KERNEL_BATCH_NORM_BACKWARD: plan->eps = norm->eps; break;
+    case GN_KERNEL_ATTENTION_FORWARD:
+    case GN_KERNEL_ATTENTION_BACKWARD: plan->attention = *attention; break;
     }
 }
 
@@ -251,6 +258,9 @@ static void find_bounds(struct job *job, const gn_plan *plan, const gn_run *run)
         found = norm_bounds_forward(job, plan->eps);
     if (found && kind == NORM_BACKWARD)
         found = norm_bounds_backward(job, plan->eps);
+    if (found && kind == ATTENTION)
+        found = attention_bounds(job, &plan->attention, plan->tensors,
+                                 plan->kernel == GN_KERNEL_ATTENTION_BACKWARD);
     if (!found)
         job_give_up(job, "no memory on the host for bounds");
 }

@@ -191,54 +191,9 @@ void trace_describe_scatter(trace_span *span, const gn_scatter_call *call) {
 
 /* ---- Planned kernels */
 
-static uint64_t last_dim(const gn_tensor_desc *a) {
-    return a->n_dims > 0 ? (uint64_t)a->size[a->n_dims - 1] : 1;
-}
-
-static uint64_t all_but_first_dim(const gn_tensor_desc *w) {
-    uint64_t n = 1;
-    for (int32_t d = 1; d < w->n_dims; d++)
-        n *= (uint64_t)w->size[d];
-    return n;
-}
-
-/* A kernel does `multiply_adds` of its tensor number `per` for each element of tensor `each`: a
- * product of matrices K, a convolution C / groups times the kernel's window. NULL: not counted. */
-typedef struct kernel_row {
-    const char *name;
-    uint32_t writes; /* bit (1 << i) for tensor i */
-    uint32_t each, per;
-    uint64_t (*multiply_adds)(const gn_tensor_desc *per);
-} kernel_row;
-
-static const kernel_row kernels[] = {
-    [GN_KERNEL_MATMUL] = {.name = "matmul", .writes = 1, .per = 1, .multiply_adds = last_dim},
-    [GN_KERNEL_CONV_FORWARD] = {.name = "conv_forward",
-                                .writes = 1,
-                                .per = 2,
-                                .multiply_adds = all_but_first_dim},
-    [GN_KERNEL_CONV_BACKWARD_DATA] = {.name = "conv_backward_data",
-                                      .writes = 1,
-                                      .each = 1,
-                                      .per = 2,
-                                      .multiply_adds = all_but_first_dim},
-    [GN_KERNEL_CONV_BACKWARD_WEIGHT] = {.name = "conv_backward_weight",
-                                        .writes = 1 | 1 << 3,
-                                        .each = 2,
-                                        .multiply_adds = all_but_first_dim},
-    [GN_KERNEL_MAX_POOL_FORWARD] = {.name = "max_pool_forward", .writes = 1},
-    [GN_KERNEL_MAX_POOL_BACKWARD] = {.name = "max_pool_backward", .writes = 1},
-    [GN_KERNEL_AVG_POOL_FORWARD] = {.name = "avg_pool_forward", .writes = 1},
-    [GN_KERNEL_AVG_POOL_BACKWARD] = {.name = "avg_pool_backward", .writes = 1},
-    [GN_KERNEL_BATCH_NORM_FORWARD] = {.name = "batch_norm_forward", .writes = 1 | 1 << 4 | 1 << 5},
-    [GN_KERNEL_BATCH_NORM_BACKWARD] = {.name = "batch_norm_backward",
-                                       .writes = 1 | 1 << 1 | 1 << 2},
-};
-
-static const kernel_row *kernel_of(uint32_t number) {
-    static const kernel_row unknown = {.name = "kernel"}; /* of a later version of the ABI */
-    const bool known = number < sizeof kernels / sizeof *kernels && kernels[number].name;
-    return known ? &kernels[number] : &unknown;
+static const gn_tensor_desc *tensor_of(const gn_plan_desc *desc, uint32_t i) {
+    const char *at = (const char *)desc->tensors + (size_t)i * desc->tensor_size;
+    return (const gn_tensor_desc *)at;
 }
 
 /* The elements of a tensor in memory: a stride of 0 repeats them. */
@@ -249,22 +204,96 @@ static uint64_t tensor_elements(const gn_tensor_desc *tensor) {
     return n;
 }
 
+/* How often a kernel multiplies and adds. First products, c = a b. */
+
+static uint64_t count_product(const gn_plan_desc *desc) {
+    const gn_tensor_desc *a = tensor_of(desc, 1);
+    return tensor_elements(tensor_of(desc, 0)) * (uint64_t)(a->n_dims ? a->size[a->n_dims - 1] : 1);
+}
+
+/* Convolutions: for each element of y or dy C / groups times the window. */
+static uint64_t count_window(const gn_plan_desc *desc, uint32_t outputs, uint32_t weight) {
+    const gn_tensor_desc *w = tensor_of(desc, weight);
+    uint64_t n = tensor_elements(tensor_of(desc, outputs));
+    for (int32_t d = 1; d < w->n_dims; d++)
+        n *= (uint64_t)w->size[d];
+    return n;
+}
+
+static uint64_t count_forward(const gn_plan_desc *desc) { return count_window(desc, 0, 2); }
+static uint64_t count_data(const gn_plan_desc *desc) { return count_window(desc, 1, 2); }
+static uint64_t count_weight(const gn_plan_desc *desc) { return count_window(desc, 2, 0); }
+
+/* Attention, q and v being tensors q and q + 2: for each pair of a query and a key that it may see
+ * `for_depth` times D and `for_width` times E. */
+static uint64_t count_pairs(const gn_plan_desc *desc, uint32_t q, uint64_t for_depth,
+                            uint64_t for_width) {
+    const gn_tensor_desc *queries = tensor_of(desc, q), *values = tensor_of(desc, q + 2);
+    const gn_attention_attr *attr = desc->attributes;
+    const int32_t n = queries->n_dims;
+    const uint64_t l = (uint64_t)queries->size[n - 2], s = (uint64_t)values->size[n - 2];
+    const uint64_t corner = l < s ? l : s;
+    uint64_t pairs = attr->causal ? corner * (corner + 1) / 2 + (l - corner) * s : l * s;
+    for (int32_t d = 0; d < n - 2; d++)
+        pairs *= (uint64_t)queries->size[d];
+    return pairs *
+           (for_depth * (uint64_t)queries->size[n - 1] + for_width * (uint64_t)values->size[n - 1]);
+}
+
+/* Scores and y; then scores again, dq and dk, and dp and dv. */
+static uint64_t count_attention(const gn_plan_desc *desc) { return count_pairs(desc, 1, 1, 1); }
+static uint64_t count_gradients(const gn_plan_desc *desc) { return count_pairs(desc, 5, 3, 2); }
+
+typedef struct kernel_row {
+    const char *name;
+    uint32_t writes;                                     /* bit (1 << i) for tensor i */
+    uint64_t (*multiply_adds)(const gn_plan_desc *desc); /* NULL: not counted */
+} kernel_row;
+
+static const kernel_row kernels[] = {
+    [GN_KERNEL_MATMUL] = {.name = "matmul", .writes = 1, .multiply_adds = count_product},
+    [GN_KERNEL_CONV_FORWARD] = {.name = "conv_forward",
+                                .writes = 1,
+                                .multiply_adds = count_forward},
+    [GN_KERNEL_CONV_BACKWARD_DATA] = {.name = "conv_backward_data",
+                                      .writes = 1,
+                                      .multiply_adds = count_data},
+    [GN_KERNEL_CONV_BACKWARD_WEIGHT] = {.name = "conv_backward_weight",
+                                        .writes = 1 | 1 << 3,
+                                        .multiply_adds = count_weight},
+    [GN_KERNEL_MAX_POOL_FORWARD] = {.name = "max_pool_forward", .writes = 1},
+    [GN_KERNEL_MAX_POOL_BACKWARD] = {.name = "max_pool_backward", .writes = 1},
+    [GN_KERNEL_AVG_POOL_FORWARD] = {.name = "avg_pool_forward", .writes = 1},
+    [GN_KERNEL_AVG_POOL_BACKWARD] = {.name = "avg_pool_backward", .writes = 1},
+    [GN_KERNEL_BATCH_NORM_FORWARD] = {.name = "batch_norm_forward", .writes = 1 | 1 << 4 | 1 << 5},
+    [GN_KERNEL_BATCH_NORM_BACKWARD] = {.name = "batch_norm_backward",
+                                       .writes = 1 | 1 << 1 | 1 << 2},
+    [GN_KERNEL_ATTENTION_FORWARD] = {.name = "attention_forward",
+                                     .writes = 1,
+                                     .multiply_adds = count_attention},
+    [GN_KERNEL_ATTENTION_BACKWARD] = {.name = "attention_backward",
+                                      .writes = 1 | 1 << 1 | 1 << 2,
+                                      .multiply_adds = count_gradients},
+};
+
+static const kernel_row *kernel_of(uint32_t number) {
+    static const kernel_row unknown = {.name = "kernel"}; /* of a later version of the ABI */
+    const bool known = number < sizeof kernels / sizeof *kernels && kernels[number].name;
+    return known ? &kernels[number] : &unknown;
+}
+
 void trace_describe_plan(gn_plan *plan, const gn_plan_desc *desc) {
     const kernel_row *row = kernel_of(desc->kernel);
-    const gn_tensor_desc *each = NULL, *per = NULL;
     trace_text tensors = trace_text_in(plan->tensors, sizeof plan->tensors);
     plan->kernel = row->name;
     plan->bytes_read = plan->bytes_written = plan->flops = 0;
     for (uint32_t i = 0; i < desc->n_tensors; i++) {
-        const char *at = (const char *)desc->tensors + (size_t)i * desc->tensor_size;
-        const gn_tensor_desc *tensor = (const gn_tensor_desc *)at;
+        const gn_tensor_desc *tensor = tensor_of(desc, i);
         const uint64_t bytes = tensor_elements(tensor) * gn_dtype_bytes(tensor->dtype);
         if (row->writes >> i & 1)
             plan->bytes_written += bytes;
         else
             plan->bytes_read += bytes;
-        each = i == row->each ? tensor : each;
-        per = i == row->per ? tensor : per;
         trace_add(&tensors, i > 0 ? ", " : "");
         trace_add(&tensors, tensor->n_dims < 0 ? "-" : dtype_name(tensor->dtype));
         if (tensor->n_dims >= 0) {
@@ -272,8 +301,8 @@ void trace_describe_plan(gn_plan *plan, const gn_plan_desc *desc) {
             trace_add_shape(&tensors, tensor->size, (uint32_t)tensor->n_dims);
         }
     }
-    if (row->multiply_adds && each && per)
-        plan->flops = 2 * tensor_elements(each) * row->multiply_adds(per);
+    if (row->multiply_adds)
+        plan->flops = 2 * row->multiply_adds(desc);
 }
 
 static void add_tensors(trace_text *args, const gn_plan *plan) {

@@ -139,8 +139,8 @@ bool run_plan(uint32_t kernel, int n_tensors, struct tensor *tensors, const void
               struct buffer **saved) {
     if (!subject(kernel_name(kernel), tensors[0].desc.dtype))
         return false;
-    gn_tensor_desc descs[8];
-    gn_pointer pointers[8];
+    gn_tensor_desc descs[GN__MAX_PLAN_TENSORS];
+    gn_pointer pointers[GN__MAX_PLAN_TENSORS];
     for (int i = 0; i < n_tensors; i++) {
         descs[i] = tensors[i].desc;
         pointers[i] = pointer_to(tensors[i].buffer, tensors[i].first);
