@@ -342,6 +342,10 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/results.c \
 	tools/genesis-conform/run.h \
 	tools/genesis-conform/runner.c \
+	tools/genesis-conform/speed/plans.c \
+	tools/genesis-conform/speed/programs.c \
+	tools/genesis-conform/speed/speed.c \
+	tools/genesis-conform/speed/speed.h \
 	tools/genesis-conform/table.c \
 	tools/genesis-conform/target.c \
 	tools/genesis-conform/target.h
@@ -566,6 +570,13 @@ test_support_sources = \
 	tests/temp_dir.c \
 	tests/temp_dir.h
 
+check_LTLIBRARIES += tests/plugins/genesis_async.la
+tests_plugins_genesis_async_la_SOURCES = \
+	tests/plugins/async.c
+
+tests_plugins_genesis_async_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_async_la_LDFLAGS = $(test_plugin_ldflags)
+
 check_LTLIBRARIES += tests/plugins/genesis_bad_count.la
 tests_plugins_genesis_bad_count_la_SOURCES = \
 	tests/plugins/bad_count.c
@@ -709,6 +720,7 @@ tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
 project_tests = \
 	tests/project/test_abi.sh \
 	tests/project/test_check.sh \
+	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
@@ -743,6 +755,7 @@ conform_data = \
 
 man_pages = \
 	docs/man/genesis-bench.1 \
+	docs/man/genesis-conform.1 \
 	docs/man/genesis-fashion-mnist.1 \
 	docs/man/genesis.1
 
@@ -806,6 +819,7 @@ extra_files = \
 	tests/project/no-check.sh \
 	tests/project/test_abi.sh \
 	tests/project/test_check.sh \
+	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
