@@ -86,6 +86,7 @@ static const struct {
     ROW("exact_divide", exact_divide),
     ROW("fp64", fp64),
     ROW("fp16", fp16),
+    ROW("cpu", is_cpu),
 #undef ROW
 };
 
@@ -139,7 +140,7 @@ static gn_status lower(ocl_limits *limits, char *entry, char why[WHY]) {
     }
     return refuse(why,
                   "'%s' is none of work_group, local, block, memory, parameter, units, address, "
-                  "exact_divide, fp64 and fp16",
+                  "exact_divide, fp64, fp16 and cpu",
                   entry);
 }
 
