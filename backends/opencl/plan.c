@@ -127,6 +127,14 @@ static const kernel_row kernels[] = {
     [GN_KERNEL_BATCH_NORM_BACKWARD] = {.make = ocl_plan_norm,
                                        .n_tensors = 8,
                                        .attr_bytes = sizeof(gn_norm_attr)},
+    [GN_KERNEL_ATTENTION_FORWARD] = {.make = ocl_plan_attention,
+                                     .n_tensors = 5,
+                                     .last_optional = true,
+                                     .attr_bytes = sizeof(gn_attention_attr)},
+    [GN_KERNEL_ATTENTION_BACKWARD] = {.make = ocl_plan_attention,
+                                      .n_tensors = 9,
+                                      .last_optional = true,
+                                      .attr_bytes = sizeof(gn_attention_attr)},
 };
 
 static gn_status check_tensor(const gn_tensor_desc *t, bool optional) {

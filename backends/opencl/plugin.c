@@ -33,6 +33,9 @@ static const gn_backend backend = {
     .event_wait = ocl_event_wait,
     .event_synchronise = ocl_event_synchronise,
     .event_elapsed = ocl_event_elapsed,
+    .plan = ocl_plan,
+    .plan_release = ocl_plan_release,
+    .run = ocl_run,
 };
 
 gn_status gn_backend_entry(const gn_host *host, gn_abi_request *request, const gn_backend **out) {
