@@ -77,6 +77,13 @@ bool ocl_is_small(const gn_tensor_desc *tensors, int n) {
     return true;
 }
 
+size_t ocl_items(const gn_device *device, size_t wanted) {
+    size_t items = wanted;
+    while (items > 1 && items > device->limits->work_group)
+        items /= 2;
+    return items;
+}
+
 void ocl_tensor(ocl_launch *launch, const gn_pointer *pointer) {
     static const cl_mem none;
     if (pointer->mem)
