@@ -258,8 +258,10 @@ static void choose_items(const cg_program *p, const cg_device *device, cg_launch
     while (group > 1 && bytes * group > device->local_bytes)
         group /= 2;
     v->group = (uint16_t)group;
-    out->lanes = choose_lanes(device, out);
-    v->shared = out->lanes > 1;
+    /* Small calls have one variant. The work-items of a CPU run in turn: they do not share it. */
+    const bool is_small = v->any_dims || v->stage == CG_FINISH;
+    out->lanes = is_small && device->is_cpu ? 1 : choose_lanes(device, out);
+    v->shared = is_small ? !device->is_cpu : out->lanes > 1;
     const int64_t at_once = (int64_t)(group / out->lanes) * (v->columns ? v->width : 1);
     out->n_groups = (out->n_elements + at_once - 1) / at_once;
 }

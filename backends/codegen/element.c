@@ -395,6 +395,8 @@ void cg_write_body(const cg_writer *w) {
             write_blocks(w, i);
     }
     cg_print(w->out, loop ? "%sfor (int v = 0; v < WIDTH; v++) {\n" : "%s{\n", w->indent);
+    if (!loop && w->rows)
+        cg_print(w->out, "%s    const int v = 0;\n", w->indent);
     cg_writer inner = *w;
     char indent[16];
     snprintf(indent, sizeof indent, "%s    ", w->indent);

@@ -14,7 +14,7 @@
 
 #include "codegen.h"
 
-/* "f32" and "F32" by dtype, and the unsigned type that a type's arithmetic is done in. */
+/* "f32" and "F32" by dtype, and the unsigned type in which an integer type wraps. */
 extern const char *const cg_types[GN_N_DTYPES], *const cg_dtypes[GN_N_DTYPES],
                                                     *const cg_wrapping[GN_N_DTYPES];
 

@@ -44,14 +44,15 @@ static const char *const highest[GN_N_DTYPES] = {
 static const struct kind {
     const char *const *neutral; /* by type; NULL: */
     const char *number;
-    const char *take; /* takes $x into $i, with their payloads $q and $p */
+    /* Takes $x into $i, with their payloads $q and $p. */
+    const char *floats, *integers;
 } kinds[] = {
-    [GN_SUM] = {NULL, "0", "$i = ($t)(($u)$i + ($u)$x)"},
-    [GN_PROD] = {NULL, "1", "$i = ($t)(($u)$i * ($u)$x)"},
-    [GN_MAX] = {lowest, NULL, "$i = $x > $i || $x != $x ? $x : $i"},
-    [GN_MIN] = {highest, NULL, "$i = $x < $i || $x != $x ? $x : $i"},
-    [GN_ARGMAX] = {lowest, NULL, "TAKE_LARGEST($i, $p, $x, $q)"},
-    [GN_ARGMIN] = {highest, NULL, "TAKE_SMALLEST($i, $p, $x, $q)"},
+    [GN_SUM] = {NULL, "0", "$i = $i + $x", "$i = ($t)(($u)$i + ($u)$x)"},
+    [GN_PROD] = {NULL, "1", "$i = $i * $x", "$i = ($t)(($u)$i * ($u)$x)"},
+    [GN_MAX] = {lowest, NULL, "$i = $x > $i || $x != $x ? $x : $i", "$i = $x > $i ? $x : $i"},
+    [GN_MIN] = {highest, NULL, "$i = $x < $i || $x != $x ? $x : $i", "$i = $x < $i ? $x : $i"},
+    [GN_ARGMAX] = {lowest, NULL, "TAKE_FLOAT(>, $i, $p, $x, $q)", "TAKE(>, $i, $p, $x, $q)"},
+    [GN_ARGMIN] = {highest, NULL, "TAKE_FLOAT(<, $i, $p, $x, $q)", "TAKE(<, $i, $p, $x, $q)"},
 };
 
 /* A REDUCE instruction. */
@@ -80,8 +81,9 @@ static const char *storage(const reduction *r) {
 /* A statement that takes the value x and the payload q into i and p. */
 static void write_take(const cg_writer *w, const reduction *r, const char *i, const char *p,
                        const char *x, const char *q) {
+    const struct kind *kind = &kinds[r->insn->c];
     cg_print(w->out, "%s", w->indent);
-    for (const char *c = kinds[r->insn->c].take; *c; c++) {
+    for (const char *c = gn_dtype_is_float((int)r->type) ? kind->floats : kind->integers; *c; c++) {
         if (*c != '$') {
             const size_t plain = strcspn(c, "$");
             cg_print(w->out, "%.*s", (int)plain, c);
@@ -248,8 +250,8 @@ static void write_join(const cg_writer *w, const reduction *r) {
     char into[24], payload[24], x[40], q[40];
     snprintf(into, sizeof into, "l%u[id]", r->number);
     snprintf(payload, sizeof payload, "m%u[id]", r->number);
-    snprintf(x, sizeof x, "l%u[id + half * step]", r->number);
-    snprintf(q, sizeof q, "m%u[id + half * step]", r->number);
+    snprintf(x, sizeof x, "l%u[id + far * step]", r->number);
+    snprintf(q, sizeof q, "m%u[id + far * step]", r->number);
     write_take(w, r, into, payload, x, q);
 }
 
@@ -257,8 +259,8 @@ static void write_tree(const cg_writer *w) {
     cg_print(w->out, "    for (int v = 0; v < ROWS; v++) {\n");
     each_reduction(w, "        ", write_to_local);
     cg_print(w->out, "        BARRIER;\n"
-                     "        for (int half = lanes / 2; half > 0; half /= 2) {\n"
-                     "            if (lane < half) {\n");
+                     "        for (int far = lanes / 2; far > 0; far /= 2) {\n"
+                     "            if (lane < far) {\n");
     each_reduction(w, "                ", write_join);
     cg_print(w->out, "            }\n            BARRIER;\n        }\n");
     each_reduction(w, "        ", write_from_local);

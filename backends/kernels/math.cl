@@ -21,19 +21,21 @@ FN u32 quotient(u32 n, u64 magic) { return (MUL_HI(n, (u32)magic) + n) >> (u32)(
 /* An infinite total has lost no number, but inf - inf. */
 #define TOTAL(total, lost) ((lost) - (lost) == 0 ? (total) + (lost) : (total))
 
-/* Takes a key and its payload into the best so far: NaN is in front of all, and of equals the one
- * with the smallest payload. */
-#define TAKE(order, best, winner, key, payload)                                                    \
+/* Takes a key and its payload into the best so far, which comes before others by `order`: NaN before
+ * all, and of equals the one with the smallest payload. */
+#define TAKE_IF(is_first, is_after, best, winner, key, payload)                                    \
     do {                                                                                           \
-        const bool first_ = (key)order(best) || ((key) != (key) && (best) == (best));              \
-        const bool after_ = (best)order(key) || ((best) != (best) && (key) == (key));              \
+        const bool first_ = is_first, after_ = is_after;                                           \
         if (first_ || (!after_ && (payload) < (winner))) {                                         \
             (best) = (key);                                                                        \
             (winner) = (payload);                                                                  \
         }                                                                                          \
     } while (0)
-#define TAKE_LARGEST(best, winner, key, payload) TAKE(>, best, winner, key, payload)
-#define TAKE_SMALLEST(best, winner, key, payload) TAKE(<, best, winner, key, payload)
+#define TAKE(order, best, winner, key, payload)                                                    \
+    TAKE_IF((key)order(best), (best)order(key), best, winner, key, payload)
+#define TAKE_FLOAT(order, best, winner, key, payload)                                              \
+    TAKE_IF((key)order(best) || (isnan(key) && !isnan(best)),                                      \
+            (best)order(key) || (isnan(best) && !isnan(key)), best, winner, key, payload)
 
 /* ---- Random numbers: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011 */
 
