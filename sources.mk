@@ -186,8 +186,10 @@ cpu_sources = \
 	backends/cpu/special.c
 
 opencl_sources = \
+	backends/opencl/blast.c \
 	backends/opencl/cache.c \
 	backends/opencl/compile.c \
+	backends/opencl/conv.c \
 	backends/opencl/copy.c \
 	backends/opencl/device.c \
 	backends/opencl/discover.c \
@@ -195,14 +197,41 @@ opencl_sources = \
 	backends/opencl/event.c \
 	backends/opencl/launch.c \
 	backends/opencl/limits.c \
+	backends/opencl/map.c \
+	backends/opencl/matmul.c \
 	backends/opencl/memory.c \
+	backends/opencl/norm.c \
+	backends/opencl/norm.h \
 	backends/opencl/opencl.h \
 	backends/opencl/pending.c \
+	backends/opencl/plan.c \
+	backends/opencl/plan.h \
 	backends/opencl/plugin.c \
-	backends/opencl/stream.c
+	backends/opencl/pool.c \
+	backends/opencl/product.c \
+	backends/opencl/product.h \
+	backends/opencl/program.c \
+	backends/opencl/program.h \
+	backends/opencl/rows.c \
+	backends/opencl/scatter.c \
+	backends/opencl/stream.c \
+	backends/codegen/choose.c \
+	backends/codegen/codegen.h \
+	backends/codegen/element.c \
+	backends/codegen/element.h \
+	backends/codegen/map.c \
+	backends/codegen/program.c \
+	backends/codegen/rows.c \
+	backends/codegen/space.c \
+	backends/codegen/text.c
 
 kernel_texts = \
-	backends/kernels/prelude_opencl.h
+	backends/kernels/math.cl \
+	backends/kernels/norm.cl \
+	backends/kernels/pool.cl \
+	backends/kernels/prelude_opencl.h \
+	backends/kernels/product.cl \
+	backends/kernels/scatter.cl
 
 plugin_LTLIBRARIES += plugins/check/genesis_check.la
 plugins_check_genesis_check_la_SOURCES = \
@@ -747,7 +776,12 @@ extra_files = \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
 	backends/kernels/embed.sh \
+	backends/kernels/math.cl \
+	backends/kernels/norm.cl \
+	backends/kernels/pool.cl \
 	backends/kernels/prelude_opencl.h \
+	backends/kernels/product.cl \
+	backends/kernels/scatter.cl \
 	plugins/template/README.md \
 	tools/genesis-conform/fixtures/attention.safetensors \
 	tools/genesis-conform/fixtures/conv.safetensors \
@@ -810,5 +844,6 @@ extra_files = \
 	docs/building.md \
 	docs/guide.md \
 	docs/layers.md \
+	docs/opencl.md \
 	docs/versioning.md
 

@@ -35,8 +35,8 @@ void cg_text_free(cg_text *text);
 /* ---- Programs */
 
 typedef struct cg_part {
-    uint32_t first, end;   /* its instructions, REDUCE and ELEMENTS not among them */
-    uint32_t reduce_end;   /* end..reduce_end-1: the REDUCE instructions behind an element part */
+    uint32_t first, end; /* its instructions, REDUCE and ELEMENTS not among them */
+    uint32_t reduce_end; /* end..reduce_end-1: the REDUCE instructions behind an element part */
     bool row;
 } cg_part;
 
@@ -51,9 +51,9 @@ typedef struct cg_program {
     const gn_program *source;
     uint32_t n_parts;
     cg_part *parts;
-    cg_value *values;          /* by instruction */
+    cg_value *values;                  /* by instruction */
     bool in_elements[GN_MAX_OPERANDS]; /* used in an element part */
-    bool picks;                /* has a LOADX */
+    bool picks;                        /* has a LOADX */
 } cg_program;
 
 /* Neither copies *source. GN_E_UNSUPPORTED, GN_E_ARGUMENT or GN_E_MEMORY, and why. */
@@ -83,7 +83,7 @@ typedef struct cg_variant {
     uint8_t columns;        /* they belong to neighbouring rows, else to one */
     uint8_t shared;         /* several work-items have a row */
     uint8_t wide;           /* indices take 64 bits */
-    uint8_t table;          /* of a map: the kernel runs many calls, whose arguments are in memory */
+    uint8_t table;          /* arguments are in memory; a map's may be those of many calls */
     uint8_t stage;          /* CG_WHOLE, .. */
     uint8_t class[GN_MAX_OPERANDS];
 } cg_variant;
@@ -99,33 +99,40 @@ typedef struct cg_device {
 /* How a kernel is started. */
 typedef struct cg_launch {
     cg_variant variant;
-    int64_t n_elements;           /* of a map: coordinates; else rows */
-    int64_t n_reduced;            /* coordinates of a row */
-    uint32_t lanes;               /* work-items of a row */
-    int64_t n_chunks;             /* pieces that a row is cut into */
-    int64_t n_groups;             /* work-groups along the first dim; along the second: n_chunks */
+    int64_t n_groups;   /* work-groups along the first dim; along the second: n_chunks */
+    int64_t n_elements; /* of a map: coordinates; else rows */
+    int64_t n_reduced;  /* coordinates of a row; in the second step its pieces */
+    int64_t n_chunks;   /* pieces that a row is cut into, 1: none */
+    uint32_t lanes;     /* work-items of a row */
+    bool columns;       /* neighbouring work-items have neighbouring rows, not one row's elements */
 } cg_launch;
 
 /* `offset` below is that of an operand's block in its buffer, in bytes, by operand. */
 
-/* One kernel for all the calls, whose n_groups is the sum of theirs. */
-void cg_choose_map(const cg_program *p, const cg_device *device, const gn_call *calls, uint32_t n,
-                   const uint64_t *const *offsets, cg_launch *out);
-/* False: not even one work-item's values fit into local memory. */
-bool cg_choose_rows(const cg_program *p, const cg_device *device, const gn_call *call,
+/* One kernel for all the calls, with the offsets of the first call's operands, then of the second's.
+ * n_groups is the sum of the calls'. */
+void cg_choose_map(const cg_program *p, const cg_device *device, const gn_call *const *calls,
+                   uint32_t n, const uint64_t *offsets, cg_launch *out);
+int64_t cg_map_groups(const cg_launch *launch, const gn_call *call);
+void cg_choose_rows(const cg_program *p, const cg_device *device, const gn_call *call,
                     const uint64_t *offset, cg_launch *out);
+/* The second step of a reduction whose first has n_chunks > 1. */
+void cg_choose_finish(const cg_program *p, const cg_device *device, const cg_launch *pieces,
+                      cg_launch *out);
 
-/* ---- Kernels: the name of each is "run" */
+/* ---- Kernels: the name of each is "run", and the library is the text of kernels/math.cl */
 
 /*
  * Arguments in their order:
- *   map    the call's words by value; of a table their address in a buffer: the buffer, the offset
- *          in bytes (i64), the number of calls (i32)
- *   rows   the words by value; then, unless the stage is CG_WHOLE, the buffer of the pieces
- *   both   a buffer for each operand that is no index; the report, if the program picks
+ *   the call's words by value; of a table the buffer with the words, their offset in bytes (i64),
+ *   and the number of calls (i32)
+ *   of rows whose stage is not CG_WHOLE the buffer of the pieces
+ *   a buffer for each operand that is no index
+ *   the report and the tag (i64), if the program picks
  */
-void cg_map_text(const cg_program *p, const cg_variant *variant, cg_text *out);
-void cg_rows_text(const cg_program *p, const cg_variant *variant, cg_text *out);
+void cg_map_text(const cg_program *p, const cg_variant *variant, const char *library, cg_text *out);
+void cg_rows_text(const cg_program *p, const cg_variant *variant, const char *library,
+                  cg_text *out);
 
 enum { CG_MAX_WORDS = 640 };
 

@@ -95,7 +95,7 @@ static void find_live(cg_program *p) {
     uint16_t value[3];
     for (uint32_t i = p->source->n_insns; i-- > 0;) {
         const gn_insn *insn = cg_insn(p->source, i);
-        p->values[i].live |= insn->op == GN_OP_STORE;
+        p->values[i].live |= insn->op == GN_OP_STORE || insn->op == GN_OP_LOADX;
         if (p->values[i].live)
             for (unsigned k = cg_values_of(insn, value); k-- > 0;)
                 p->values[value[k]].live = true;

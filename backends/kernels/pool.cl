@@ -6,7 +6,7 @@
  * The number of a window's element is counted row by row. `winners` has that of the maximum for
  * each element of y, in the order of y's memory: channels last or not, which its first byte tells.
  *
- * Defined before: DTYPE, ELEMENT, VALUE; INDEX; and WINNER, the type of such a number.
+ * Defined before: DTYPE, ELEMENT, VALUE; INDEX; ITEMS; and WINNER, the type of such a number.
  */
 
 #define LOAD(p, i) JOIN(LOAD_, DTYPE)(p, i)
@@ -18,7 +18,7 @@ enum { X, Y, TENSORS, SPATIAL = 3, DIMS = 2 + SPATIAL, WINNERS = 64 /* bytes bef
 typedef struct {
     i64 first[TENSORS], size[TENSORS][DIMS], stride[TENSORS][DIMS];
     i64 count, winners_first; /* elements that are made; bytes */
-    i32 kernel[SPATIAL], step[SPATIAL], padding[SPATIAL], padding_after[SPATIAL];
+    i32 window[SPATIAL], step[SPATIAL], padding[SPATIAL], padding_after[SPATIAL];
     i32 dilation[SPATIAL];
     i32 channels_last[TENSORS]; /* the order of memory */
     i32 counts_padding, divisor;
@@ -78,8 +78,8 @@ FN span inputs_of(const pool_args *p, int s, i32 o) {
     const i32 start = o * p->step[s] - p->padding[s];
     const i32 skipped = start < 0 ? (dilation - 1 - start) / dilation : 0;
     i32 end = start < size ? (size - start + dilation - 1) / dilation : 0;
-    if (end > p->kernel[s])
-        end = p->kernel[s];
+    if (end > p->window[s])
+        end = p->window[s];
     const span inputs = {start + skipped * dilation, end > skipped ? end - skipped : 0, dilation,
                          skipped};
     return inputs;
@@ -87,7 +87,7 @@ FN span inputs_of(const pool_args *p, int s, i32 o) {
 
 /* The outputs that may see input `i`; with dilation, only those do for which window_number is one. */
 FN span outputs_of(const pool_args *p, int s, i32 i) {
-    const i32 reach = (p->kernel[s] - 1) * p->dilation[s], at = i + p->padding[s];
+    const i32 reach = (p->window[s] - 1) * p->dilation[s], at = i + p->padding[s];
     const i32 first = at > reach ? (at - reach + p->step[s] - 1) / p->step[s] : 0;
     const i32 size = (i32)p->size[Y][2 + s];
     const i32 end = at / p->step[s] < size ? at / p->step[s] + 1 : size;
@@ -108,8 +108,8 @@ FN i32 counted(const pool_args *p, int s, i32 o) {
     const i32 high = (i32)p->size[X][2 + s] + (p->counts_padding ? p->padding_after[s] : 0);
     const i32 skipped = start < low ? (low - start + dilation - 1) / dilation : 0;
     i32 end = start < high ? (high - start + dilation - 1) / dilation : 0;
-    if (end > p->kernel[s])
-        end = p->kernel[s];
+    if (end > p->window[s])
+        end = p->window[s];
     return end > skipped ? end - skipped : 0;
 }
 
@@ -117,7 +117,7 @@ FN i32 counted(const pool_args *p, int s, i32 o) {
 
 #define IS_BETTER(value, best) ((value) > (best) || (isnan(value) && !isnan(best)))
 
-KERNEL(64, 1, 1)
+KERNEL(ITEMS, 1, 1)
 max_forward(const pool_args p, GLOBAL const ELEMENT *x, GLOBAL ELEMENT *y, GLOBAL u8 *saved) {
     const i64 i = GLOBAL_ID(0);
     GLOBAL WINNER *winners = (GLOBAL WINNER *)(saved + p.winners_first + WINNERS);
@@ -144,14 +144,14 @@ max_forward(const pool_args p, GLOBAL const ELEMENT *x, GLOBAL ELEMENT *y, GLOBA
                 if (winner >= 0 && !IS_BETTER(value, best))
                     continue;
                 best = value;
-                winner = ((in[0].number + d) * p.kernel[1] + in[1].number + h) * p.kernel[2] +
+                winner = ((in[0].number + d) * p.window[1] + in[1].number + h) * p.window[2] +
                          in[2].number + w;
             }
     STORE(y, 0, best);
     winners[i] = (WINNER)winner;
 }
 
-KERNEL(64, 1, 1)
+KERNEL(ITEMS, 1, 1)
 average_forward(const pool_args p, GLOBAL const ELEMENT *x, GLOBAL ELEMENT *y) {
     const i64 i = GLOBAL_ID(0);
     if (i >= p.count)
@@ -177,7 +177,7 @@ average_forward(const pool_args p, GLOBAL const ELEMENT *x, GLOBAL ELEMENT *y) {
 
 /* ---- Backward ------------------------------------------------------------------------------ */
 
-KERNEL(64, 1, 1)
+KERNEL(ITEMS, 1, 1)
 max_backward(const pool_args p, GLOBAL ELEMENT *dx, GLOBAL const ELEMENT *dy,
              GLOBAL const u8 *saved) {
     const i64 i = GLOBAL_ID(0);
@@ -199,7 +199,7 @@ max_backward(const pool_args p, GLOBAL ELEMENT *dx, GLOBAL const ELEMENT *dy,
                 const i32 n0 = window_number(&p, 0, at.at[2], to.at[2]);
                 const i32 n1 = window_number(&p, 1, at.at[3], to.at[3]);
                 const i32 n2 = window_number(&p, 2, at.at[4], to.at[4]);
-                const i32 number = (n0 * p.kernel[1] + n1) * p.kernel[2] + n2;
+                const i32 number = (n0 * p.window[1] + n1) * p.window[2] + n2;
                 if (n0 >= 0 && n1 >= 0 && n2 >= 0 &&
                     winners[number_of(&p, &to, channels_last)] == (WINNER)number)
                     sum += LOAD(dy, offset_of(&p, Y, &to));
@@ -207,7 +207,7 @@ max_backward(const pool_args p, GLOBAL ELEMENT *dx, GLOBAL const ELEMENT *dy,
     STORE(dx, p.first[X] + offset_of(&p, X, &at), sum);
 }
 
-KERNEL(64, 1, 1)
+KERNEL(ITEMS, 1, 1)
 average_backward(const pool_args p, GLOBAL ELEMENT *dx, GLOBAL const ELEMENT *dy) {
     const i64 i = GLOBAL_ID(0);
     if (i >= p.count)

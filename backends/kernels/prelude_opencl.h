@@ -80,9 +80,9 @@ FN bf16 to_bf16(f32 x) {
 #define FROM_BF16(bits) as_float((u32)(bits) << 16)
 
 FN f32 round_f16(f32 x) {
-    f16 stored[1];
-    vstore_half_rte(x, 0, stored);
-    return vload_half(0, stored);
+    u16 stored; /* a variable can't be an f16 */
+    vstore_half_rte(x, 0, (f16 *)&stored);
+    return vload_half(0, (const f16 *)&stored);
 }
 FN f32 round_bf16(f32 x) { return FROM_BF16(to_bf16(x)); }
 

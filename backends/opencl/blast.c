@@ -101,7 +101,7 @@ static void tell_time(const gn_device *device, double seconds) {
 
 gn_status ocl_blast_run(const ocl_product *p, gn_stream *stream, uint64_t tag,
                         const gn_pointer operands[PRODUCT_OPERANDS]) {
-    blast_places at = {{0}};
+    blast_places at = {.step = {0}};
     for (int o = PRODUCT_A; o <= PRODUCT_C; o++) {
         at.buffer[o] = operands[o].mem->buffer;
         at.first[o] = (size_t)(ocl_first(&operands[o], p->dtype) + p->args.first[o]);

@@ -200,21 +200,21 @@ static void count_time(struct ocl_kernels *kernels, double seconds) {
 static gn_status compile(const text *t, cl_program *out) {
     const ocl_key key = disk_key(t);
     const double start = now();
-    cl_int error = CL_SUCCESS;
-    cl_program object = load(t, &key);
-    if (object == NULL) {
-        const char *parts[3] = {t->parts[0], t->parts[1], t->parts[2]};
-        object = clCreateProgramWithSource(t->device->context, 3, parts, NULL, &error);
-        if (error != CL_SUCCESS)
-            return ocl_fail_cl(t->device, error, 0, "clCreateProgramWithSource");
-        error = build(t, object);
-        if (error != CL_SUCCESS) {
-            const gn_status status = compile_failed(t, &key, object, error);
-            clReleaseProgram(object);
-            return status;
-        }
-        store(&key, object);
+    cl_int error;
+    *out = load(t, &key);
+    if (*out)
+        return GN_OK;
+    const char *parts[3] = {t->parts[0], t->parts[1], t->parts[2]};
+    cl_program object = clCreateProgramWithSource(t->device->context, 3, parts, NULL, &error);
+    if (error != CL_SUCCESS)
+        return ocl_fail_cl(t->device, error, 0, "clCreateProgramWithSource");
+    error = build(t, object);
+    if (error != CL_SUCCESS) {
+        const gn_status status = compile_failed(t, &key, object, error);
+        clReleaseProgram(object);
+        return status;
     }
+    store(&key, object);
     count_time(t->device->kernels, now() - start);
     *out = object;
     return GN_OK;

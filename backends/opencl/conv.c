@@ -93,10 +93,9 @@ static bool shapes_agree(const conv_problem *p) {
 /* The kernels keep coordinates in 32 bits. */
 static bool is_in_range(const conv_problem *p) {
     for (int d = 0; d < p->n; d++) {
-        const double reach =
-            (double)p->tensor[RESULT]->size[2 + d] * (double)p->attr->stride[d] +
-            (double)p->tensor[WEIGHT]->size[2 + d] * (double)p->attr->dilation[d] +
-            (double)p->tensor[IMAGE]->size[2 + d] + (double)p->attr->padding[d];
+        const double reach = (double)p->tensor[RESULT]->size[2 + d] * (double)p->attr->stride[d] +
+                             (double)p->tensor[WEIGHT]->size[2 + d] * (double)p->attr->dilation[d] +
+                             (double)p->tensor[IMAGE]->size[2 + d] + (double)p->attr->padding[d];
         if (reach > INT32_MAX)
             return false;
     }
@@ -223,8 +222,8 @@ enum { DIRECT_CHANNELS = 2 }; /* up to so many channels in a group are made with
  */
 static void describe_pixels(const conv_problem *p, ocl_product *product, const dim_view *views,
                             int from, int to) {
-    const gn_tensor_desc *image = p->tensor[from], *pixels = p->tensor[to],
-                         *w = p->tensor[WEIGHT], *bias = p->tensor[BIAS];
+    const gn_tensor_desc *image = p->tensor[from], *pixels = p->tensor[to], *w = p->tensor[WEIGHT],
+                         *bias = p->tensor[BIAS];
     const int in_dim = from == IMAGE ? 1 : 0, out_dim = 1 - in_dim;
     const int64_t in = from == IMAGE ? p->c : p->o, out = from == IMAGE ? p->o : p->c;
     const image_sizes s = sizes_of(views, p->n, image, pixels, w, in);
@@ -331,6 +330,7 @@ static void make_plain(const conv_problem *p, ocl_product *product, const gn_ten
         a->m = ocl_space_size(&s);
         a->batch_size[d] = image->size[0];
         a->batch[PRODUCT_A][d] = image->stride[0];
+        a->batch[PRODUCT_B][d] = a->batch[PRODUCT_BIAS][d] = 0;
         a->batch[PRODUCT_C][d] = pixels->stride[0];
     }
 }
@@ -368,17 +368,15 @@ static void describe(const conv_problem *p, ocl_product *product, int64_t number
 /* dbias = sum over pixels of dy */
 static gn_status prepare_sums(gn_device *device, const conv_problem *p, conv_plan *plan) {
     static const int image[NORM_IMAGES] = {[NORM_X] = 2, [NORM_DY] = -1, [NORM_TARGET] = -1};
-    static const int vector[NORM_VECTORS] = {
-        [NORM_W] = -1, [NORM_B] = -1, [NORM_MEAN] = -1,
-        [NORM_VAR] = -1, [NORM_DW] = -1, [NORM_DB] = 3};
+    static const int vector[NORM_VECTORS] = {[NORM_W] = -1,   [NORM_B] = -1,  [NORM_MEAN] = -1,
+                                             [NORM_VAR] = -1, [NORM_DW] = -1, [NORM_DB] = 3};
     plan->has_sums = p->request->kernel == GN_KERNEL_CONV_BACKWARD_WEIGHT && p->tensor[BIAS];
     if (!plan->has_sums)
         return GN_OK;
     return ocl_norm_prepare(device, p->request, SUMS_BIAS, image, vector, &plan->sums);
 }
 
-static gn_status check(const gn_device *device, const ocl_request *request,
-                       const conv_problem *p) {
+static gn_status check(const gn_device *device, const ocl_request *request, const conv_problem *p) {
     if (!geometry_is_good(p->attr) || !shapes_agree(p))
         return ocl_fail(GN_E_ARGUMENT, 0, "the sizes of this convolution do not agree");
     if (!is_in_range(p))

@@ -3,8 +3,8 @@
  * limits.c - what a device can do, by its own words, and lowered by GENESIS_OPENCL_LIMITS.
  *
  * That variable is for tests: on a device with much of everything it shows how kernels get along
- * on one with less, as in GENESIS_OPENCL_LIMITS=work_group=64,local=4096,fp64=0. A value above the
- * device's own is an error, as nothing can be raised.
+ * on one with less, as in GENESIS_OPENCL_LIMITS=work_group=64,local=4096,fp64=0. cpu=0 has kernels
+ * laid out as on a GPU. A value above the device's own is an error, as nothing can be raised.
  */
 #include <stdarg.h>
 #include <stdio.h>
@@ -86,6 +86,7 @@ static const struct {
     ROW("exact_divide", exact_divide),
     ROW("fp64", fp64),
     ROW("fp16", fp16),
+    ROW("cpu", is_cpu),
 #undef ROW
 };
 
@@ -139,7 +140,7 @@ static gn_status lower(ocl_limits *limits, char *entry, char why[WHY]) {
     }
     return refuse(why,
                   "'%s' is none of work_group, local, block, memory, parameter, units, address, "
-                  "exact_divide, fp64 and fp16",
+                  "exact_divide, fp64, fp16 and cpu",
                   entry);
 }
 

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ITEM_PIXELS = 64, CHANNEL_LANES = 16, CPU_ITEMS = 64, GPU_ITEMS = 256, COEFFICIENTS = 4 };
+enum { ITEM_PIXELS = 64, CHANNEL_LANES = 16, CPU_ITEMS = 64, GPU_ITEMS = 128, COEFFICIENTS = 4 };
 
 /* ---- What the kernels are told ------------------------------------------------------------- */
 
@@ -38,12 +38,10 @@ static void describe_images(const ocl_request *request, const int image[NORM_IMA
 /* A chunk has so many pixels that a work-item sums ITEM_PIXELS of them. */
 static void cut_pixels(const gn_device *device, ocl_norm *norm) {
     ocl_norm_args *a = &norm->args;
-    const size_t wanted = device->limits->is_cpu ? CPU_ITEMS : GPU_ITEMS;
-    norm->items = CHANNEL_LANES;
-    while (norm->items < wanted && norm->items * 2 <= device->limits->work_group &&
-           norm->items * 2 * 3 * gn_dtype_bytes(GN_F64) <= device->limits->local_bytes)
-        norm->items *= 2;
-    a->lanes = a->channel_stride[NORM_X] == 1 && a->channels > 1 ? CHANNEL_LANES : 1;
+    norm->items = ocl_items(device, device->limits->is_cpu ? CPU_ITEMS : GPU_ITEMS);
+    a->lanes = a->channel_stride[NORM_X] == 1 && a->channels > 1
+                   ? (int32_t)ocl_items(device, CHANNEL_LANES)
+                   : 1;
     a->chunk = (int64_t)norm->items / a->lanes * ITEM_PIXELS;
     a->chunks = (int32_t)((a->pixels + a->chunk - 1) / a->chunk);
     norm->workspace_bytes = (uint64_t)((2 * a->chunks + COEFFICIENTS) * a->channels) *
@@ -70,8 +68,8 @@ gn_status ocl_norm_prepare(gn_device *device, const ocl_request *request, int ki
     if (!status)
         status = ocl_kernel(device, "sums", defines, ocl_source_norm, "channel_join", &out->join);
     if (!status && kind != SUMS_BIAS)
-        status =
-            ocl_kernel(device, "batch_norm", defines, ocl_source_norm, "channel_apply", &out->apply);
+        status = ocl_kernel(device, "batch_norm", defines, ocl_source_norm, "channel_apply",
+                            &out->apply);
     return status;
 }
 
@@ -162,12 +160,20 @@ static const struct {
 } kinds[] = {
     [SUMS_FORWARD] = {.n_tensors = 6,
                       .image = {[NORM_X] = 1, [NORM_DY] = -1, [NORM_TARGET] = 0},
-                      .vector = {[NORM_W] = 2, [NORM_B] = 3, [NORM_MEAN] = 4, [NORM_VAR] = 5,
-                                 [NORM_DW] = -1, [NORM_DB] = -1}},
+                      .vector = {[NORM_W] = 2,
+                                 [NORM_B] = 3,
+                                 [NORM_MEAN] = 4,
+                                 [NORM_VAR] = 5,
+                                 [NORM_DW] = -1,
+                                 [NORM_DB] = -1}},
     [SUMS_BACKWARD] = {.n_tensors = 8,
                        .image = {[NORM_X] = 4, [NORM_DY] = 3, [NORM_TARGET] = 0},
-                       .vector = {[NORM_W] = 5, [NORM_B] = -1, [NORM_MEAN] = 6, [NORM_VAR] = 7,
-                                  [NORM_DW] = 1, [NORM_DB] = 2}},
+                       .vector = {[NORM_W] = 5,
+                                  [NORM_B] = -1,
+                                  [NORM_MEAN] = 6,
+                                  [NORM_VAR] = 7,
+                                  [NORM_DW] = 1,
+                                  [NORM_DB] = 2}},
 };
 
 static bool shapes_agree(const ocl_request *request, int kind) {
@@ -190,8 +196,7 @@ static bool shapes_agree(const ocl_request *request, int kind) {
 
 gn_status ocl_plan_norm(gn_device *device, const ocl_request *request, gn_plan_info *info,
                         gn_plan **out) {
-    const int kind =
-        request->kernel == GN_KERNEL_BATCH_NORM_FORWARD ? SUMS_FORWARD : SUMS_BACKWARD;
+    const int kind = request->kernel == GN_KERNEL_BATCH_NORM_FORWARD ? SUMS_FORWARD : SUMS_BACKWARD;
     const gn_tensor_desc *x = &request->tensors[kinds[kind].image[NORM_X]];
     if (x->n_dims < 2 || x->n_dims > NORM_DIGITS + 1 || !shapes_agree(request, kind))
         return ocl_fail(GN_E_ARGUMENT, 0, "the sizes of this batch norm do not agree");
@@ -203,8 +208,8 @@ gn_status ocl_plan_norm(gn_device *device, const ocl_request *request, gn_plan_i
     if (!plan)
         return GN_E_MEMORY;
     plan->norm.eps = request->attr.norm.eps;
-    status = ocl_norm_prepare(device, request, kind, kinds[kind].image, kinds[kind].vector,
-                              &plan->norm);
+    status =
+        ocl_norm_prepare(device, request, kind, kinds[kind].image, kinds[kind].vector, &plan->norm);
     if (status) {
         ocl_plan_release(device, &plan->base);
         return status;

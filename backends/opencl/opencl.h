@@ -9,7 +9,7 @@
  *   stream.c    queues, what kernels report              event.c    points in queues
  *   compile.c   source text to kernels, kept in memory   cache.c    and on disk
  *   launch.c    arguments of a kernel, and its start     plugin.c   the table and the entry
- *   map.c reduce.c rows.c scatter.c                      the kernels that programs become
+ *   program.c map.c rows.c   the kernels that programs become     scatter.c
  *   plan.c matmul.c conv.c pool.c norm.c attention.c     planned kernels
  *
  * Every call enqueues and returns: nothing waits but free, download, synchronise, the waits for
@@ -87,6 +87,8 @@ struct gn_device {
     pthread_mutex_t streams_lock;
     struct ocl_kernels *kernels; /* compiled ones, by their source: compile.c */
     struct ocl_arenas *arenas;   /* memory.c */
+    /* of scatter, by combine, dtype, and whether work-items share indices; NULL: not made yet */
+    _Atomic(cl_kernel) scatter[GN_SCATTER_MIN + 1][GN_N_DTYPES][2];
     pthread_mutex_t lock;        /* of launches: arguments belong to a kernel, not to a thread */
     atomic_bool lost;
 };
@@ -178,8 +180,8 @@ struct ocl_kernels *ocl_kernels_new(void);
 void ocl_kernels_free(struct ocl_kernels *kernels);
 
 /* Texts of backends/kernels: prelude_opencl.h, and NAME.cl; embedded in the plugin. */
-extern const char ocl_prelude[], ocl_source_scatter[], ocl_source_product[], ocl_source_pool[],
-    ocl_source_norm[], ocl_source_attention[];
+extern const char ocl_prelude[], ocl_source_math[], ocl_source_scatter[], ocl_source_product[],
+    ocl_source_pool[], ocl_source_norm[], ocl_source_attention[];
 
 /* ---- The cache on disk (cache.c) */
 

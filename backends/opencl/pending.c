@@ -7,19 +7,7 @@
 
 #define PENDING __attribute__((weak))
 
-PENDING const char ocl_prelude[] = "";
-
 static gn_status pending(uint64_t tag) { return ocl_fail(GN_E_UNSUPPORTED, tag, "no kernel"); }
-
-PENDING gn_status ocl_map(gn_device *device, gn_stream *stream, const gn_call *call) {
-    (void)device, (void)stream;
-    return pending(call->tag);
-}
-
-PENDING gn_status ocl_reduce(gn_device *device, gn_stream *stream, const gn_call *call) {
-    (void)device, (void)stream;
-    return pending(call->tag);
-}
 
 PENDING gn_status ocl_scatter(gn_device *device, gn_stream *stream, const gn_scatter_call *call) {
     (void)device, (void)stream;

@@ -55,11 +55,12 @@ gn_status ocl_check_floats(const gn_device *device, const gn_tensor_desc *tensor
 
 const char *ocl_dtype_defines(int dtype) {
 #define ROW(name, element, value)                                                                  \
-    [GN_##name] = "#define DTYPE " #name "\n#define ELEMENT " #element "\n#define VALUE " #value "\n"
+    [GN_##name] =                                                                                  \
+        "#define DTYPE " #name "\n#define ELEMENT " #element "\n#define VALUE " #value "\n"
     static const char *const defines[GN_N_DTYPES] = {
-        ROW(BOOL, u8, u8),   ROW(U8, u8, u8),     ROW(I8, i8, i8),     ROW(I16, i16, i16),
-        ROW(I32, i32, i32),  ROW(I64, i64, i64),  ROW(F16, f16, f32),  ROW(BF16, bf16, f32),
-        ROW(F32, f32, f32),  ROW(F64, f64, f64),
+        ROW(BOOL, u8, u8),  ROW(U8, u8, u8),    ROW(I8, i8, i8),    ROW(I16, i16, i16),
+        ROW(I32, i32, i32), ROW(I64, i64, i64), ROW(F16, f16, f32), ROW(BF16, bf16, f32),
+        ROW(F32, f32, f32), ROW(F64, f64, f64),
     };
 #undef ROW
     return defines[dtype];
@@ -74,6 +75,13 @@ bool ocl_is_small(const gn_tensor_desc *tensors, int n) {
             return false;
     }
     return true;
+}
+
+size_t ocl_items(const gn_device *device, size_t wanted) {
+    size_t items = wanted;
+    while (items > 1 && items > device->limits->work_group)
+        items /= 2;
+    return items;
 }
 
 void ocl_tensor(ocl_launch *launch, const gn_pointer *pointer) {

@@ -70,6 +70,9 @@ const char *ocl_dtype_defines(int dtype);
 /* Whether offsets into these tensors fit into 31 bits. */
 bool ocl_is_small(const gn_tensor_desc *tensors, int n);
 
+/* Work-items of a group: so many, or, on devices that can't, a lower power of 2. */
+size_t ocl_items(const gn_device *device, size_t wanted);
+
 /* The buffer of a tensor, or none. */
 void ocl_tensor(ocl_launch *launch, const gn_pointer *pointer);
 

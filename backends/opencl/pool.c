@@ -9,13 +9,13 @@
 #include <string.h>
 
 enum { POOL_X, POOL_Y, POOL_TENSORS, POOL_DIMS = 2 + GN_MAX_SPATIAL };
-enum { WINNERS = 64, ITEMS = 64 }; /* as in pool.cl */
+enum { WINNERS = 64 }; /* as in pool.cl */
 
 /* As in pool.cl. */
 typedef struct pool_args {
     int64_t first[POOL_TENSORS], size[POOL_TENSORS][POOL_DIMS], stride[POOL_TENSORS][POOL_DIMS];
     int64_t count, winners_first;
-    int32_t kernel[GN_MAX_SPATIAL], step[GN_MAX_SPATIAL], padding[GN_MAX_SPATIAL],
+    int32_t window[GN_MAX_SPATIAL], step[GN_MAX_SPATIAL], padding[GN_MAX_SPATIAL],
         padding_after[GN_MAX_SPATIAL];
     int32_t dilation[GN_MAX_SPATIAL];
     int32_t channels_last[POOL_TENSORS];
@@ -26,6 +26,7 @@ typedef struct pool_args {
 typedef struct pool_plan {
     gn_plan base;
     cl_kernel kernel;
+    size_t items;
     pool_args args;
     int dtype;
     bool backward, maximum;
@@ -35,7 +36,7 @@ static gn_status pool_run(const gn_plan *base, gn_stream *stream, const gn_run *
     const pool_plan *p = (const pool_plan *)base;
     const gn_pointer *x = &run->tensors[p->backward ? 0 : 1],
                      *y = &run->tensors[p->backward ? 1 : 0];
-    const size_t global = (size_t)p->args.count, items = ITEMS;
+    const size_t global = (size_t)p->args.count;
     pool_args args = p->args;
     args.first[POOL_X] = ocl_first(x, p->dtype);
     args.first[POOL_Y] = ocl_first(y, p->dtype);
@@ -46,7 +47,7 @@ static gn_status pool_run(const gn_plan *base, gn_stream *stream, const gn_run *
     ocl_tensor(&l, y);
     if (p->maximum)
         ocl_tensor(&l, &run->saved);
-    return ocl_end(&l, 1, &global, &items);
+    return ocl_end(&l, 1, &global, &p->items);
 }
 
 /* ---- The plan ------------------------------------------------------------------------------ */
@@ -62,9 +63,9 @@ static gn_status check(const gn_device *device, const ocl_request *request) {
     for (int d = 0; d < a->n_spatial; d++) {
         if (a->kernel[d] < 1 || a->stride[d] < 1 || a->dilation[d] < 1 || a->padding[d] < 0)
             return ocl_fail(GN_E_ARGUMENT, 0, "a pooling has a kernel, stride or dilation below 1");
-        const double reach = (double)a->kernel[d] * (double)a->dilation[d] + (double)a->padding[d] +
-                             (double)(first->size[2 + d] + second->size[2 + d]) *
-                                 (double)a->stride[d];
+        const double reach =
+            (double)a->kernel[d] * (double)a->dilation[d] + (double)a->padding[d] +
+            (double)(first->size[2 + d] + second->size[2 + d]) * (double)a->stride[d];
         volume *= (double)a->kernel[d];
         if (reach > INT32_MAX || volume > INT32_MAX)
             return ocl_fail(GN_E_UNSUPPORTED, 0, "a pooling window of more than 2^31 elements");
@@ -85,7 +86,7 @@ static void describe_tensor(pool_args *args, int which, const gn_tensor_desc *t)
 static void describe_window(pool_args *args, const gn_pool_attr *a) {
     for (int s = 0; s < GN_MAX_SPATIAL; s++) {
         const int d = s - (GN_MAX_SPATIAL - (int)a->n_spatial);
-        args->kernel[s] = d < 0 ? 1 : (int32_t)a->kernel[d];
+        args->window[s] = d < 0 ? 1 : (int32_t)a->kernel[d];
         args->step[s] = d < 0 ? 1 : (int32_t)a->stride[d];
         args->dilation[s] = d < 0 ? 1 : (int32_t)a->dilation[d];
         args->padding[s] = d < 0 ? 0 : (int32_t)a->padding[d];
@@ -102,7 +103,7 @@ static gn_status prepare(gn_device *device, const ocl_request *request, pool_pla
     char defines[512];
     const gn_tensor_desc *x = &request->tensors[p->backward ? 0 : 1],
                          *y = &request->tensors[p->backward ? 1 : 0];
-    const int32_t *kernel = p->args.kernel;
+    const int32_t *window = p->args.window;
     describe_tensor(&p->args, POOL_X, x);
     describe_tensor(&p->args, POOL_Y, y);
     describe_window(&p->args, &request->attr.pool);
@@ -111,13 +112,14 @@ static gn_status prepare(gn_device *device, const ocl_request *request, pool_pla
         outputs *= p->args.size[POOL_Y][d];
         inputs *= p->args.size[POOL_X][d];
     }
-    const bool is_wide = (int64_t)kernel[0] * kernel[1] * kernel[2] > UINT8_MAX;
+    const bool is_wide = (int64_t)window[0] * window[1] * window[2] > UINT8_MAX;
     p->args.count = p->backward ? inputs : outputs;
     if (p->maximum)
         *saved = WINNERS + (uint64_t)outputs * (is_wide ? sizeof(int32_t) : sizeof(uint8_t));
-    snprintf(defines, sizeof defines, "%s#define INDEX %s\n#define WINNER %s\n",
+    p->items = ocl_items(device, 64);
+    snprintf(defines, sizeof defines, "%s#define INDEX %s\n#define WINNER %s\n#define ITEMS %zu\n",
              ocl_dtype_defines(p->dtype), ocl_is_small(request->tensors, 2) ? "i32" : "i64",
-             is_wide ? "i32" : "u8");
+             is_wide ? "i32" : "u8", p->items);
     return ocl_kernel(device, "pooling", defines, ocl_source_pool, names[p->maximum][p->backward],
                       &p->kernel);
 }

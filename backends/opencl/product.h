@@ -46,8 +46,8 @@ typedef struct ocl_product {
     ocl_image_args image;
     int place[PRODUCT_OPERANDS]; /* among the tensors of a run; -1: absent */
     int kind, n_spatial, dtype;  /* kind: IMAGE_* */
-    bool is_small;              /* all offsets fit into 31 bits */
-    bool is_direct;             /* by a kernel without tiles; of images only */
+    bool is_small;               /* all offsets fit into 31 bits */
+    bool is_direct;              /* by a kernel without tiles; of images only */
     /* made ready */
     bool is_blast;          /* by CLBlast */
     cl_kernel kernel, join; /* join: NULL if the kernel writes c itself */

@@ -3,7 +3,9 @@
  * lost, and two openings of one device. */
 #include <genesis/genesis.h>
 
+#include <dlfcn.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "child.h"
@@ -103,6 +105,52 @@ static int names_the_index(void) {
 START_TEST(test_index) { child_run((const char *const[]){NULL}, names_the_index); }
 END_TEST
 
+/* ---- Nothing is left: every object of OpenCL is released, after errors as well */
+
+/* Of a stream and an event that outlives it. */
+static int uses_stream(const gn_backend *table, gn_device *device) {
+    gn_stream *stream = NULL;
+    gn_event *event = NULL;
+    EXPECT(table->stream_create(device, &stream) == GN_OK);
+    EXPECT(table->event_create(device, &event) == GN_OK);
+    for (int i = 0; i < 2; i++)
+        EXPECT(table->event_record(device, stream, event) == GN_OK);
+    table->stream_destroy(device, stream);
+    EXPECT(table->event_synchronise(device, event) == GN_OK);
+    table->event_destroy(device, event);
+    return 0;
+}
+
+static int leaves_nothing(void) {
+    enum { LARGE = 3 << 20 }; /* floats: more than the staging memory has */
+    char path[4096];
+    float *data = calloc(LARGE, sizeof *data);
+    snprintf(path, sizeof path, "%s/genesis_opencl_faults.so", getenv("GENESIS_TEST_PLUGINS"));
+    EXPECT(data != NULL && gn_set_default_device("opencl") == GN_OK);
+    const gn__device *device = gn__device_get(NULL);
+    for (int i = 0; i < 3; i++) {
+        gn_scope scope = gn_scope_begin();
+        EXPECT(first(gn_exp(gn_tensor_from(data, GN_F32, GN_SHAPE(LARGE), NULL))) == 1);
+        EXPECT(gn_empty((int64_t)1 << 50) == NULL && gn_error_status() == GN_E_MEMORY);
+        gn_error_clear();
+        EXPECT(uses_stream(device->table, device->handle) == 0);
+        EXPECT(gn_scope_end(scope) == GN_OK);
+    }
+    free(data);
+    gn_shutdown();
+    void *layer = dlopen(path, RTLD_NOW | RTLD_NOLOAD);
+    const long *alive = layer ? dlsym(layer, "opencl_alive") : NULL;
+    EXPECT(alive != NULL && *alive == 0);
+    return 0;
+}
+
+START_TEST(test_nothing_left) {
+    child_run_with_fault("none", leaves_nothing);
+    setenv("GENESIS_CACHE_DIR", "", 1); /* from source, then */
+    child_run_with_fault("none", leaves_nothing);
+}
+END_TEST
+
 /* ---- Two openings, which share nothing */
 
 static int opens_twice(void) {
@@ -133,6 +181,7 @@ START_TEST(test_two_openings) { child_run((const char *const[]){NULL}, opens_twi
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_launch, test_late, test_lost, test_index, test_two_openings, NULL};
+    const TTest *tests[] = {test_launch,       test_late,         test_lost, test_index,
+                            test_nothing_left, test_two_openings, NULL};
     return suite_run("opencl: faults", tests);
 }

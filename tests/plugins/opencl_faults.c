@@ -9,6 +9,8 @@
  *   launch:N    launch number N fails
  *   finish:N    wait number N for a queue fails, as it does when a kernel has crashed
  *   lost:N      from launch number N on the device is lost
+ *
+ * It exports opencl_alive, the number of objects that were made and not released.
  */
 #if defined(__has_include)
 #if __has_include(<CL/cl_layer.h>)
@@ -33,9 +35,74 @@ static struct {
     long launches, waits;
 } fault;
 
+EXPORT long opencl_alive;
+
 static int is(const char *name) { return strcmp(fault.name, name) == 0; }
 
 static int is_lost(void) { return is("lost") && fault.launches >= fault.n; }
+
+/* ---- Objects that are made and released. OpenCL's handles are pointers to incomplete structs. */
+
+static void *counted(void *object) {
+    opencl_alive += object != NULL;
+    return object;
+}
+
+static cl_context CL_API_CALL create_context(const cl_context_properties *properties, cl_uint n,
+                                             const cl_device_id *devices,
+                                             void(CL_CALLBACK *told)(const char *, const void *,
+                                                                     size_t, void *),
+                                             void *user, cl_int *error) {
+    return counted(driver->clCreateContext(properties, n, devices, told, user, error));
+}
+
+static cl_command_queue CL_API_CALL create_queue(cl_context context, cl_device_id device,
+                                                 cl_command_queue_properties how, cl_int *error) {
+    return counted(driver->clCreateCommandQueue(context, device, how, error));
+}
+
+static cl_program CL_API_CALL create_from_binary(cl_context context, cl_uint n,
+                                                 const cl_device_id *devices, const size_t *bytes,
+                                                 const unsigned char **binaries, cl_int *states,
+                                                 cl_int *error) {
+    return counted(
+        driver->clCreateProgramWithBinary(context, n, devices, bytes, binaries, states, error));
+}
+
+static cl_kernel CL_API_CALL create_kernel(cl_program program, const char *name, cl_int *error) {
+    return counted(driver->clCreateKernel(program, name, error));
+}
+
+static cl_int CL_API_CALL mark(cl_command_queue queue, cl_uint n, const cl_event *events,
+                               cl_event *out) {
+    const cl_int error = driver->clEnqueueMarkerWithWaitList(queue, n, events, out);
+    if (error == CL_SUCCESS && out)
+        counted(*out);
+    return error;
+}
+
+static cl_int CL_API_CALL migrate(cl_command_queue queue, cl_uint n, const cl_mem *buffers,
+                                  cl_mem_migration_flags flags, cl_uint n_events,
+                                  const cl_event *events, cl_event *out) {
+    const cl_int error =
+        driver->clEnqueueMigrateMemObjects(queue, n, buffers, flags, n_events, events, out);
+    if (error == CL_SUCCESS && out)
+        counted(*out);
+    return error;
+}
+
+#define RELEASE(function, type)                                                                    \
+    static cl_int CL_API_CALL layer_##function(type object) {                                      \
+        opencl_alive--;                                                                            \
+        return driver->function(object);                                                           \
+    }
+RELEASE(clReleaseContext, cl_context)
+RELEASE(clReleaseCommandQueue, cl_command_queue)
+RELEASE(clReleaseMemObject, cl_mem)
+RELEASE(clReleaseProgram, cl_program)
+RELEASE(clReleaseKernel, cl_kernel)
+RELEASE(clReleaseEvent, cl_event)
+#undef RELEASE
 
 /* ---- Faults of single calls */
 
@@ -51,14 +118,15 @@ static cl_mem CL_API_CALL create_buffer(cl_context context, cl_mem_flags flags, 
         *error = CL_MEM_OBJECT_ALLOCATION_FAILURE;
         return NULL;
     }
-    return driver->clCreateBuffer(context, flags, bytes, host, error);
+    return counted(driver->clCreateBuffer(context, flags, bytes, host, error));
 }
 
 static cl_program CL_API_CALL create_program(cl_context context, cl_uint n, const char **parts,
                                              const size_t *lengths, cl_int *error) {
     const char *refused[] = {"#error this driver refuses\n"};
-    return is("source") ? driver->clCreateProgramWithSource(context, 1, refused, NULL, error)
-                        : driver->clCreateProgramWithSource(context, n, parts, lengths, error);
+    return counted(is("source")
+                       ? driver->clCreateProgramWithSource(context, 1, refused, NULL, error)
+                       : driver->clCreateProgramWithSource(context, n, parts, lengths, error));
 }
 
 static cl_int CL_API_CALL launch(cl_command_queue queue, cl_kernel kernel, cl_uint n_dims,
@@ -111,6 +179,18 @@ EXPORT cl_int CL_API_CALL clInitLayer(cl_uint n_entries, const cl_icd_dispatch *
     driver = target;
     layer = *target;
     layer.clGetDeviceIDs = get_devices;
+    layer.clCreateContext = create_context;
+    layer.clCreateCommandQueue = create_queue;
+    layer.clCreateProgramWithBinary = create_from_binary;
+    layer.clCreateKernel = create_kernel;
+    layer.clEnqueueMarkerWithWaitList = mark;
+    layer.clEnqueueMigrateMemObjects = migrate;
+    layer.clReleaseContext = layer_clReleaseContext;
+    layer.clReleaseCommandQueue = layer_clReleaseCommandQueue;
+    layer.clReleaseMemObject = layer_clReleaseMemObject;
+    layer.clReleaseProgram = layer_clReleaseProgram;
+    layer.clReleaseKernel = layer_clReleaseKernel;
+    layer.clReleaseEvent = layer_clReleaseEvent;
     layer.clCreateBuffer = create_buffer;
     layer.clCreateProgramWithSource = create_program;
     layer.clEnqueueNDRangeKernel = launch;

@@ -41,11 +41,11 @@ static void streams_after(void) {
 
 enum { N = 1 << 20, STEPS = 40 };
 
-/* y = x + x (times) on a stream. */
-static const gn_program *doubler(void) {
-    program_begin("double");
+/* y = 3 x, which never becomes 0. */
+static const gn_program *tripler(void) {
+    program_begin("triple");
     int x = load(0, GN_I32);
-    store(1, GN_I32, add(x, x));
+    store(1, GN_I32, add(x, add(x, x)));
     return program_end();
 }
 
@@ -63,7 +63,12 @@ static void fill(struct buffer *b, int32_t value) {
         put(b, i, (gn_scalar){.i = value});
 }
 
-static int32_t doubled(int32_t value, int times) { return (int32_t)((uint32_t)value << times); }
+static int32_t tripled(int32_t value, int times) {
+    uint32_t product = (uint32_t)value;
+    for (int i = 0; i < times; i++)
+        product *= 3;
+    return (int32_t)product;
+}
 
 /* Many calls on one stream, each on what the one before wrote; another stream waits for an event
  * behind them, while the first goes on to overwrite what the second reads. */
@@ -75,7 +80,7 @@ static void order(void) {
     buffer_upload(x);
     buffer_upload(y);
     expect_status(settle(), GN_OK);
-    const gn_program *program = doubler();
+    const gn_program *program = tripler();
     for (int i = 0; i < STEPS; i++)
         expect_status(enqueue(streams[0], program, x, x), GN_OK);
     expect_status(CALL(event_record, device, streams[0], events[0]), GN_OK);
@@ -87,10 +92,10 @@ static void order(void) {
         expect_status(enqueue(streams[0], program, x, x), GN_OK);
     wait_for(streams[0], GN_OK);
     wait_for(streams[1], GN_OK);
-    fill(x, doubled(3, STEPS));
-    fill(y, doubled(3, STEPS + 1));
+    fill(x, tripled(3, STEPS));
+    fill(y, tripled(3, STEPS + 1));
     for (int i = 0; i < STEPS; i++)
-        fill(x, doubled(get(x, 0).i, 1));
+        fill(x, tripled(get(x, 0).i, 1));
     check_exact(x);
     check_exact(y);
 }
@@ -117,7 +122,7 @@ static void copies(void) {
 /* Two streams, one call each in turn, on memory of their own. */
 static void two_streams(void) {
     make_streams();
-    const gn_program *program = doubler();
+    const gn_program *program = tripler();
     struct buffer *x[2];
     for (int k = 0; k < 2; k++) {
         x[k] = buffer_new(GN_I32, N + k);
@@ -131,7 +136,7 @@ static void two_streams(void) {
     for (int k = 0; k < 2; k++)
         wait_for(streams[k], GN_OK);
     for (int k = 0; k < 2; k++) {
-        fill(x[k], doubled(5 + k, STEPS));
+        fill(x[k], tripled(5 + k, STEPS));
         check_exact(x[k]);
     }
 }
@@ -146,7 +151,7 @@ static void elapsed(void) {
     buffer_upload(x);
     expect_status(settle(), GN_OK);
     uint64_t nanoseconds[2] = {0};
-    const gn_program *program = doubler();
+    const gn_program *program = tripler();
     expect_status(CALL(event_record, device, streams[0], events[0]), GN_OK);
     for (int k = 0; k < 2; k++) {
         for (int i = 0; i < (k ? STEPS : 1); i++)
@@ -188,19 +193,19 @@ static void error_of_a_stream(void) {
     buffer_upload(x);
     const gn_status at_once = fail_on(streams[0]);
     if (at_once == GN_OK) {
-        expect_status(enqueue(streams[1], doubler(), x, x), GN_OK);
+        expect_status(enqueue(streams[1], tripler(), x, x), GN_OK);
         wait_for(streams[1], GN_OK);
         wait_for(streams[0], GN_E_INDEX);
         EXPECT(said_tag() == test_tag(), "the late error does not come with the tag of its call");
     } else {
         expect_index_error(at_once);
-        expect_status(enqueue(streams[1], doubler(), x, x), GN_OK);
+        expect_status(enqueue(streams[1], tripler(), x, x), GN_OK);
         wait_for(streams[1], GN_OK);
     }
     wait_for(streams[0], GN_OK);
-    expect_status(enqueue(streams[0], doubler(), x, x), GN_OK);
+    expect_status(enqueue(streams[0], tripler(), x, x), GN_OK);
     wait_for(streams[0], GN_OK);
-    fill(x, doubled(7, 2));
+    fill(x, tripled(7, 2));
     check_exact(x);
 }
 
