@@ -186,6 +186,7 @@ cpu_sources = \
 	backends/cpu/special.c
 
 opencl_sources = \
+	backends/opencl/attention.c \
 	backends/opencl/blast.c \
 	backends/opencl/cache.c \
 	backends/opencl/compile.c \
@@ -226,6 +227,7 @@ opencl_sources = \
 	backends/codegen/text.c
 
 kernel_texts = \
+	backends/kernels/attention.cl \
 	backends/kernels/math.cl \
 	backends/kernels/norm.cl \
 	backends/kernels/pool.cl \
@@ -359,6 +361,10 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/results.c \
 	tools/genesis-conform/run.h \
 	tools/genesis-conform/runner.c \
+	tools/genesis-conform/speed/plans.c \
+	tools/genesis-conform/speed/programs.c \
+	tools/genesis-conform/speed/speed.c \
+	tools/genesis-conform/speed/speed.h \
 	tools/genesis-conform/table.c \
 	tools/genesis-conform/target.c \
 	tools/genesis-conform/target.h
@@ -583,6 +589,13 @@ test_support_sources = \
 	tests/temp_dir.c \
 	tests/temp_dir.h
 
+check_LTLIBRARIES += tests/plugins/genesis_async.la
+tests_plugins_genesis_async_la_SOURCES = \
+	tests/plugins/async.c
+
+tests_plugins_genesis_async_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_async_la_LDFLAGS = $(test_plugin_ldflags)
+
 check_LTLIBRARIES += tests/plugins/genesis_bad_count.la
 tests_plugins_genesis_bad_count_la_SOURCES = \
 	tests/plugins/bad_count.c
@@ -726,6 +739,7 @@ tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
 project_tests = \
 	tests/project/test_abi.sh \
 	tests/project/test_check.sh \
+	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
@@ -760,6 +774,7 @@ conform_data = \
 
 man_pages = \
 	docs/man/genesis-bench.1 \
+	docs/man/genesis-conform.1 \
 	docs/man/genesis-fashion-mnist.1 \
 	docs/man/genesis.1
 
@@ -775,6 +790,7 @@ extra_files = \
 	backends/cpu/kernels_move.inc \
 	backends/cpu/kernels_random.inc \
 	backends/cpu/loops.inc \
+	backends/kernels/attention.cl \
 	backends/kernels/embed.sh \
 	backends/kernels/math.cl \
 	backends/kernels/norm.cl \
@@ -804,7 +820,6 @@ extra_files = \
 	tools/genesis-conform/fixtures/ops_view.txt \
 	tools/genesis-conform/fixtures/pool.safetensors \
 	tools/genesis-conform/fixtures/softmax.safetensors \
-	tools/genesis-conform/kernels/kernel.h \
 	tools/steps.sh \
 	samples/01_simple_model.out \
 	samples/02_custom_layer.out \
@@ -828,6 +843,7 @@ extra_files = \
 	tests/project/no-check.sh \
 	tests/project/test_abi.sh \
 	tests/project/test_check.sh \
+	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
