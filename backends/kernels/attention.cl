@@ -22,6 +22,9 @@
  * divides COLUMNS; RUN, the neighbouring elements that a work-item copies at once, which divides
  * DEPTH; PADDING of the tiles' lines; D_SPAN and E_SPAN, the tiles that a line of q and of v takes;
  * FAST_EXP where exp is to be made of vectors.
+ *
+ * Loops around barriers run at least once, and say so by their form: of code behind a loop that may
+ * be passed by, PoCL makes one copy for either case, so five in a row would be 32.
  */
 
 #define LOAD(p, i) JOIN(LOAD_, DTYPE)(p, i)
@@ -116,16 +119,22 @@ FN void fill_turned(LOCAL VALUE *right, matrix m, int rows, int columns) {
     }
 }
 
-/* sum[i, j] += sum_k left[i, k] right[k, j], of this work-item's rows and columns. */
+/* sum[i, j] += sum_k left[i, k] right[k, j], of this work-item's rows and columns. The depth is DEPTH,
+ * which PoCL is not to see: it would exchange this loop with its own one over the work-items, and so
+ * keep the sums in memory. */
 FN void multiply(LOCAL const VALUE *left, int width, LOCAL const VALUE *right, VALUE *sum) {
+    const int depth = DEPTH + (int)LOCAL_ID(0) / ITEMS;
     left += OWN_ROW * width;
     right += OWN_COLUMN;
-    for (int k = 0; k < DEPTH; k++) {
+    for (int k = 0; k < depth; k++) {
         VALUE factors[ITEM_COLUMNS];
+#pragma unroll
         for (int j = 0; j < ITEM_COLUMNS; j++)
             factors[j] = right[k * RIGHT_WIDTH + j];
+#pragma unroll
         for (int i = 0; i < ITEM_ROWS; i++) {
             const VALUE factor = left[i * width + k];
+#pragma unroll
             for (int j = 0; j < ITEM_COLUMNS; j++)
                 sum[i * ITEM_COLUMNS + j] += factor * factors[j];
         }
@@ -135,29 +144,34 @@ FN void multiply(LOCAL const VALUE *left, int width, LOCAL const VALUE *right, V
 /* sum[i, j] = sum_k own[i, k] other[j, k] */
 FN void multiply_lines(LOCAL VALUE *left, LOCAL VALUE *right, matrix own, int rows, matrix other,
                        int columns, int depth, VALUE *sum) {
+    int k = 0;
     for (int n = 0; n < ITEM_SIZE; n++)
         sum[n] = 0;
-    for (int k = 0; k < depth; k += DEPTH) {
+    do {
         fill(left, LEFT_WIDTH, ROWS, DEPTH, part_of(own, 0, k), rows, depth - k);
         fill_turned(right, part_of(other, 0, k), columns, depth - k);
         BARRIER;
         multiply(left, LEFT_WIDTH, right, sum);
         BARRIER;
-    }
+        k += DEPTH;
+    } while (k < depth);
 }
 
-/* sums[i, c] += sum_j weights[i, j] other[j, c], of `span` tiles; other has so many rows here. */
+/* sums[i, c] += sum_j weights[i, j] other[j, c], of `span` tiles of columns. */
 FN void accumulate(LOCAL const VALUE *weights, LOCAL VALUE *right, matrix other, int rows,
                    int columns, int span, VALUE *sums) {
 #pragma unroll
-    for (int s = 0; s < span; s++)
-        for (int j = 0; j < COLUMNS && j < rows; j += DEPTH) {
+    for (int s = 0; s < span; s++) {
+        int j = 0;
+        do {
             fill(right, RIGHT_WIDTH, DEPTH, COLUMNS, part_of(other, j, s * COLUMNS), rows - j,
                  columns - s * COLUMNS);
             BARRIER;
             multiply(weights + j, WEIGHTS_WIDTH, right, sums + s * ITEM_SIZE);
             BARRIER;
-        }
+            j += DEPTH;
+        } while (j < COLUMNS && j < rows);
+    }
 }
 
 /* Puts this work-item's weights where all can read them. */
@@ -254,8 +268,8 @@ FN VALUE score(const attention_args *a, VALUE scale, VALUE product, GLOBAL const
 
 KERNEL(ITEMS, 1, 1)
 attention_forward(const attention_args a, const VALUE scale, GLOBAL const ELEMENT *q,
-                  GLOBAL const ELEMENT *k, GLOBAL const ELEMENT *v,
-                  GLOBAL const MASK_ELEMENT *mask, GLOBAL ELEMENT *y, GLOBAL VALUE *lse) {
+                  GLOBAL const ELEMENT *k, GLOBAL const ELEMENT *v, GLOBAL const MASK_ELEMENT *mask,
+                  GLOBAL ELEMENT *y, GLOBAL VALUE *lse) {
     TILES;
     const int tiles = (a.l + ROWS - 1) / ROWS, first = (int)(GROUP_ID(0) % tiles) * ROWS;
     const i32 batch = (i32)(GROUP_ID(0) / tiles);
@@ -272,16 +286,17 @@ attention_forward(const attention_args a, const VALUE scale, GLOBAL const ELEMEN
         max[i] = -INFINITY;
         total[i] = 0;
     }
-    for (int j0 = 0; j0 < keys; j0 += COLUMNS) {
+    int j0 = 0;
+    do {
         VALUE p[ITEM_SIZE], higher[ITEM_ROWS];
         multiply_lines(left, right, queries, rows, part_of(all_keys, j0, 0), a.s - j0, a.d, p);
         for (int i = 0; i < ITEM_ROWS; i++) {
+            VALUE *of_row = p + i * ITEM_COLUMNS;
+            for (int j = 0; j < ITEM_COLUMNS; j++)
+                of_row[j] = score(&a, scale, of_row[j], mask, i0 + i, j0 + OWN_COLUMN + j);
             higher[i] = max[i];
-            for (int j = 0; j < ITEM_COLUMNS; j++) {
-                VALUE *at = &p[i * ITEM_COLUMNS + j];
-                *at = score(&a, scale, *at, mask, i0 + i, j0 + OWN_COLUMN + j);
-                higher[i] = fmax(higher[i], *at);
-            }
+            for (int j = 0; j < ITEM_COLUMNS; j++)
+                higher[i] = fmax(higher[i], of_row[j]);
         }
         max_of_rows(lanes, higher);
         for (int i = 0; i < ITEM_ROWS; i++) {
@@ -290,18 +305,18 @@ attention_forward(const attention_args a, const VALUE scale, GLOBAL const ELEMEN
             const VALUE shrink = exponential(max[i] - shift);
             max[i] = higher[i];
             total[i] *= shrink;
-            for (int j = 0; j < ITEM_COLUMNS; j++) {
-                VALUE *at = &p[i * ITEM_COLUMNS + j];
-                *at = exponential(*at - shift);
-                total[i] += *at;
-            }
+            for (int n = i * ITEM_COLUMNS; n < (i + 1) * ITEM_COLUMNS; n++)
+                p[n] = exponential(p[n] - shift);
+            for (int n = i * ITEM_COLUMNS; n < (i + 1) * ITEM_COLUMNS; n++)
+                total[i] += p[n];
             for (int s = 0; s < E_SPAN; s++)
                 for (int j = 0; j < ITEM_COLUMNS; j++)
                     sums[s * ITEM_SIZE + i * ITEM_COLUMNS + j] *= shrink;
         }
         share(weights, p);
         accumulate(weights, right, part_of(values, j0, 0), a.s - j0, a.e, E_SPAN, sums);
-    }
+        j0 += COLUMNS;
+    } while (j0 < keys);
     sum_of_rows(lanes, total);
     VALUE factor[ITEM_ROWS];
     for (int i = 0; i < ITEM_ROWS; i++) {
@@ -316,10 +331,9 @@ attention_forward(const attention_args a, const VALUE scale, GLOBAL const ELEMEN
 
 KERNEL(ITEMS, 1, 1)
 attention_queries(const attention_args a, const VALUE scale, GLOBAL const ELEMENT *q,
-                  GLOBAL const ELEMENT *k, GLOBAL const ELEMENT *v,
-                  GLOBAL const MASK_ELEMENT *mask, GLOBAL const ELEMENT *y,
-                  GLOBAL const ELEMENT *dy, GLOBAL const VALUE *lse, GLOBAL VALUE *delta,
-                  GLOBAL ELEMENT *dq) {
+                  GLOBAL const ELEMENT *k, GLOBAL const ELEMENT *v, GLOBAL const MASK_ELEMENT *mask,
+                  GLOBAL const ELEMENT *y, GLOBAL const ELEMENT *dy, GLOBAL const VALUE *lse,
+                  GLOBAL VALUE *delta, GLOBAL ELEMENT *dq) {
     TILES;
     const int tiles = (a.l + ROWS - 1) / ROWS, first = (int)(GROUP_ID(0) % tiles) * ROWS;
     const i32 batch = (i32)(GROUP_ID(0) / tiles);
@@ -341,7 +355,7 @@ attention_queries(const attention_args a, const VALUE scale, GLOBAL const ELEMEN
         one[i] = 1;
         own_lse[i] = row < rows ? lse[i0 + i] : 0;
         of_row[i] = 0;
-        for (int e = (int)LOCAL_ID(0) % COLUMNS_OF_ITEMS; row < rows && e < a.e; e += COLUMNS_OF_ITEMS)
+        for (int e = OWN_COLUMN / ITEM_COLUMNS; row < rows && e < a.e; e += COLUMNS_OF_ITEMS)
             of_row[i] += LOAD(grads.p, row * grads.row + e * grads.column) *
                          LOAD(results.p, row * results.row + e * results.column);
     }
@@ -349,7 +363,8 @@ attention_queries(const attention_args a, const VALUE scale, GLOBAL const ELEMEN
     for (int i = 0; i < ITEM_ROWS; i++)
         if (OWN_COLUMN == 0 && i0 + i < a.l)
             delta[i0 + i] = of_row[i];
-    for (int j0 = 0; j0 < keys; j0 += COLUMNS) {
+    int j0 = 0;
+    do {
         VALUE p[ITEM_SIZE], ds[ITEM_SIZE];
         multiply_lines(left, right, queries, rows, part_of(all_keys, j0, 0), a.s - j0, a.d, p);
         multiply_lines(left, right, grads, rows, part_of(values, j0, 0), a.s - j0, a.e, ds);
@@ -361,7 +376,8 @@ attention_queries(const attention_args a, const VALUE scale, GLOBAL const ELEMEN
             }
         share(weights, ds);
         accumulate(weights, right, part_of(all_keys, j0, 0), a.s - j0, a.d, D_SPAN, sums);
-    }
+        j0 += COLUMNS;
+    } while (j0 < keys);
     store(dq + batch_offset(&a, DQ, batch) + first * a.row[DQ], (INDEX)a.row[DQ],
           (INDEX)a.column[DQ], rows, a.d, D_SPAN, sums, one);
 }
@@ -389,7 +405,8 @@ attention_keys(const attention_args a, const VALUE scale, GLOBAL const ELEMENT *
         value_sums[n] = 0;
     for (int i = 0; i < ITEM_ROWS; i++)
         one[i] = 1;
-    for (int i0 = a.causal ? first / COLUMNS * COLUMNS : 0; i0 < a.l; i0 += COLUMNS) {
+    int i0 = a.causal ? first / COLUMNS * COLUMNS : 0;
+    do {
         VALUE p[ITEM_SIZE], ds[ITEM_SIZE], of_lse[ITEM_COLUMNS], of_delta[ITEM_COLUMNS];
         for (int i = 0; i < ITEM_COLUMNS; i++) {
             const int query = i0 + OWN_COLUMN + i;
@@ -409,7 +426,8 @@ attention_keys(const attention_args a, const VALUE scale, GLOBAL const ELEMENT *
         accumulate(weights, right, part_of(grads, i0, 0), a.l - i0, a.e, E_SPAN, value_sums);
         share(weights, ds);
         accumulate(weights, right, part_of(queries, i0, 0), a.l - i0, a.d, D_SPAN, key_sums);
-    }
+        i0 += COLUMNS;
+    } while (i0 < a.l);
     store(dk + batch_offset(&a, DK, batch) + first * a.row[DK], (INDEX)a.row[DK],
           (INDEX)a.column[DK], rows, a.d, D_SPAN, key_sums, one);
     store(dv + batch_offset(&a, DV, batch) + first * a.row[DV], (INDEX)a.row[DV],

@@ -6,7 +6,7 @@
  * The number of a window's element is counted row by row. `winners` has that of the maximum for
  * each element of y, in the order of y's memory: channels last or not, which its first byte tells.
  *
- * Defined before: DTYPE, ELEMENT, VALUE; INDEX; and WINNER, the type of such a number.
+ * Defined before: DTYPE, ELEMENT, VALUE; INDEX; ITEMS; and WINNER, the type of such a number.
  */
 
 #define LOAD(p, i) JOIN(LOAD_, DTYPE)(p, i)
@@ -117,7 +117,7 @@ FN i32 counted(const pool_args *p, int s, i32 o) {
 
 #define IS_BETTER(value, best) ((value) > (best) || (isnan(value) && !isnan(best)))
 
-KERNEL(64, 1, 1)
+KERNEL(ITEMS, 1, 1)
 max_forward(const pool_args p, GLOBAL const ELEMENT *x, GLOBAL ELEMENT *y, GLOBAL u8 *saved) {
     const i64 i = GLOBAL_ID(0);
     GLOBAL WINNER *winners = (GLOBAL WINNER *)(saved + p.winners_first + WINNERS);
@@ -151,7 +151,7 @@ max_forward(const pool_args p, GLOBAL const ELEMENT *x, GLOBAL ELEMENT *y, GLOBA
     winners[i] = (WINNER)winner;
 }
 
-KERNEL(64, 1, 1)
+KERNEL(ITEMS, 1, 1)
 average_forward(const pool_args p, GLOBAL const ELEMENT *x, GLOBAL ELEMENT *y) {
     const i64 i = GLOBAL_ID(0);
     if (i >= p.count)
@@ -177,7 +177,7 @@ average_forward(const pool_args p, GLOBAL const ELEMENT *x, GLOBAL ELEMENT *y) {
 
 /* ---- Backward ------------------------------------------------------------------------------ */
 
-KERNEL(64, 1, 1)
+KERNEL(ITEMS, 1, 1)
 max_backward(const pool_args p, GLOBAL ELEMENT *dx, GLOBAL const ELEMENT *dy,
              GLOBAL const u8 *saved) {
     const i64 i = GLOBAL_ID(0);
@@ -207,7 +207,7 @@ max_backward(const pool_args p, GLOBAL ELEMENT *dx, GLOBAL const ELEMENT *dy,
     STORE(dx, p.first[X] + offset_of(&p, X, &at), sum);
 }
 
-KERNEL(64, 1, 1)
+KERNEL(ITEMS, 1, 1)
 average_backward(const pool_args p, GLOBAL ELEMENT *dx, GLOBAL const ELEMENT *dy) {
     const i64 i = GLOBAL_ID(0);
     if (i >= p.count)

@@ -16,8 +16,9 @@
  *
  * All of them but the join have the same arguments, needed or not.
  *
- * Defined before: DTYPE, ELEMENT, VALUE; INDEX, i32 or i64; IMAGE; SPATIAL, its dims; and for the
- * tiles COLUMNS_OF_ITEMS, ROWS_OF_ITEMS, ITEM_ROWS, ITEM_COLUMNS, DEPTH.
+ * Defined before: DTYPE, ELEMENT, VALUE; INDEX, i32 or i64; IMAGE, and its SPATIAL dims; ITEMS; and
+ * either TILES, with COLUMNS_OF_ITEMS, ROWS_OF_ITEMS, ITEM_ROWS, ITEM_COLUMNS, DEPTH and PADDING, or
+ * DIRECT, or nothing.
  */
 
 #define LOAD(p, i) JOIN(LOAD_, DTYPE)(p, i)
@@ -131,9 +132,8 @@ FN VALUE finish(const product_args *p, i32 batch, i64 m, i64 n, VALUE sum,
 
 /* ---- Tiles --------------------------------------------------------------------------------- */
 
-#ifdef DEPTH
+#ifdef TILES
 
-#define ITEMS (COLUMNS_OF_ITEMS * ROWS_OF_ITEMS)
 #define ROWS (ROWS_OF_ITEMS * ITEM_ROWS)
 #define COLUMNS (COLUMNS_OF_ITEMS * ITEM_COLUMNS)
 
@@ -265,7 +265,7 @@ product(const product_args p,
 /* ---- Sums of parts ------------------------------------------------------------------------- */
 
 /* A work-item makes an element of (batch, m, n). */
-KERNEL(64, 1, 1)
+KERNEL(ITEMS, 1, 1)
 product_join(const product_args p,
 #if IMAGE
              const image_args g,
@@ -286,8 +286,6 @@ product_join(const product_args p,
 /* ---- Without tiles ------------------------------------------------------------------------- */
 
 #ifdef DIRECT
-
-#define ITEMS 64
 
 /* Whether a place moved by an entry of a table is inside the image. */
 #define IS_INSIDE(inside, place, name, entry)                                                      \

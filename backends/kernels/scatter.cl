@@ -69,15 +69,15 @@ FN void combine(GLOBAL ELEMENT *target, GLOBAL const ELEMENT *source) {
     STORE(target, 0, COMBINED(old, value));
 }
 
-/* The place of the serial coordinate t: `at` gets the offsets of source and target; false, which
- * the first group reports, if the index is out of range. */
+/* The place of the serial coordinate t: `at` gets the offsets of source and target. False if the
+ * index is out of range, as is reported if there is a report. */
 FN bool serial_place(const scatter_args *p, i64 t, i64 first_index, GLOBAL const i64 *indices,
                      GLOBAL i64 *report, i64 tag, place *at) {
     *at = place_of(p->serial_size, p->serial_stride, p->n_serial_dims, t);
     const i64 number = first_index + at->offset[INDICES];
     const i64 index = p->has_indices ? indices[number] : number;
     if (index < 0 || index >= p->axis_extent) {
-        if (GLOBAL_ID(0) < p->n_free)
+        if (report)
             REPORT(report, tag, index, p->axis_extent);
         return false;
     }
@@ -98,6 +98,8 @@ scatter(const scatter_args p, GLOBAL const ELEMENT *source, GLOBAL const i64 *in
     LOCAL i64 from[ITEMS], to[ITEMS];
     LOCAL i32 share[ITEMS];
     const int item = LOCAL_ID(0);
+    if (GROUP_ID(0) > 0)
+        report = 0;
     for (i64 first = 0; first < p.n_serial; first += ITEMS) {
         const int count = (int)(p.n_serial - first < ITEMS ? p.n_serial - first : ITEMS);
         if (item < count) {
@@ -116,6 +118,8 @@ scatter(const scatter_args p, GLOBAL const ELEMENT *source, GLOBAL const i64 *in
     }
 #else
     const i64 first_index = p.first[INDICES] + own.offset[INDICES];
+    if (own_share > 0)
+        report = 0;
     for (i64 t = 0; t < p.n_serial && is_used; t++) {
         place at;
         if (serial_place(&p, t, first_index, indices, report, tag, &at) &&

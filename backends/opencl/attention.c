@@ -48,16 +48,35 @@ typedef struct tiling {
 
 /* The first that fits is taken. */
 static const tiling tilings[] = {
-    {.columns_of_items = 4, .rows_of_items = 8, .item_rows = 8, .item_columns = 16, .depth = 64,
-     .run = 16, .for_cpu = true},
-    {.columns_of_items = 16, .rows_of_items = 16, .item_rows = 4, .item_columns = 4, .depth = 16,
-     .run = 1, .padding = 1},
-    {.columns_of_items = 8, .rows_of_items = 8, .item_rows = 4, .item_columns = 4, .depth = 16,
-     .run = 1, .padding = 1},
-    {.columns_of_items = 4, .rows_of_items = 4, .item_rows = 4, .item_columns = 4, .depth = 8,
+    {.columns_of_items = 4,
+     .rows_of_items = 8,
+     .item_rows = 8,
+     .item_columns = 16,
+     .depth = 64,
+     .run = 16,
+     .for_cpu = true},
+    {.columns_of_items = 16,
+     .rows_of_items = 16,
+     .item_rows = 4,
+     .item_columns = 4,
+     .depth = 16,
+     .run = 1,
+     .padding = 1},
+    {.columns_of_items = 8,
+     .rows_of_items = 8,
+     .item_rows = 4,
+     .item_columns = 4,
+     .depth = 16,
+     .run = 1,
+     .padding = 1},
+    {.columns_of_items = 4,
+     .rows_of_items = 4,
+     .item_rows = 4,
+     .item_columns = 4,
+     .depth = 8,
      .run = 1},
 };
-enum { N_TILINGS = sizeof tilings / sizeof tilings[0], WIDEST = 256 };
+enum { N_TILINGS = sizeof tilings / sizeof tilings[0] };
 
 static int rows_of(const tiling *t) { return t->rows_of_items * t->item_rows; }
 static int columns_of(const tiling *t) { return t->columns_of_items * t->item_columns; }
@@ -127,6 +146,12 @@ static gn_status make_kernels(gn_device *device, attention_plan *p, const tiling
 
 /* ---- Planning ------------------------------------------------------------------------------ */
 
+enum {
+    WIDEST = 256,        /* d and e: work-items keep their part of a line of sums in registers */
+    LONGEST = 1 << 30,   /* l and s: the kernels count in 32 bits */
+    OTHER_ARGUMENTS = 96 /* bytes besides attention_args */
+};
+
 static const gn_tensor_desc *tensor_of(const attention_plan *p, const ocl_request *request,
                                        int operand) {
     const int place = p->places[operand];
@@ -138,26 +163,29 @@ static gn_status check(const gn_device *device, const attention_plan *p,
                        const ocl_request *request) {
     const gn_tensor_desc *q = tensor_of(p, request, Q), *v = tensor_of(p, request, V);
     const gn_tensor_desc *mask = tensor_of(p, request, MASK);
+    const gn_status status =
+        ocl_check_floats(device, request->tensors, p->places[MASK], "attention");
+    if (status)
+        return status;
+    if (mask && mask->dtype != GN_BOOL && mask->dtype != q->dtype)
+        return ocl_fail(GN_E_UNSUPPORTED, 0, "attention is planned for masks of bool or q's dtype");
     for (int o = 0; o < OPERANDS; o++) {
         const gn_tensor_desc *t = tensor_of(p, request, o);
         if (t && (t->n_dims != q->n_dims || t->n_dims < 2))
             return ocl_fail(GN_E_ARGUMENT, 0, "a tensor of attention has %d dims", (int)t->n_dims);
-        if (t && t->dtype != q->dtype && !(o == MASK && t->dtype == GN_BOOL))
-            return ocl_fail(GN_E_UNSUPPORTED, 0, "attention of several dtypes is not planned");
     }
-    for (int d = 0; d < 2; d++)
-        if (q->size[q->n_dims - 1 - d] > INT32_MAX || v->size[v->n_dims - 1 - d] > INT32_MAX)
-            return ocl_fail(GN_E_UNSUPPORTED, 0, "attention with a size of more than 31 bits");
-    if (q->size[q->n_dims - 1] > WIDEST || v->size[v->n_dims - 1] > WIDEST)
+    const int64_t l = q->size[q->n_dims - 2], d = q->size[q->n_dims - 1],
+                  s = v->size[v->n_dims - 2], e = v->size[v->n_dims - 1];
+    if (d > WIDEST || e > WIDEST || l > LONGEST || s > LONGEST)
         return ocl_fail(GN_E_UNSUPPORTED, 0,
-                        "attention is planned for vectors of up to %d elements, not %lld", WIDEST,
-                        (long long)(q->size[q->n_dims - 1] > WIDEST ? q->size[q->n_dims - 1]
-                                                                     : v->size[v->n_dims - 1]));
-    if (sizeof(attention_args) + 128 > device->limits->parameter_bytes)
-        return ocl_fail(GN_E_UNSUPPORTED, 0, "attention needs kernels with %zu bytes of arguments",
-                        sizeof(attention_args) + 128);
-    (void)mask;
-    return ocl_check_float(device, q->dtype, "attention");
+                        "attention is planned for up to %d vectors of up to %d elements, here are "
+                        "%lld queries of %lld, %lld values of %lld",
+                        LONGEST, WIDEST, (long long)l, (long long)d, (long long)s, (long long)e);
+    if (sizeof(attention_args) + OTHER_ARGUMENTS > device->limits->parameter_bytes)
+        return ocl_fail(GN_E_UNSUPPORTED, 0, "attention needs %zu bytes of arguments, %s has %zu",
+                        sizeof(attention_args) + OTHER_ARGUMENTS, device->found->name,
+                        device->limits->parameter_bytes);
+    return GN_OK;
 }
 
 /* Whether dim d of the batch goes on where the last one of args ends, in all operands. */
@@ -285,8 +313,7 @@ static gn_status run_backward(const gn_plan *plan, gn_stream *stream, const gn_r
 gn_status ocl_plan_attention(gn_device *device, const ocl_request *request, gn_plan_info *info,
                              gn_plan **out) {
     const bool is_forward = request->kernel == GN_KERNEL_ATTENTION_FORWARD;
-    attention_plan *p =
-        ocl_plan_new(device, sizeof *p, is_forward ? run_forward : run_backward);
+    attention_plan *p = ocl_plan_new(device, sizeof *p, is_forward ? run_forward : run_backward);
     if (!p)
         return GN_E_MEMORY;
     int64_t batches;
@@ -298,15 +325,14 @@ gn_status ocl_plan_attention(gn_device *device, const ocl_request *request, gn_p
     }
     const tiling *t = status ? NULL : choose_tiling(device, p->dtype);
     if (!status)
-        status = t ? make_kernels(device, p, t,
-                                  ocl_is_small(request->tensors, is_forward ? 5 : 9))
+        status = t ? make_kernels(device, p, t, ocl_is_small(request->tensors, is_forward ? 5 : 9))
                    : GN_E_UNSUPPORTED;
     if (status) {
         ocl_plan_release(device, &p->plan);
         return status;
     }
-    const uint64_t sums = (uint64_t)(batches * p->args.l) *
-                          (p->dtype == GN_F64 ? sizeof(double) : sizeof(float));
+    const uint64_t sums =
+        (uint64_t)(batches * p->args.l) * (p->dtype == GN_F64 ? sizeof(double) : sizeof(float));
     p->items = (size_t)(t->columns_of_items * t->rows_of_items);
     p->query_groups = (size_t)batches * (size_t)div_up(p->args.l, rows_of(t));
     p->key_groups = (size_t)batches * (size_t)div_up(p->args.s, rows_of(t));

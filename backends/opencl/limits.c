@@ -3,8 +3,8 @@
  * limits.c - what a device can do, by its own words, and lowered by GENESIS_OPENCL_LIMITS.
  *
  * That variable is for tests: on a device with much of everything it shows how kernels get along
- * on one with less, as in GENESIS_OPENCL_LIMITS=work_group=64,local=4096,fp64=0. A value above the
- * device's own is an error, as nothing can be raised.
+ * on one with less, as in GENESIS_OPENCL_LIMITS=work_group=64,local=4096,fp64=0. cpu=0 has kernels
+ * laid out as on a GPU. A value above the device's own is an error, as nothing can be raised.
  */
 #include <stdarg.h>
 #include <stdio.h>

@@ -9,7 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ITEM_PIXELS = 64, CHANNEL_LANES = 16, CPU_ITEMS = 64, GPU_ITEMS = 256, COEFFICIENTS = 4 };
+enum { ITEM_PIXELS = 64, CHANNEL_LANES = 16, CPU_ITEMS = 64, GPU_ITEMS = 128, COEFFICIENTS = 4 };
 
 /* ---- What the kernels are told ------------------------------------------------------------- */
 
@@ -38,12 +38,10 @@ static void describe_images(const ocl_request *request, const int image[NORM_IMA
 /* A chunk has so many pixels that a work-item sums ITEM_PIXELS of them. */
 static void cut_pixels(const gn_device *device, ocl_norm *norm) {
     ocl_norm_args *a = &norm->args;
-    const size_t wanted = device->limits->is_cpu ? CPU_ITEMS : GPU_ITEMS;
-    norm->items = CHANNEL_LANES;
-    while (norm->items < wanted && norm->items * 2 <= device->limits->work_group &&
-           norm->items * 2 * 3 * gn_dtype_bytes(GN_F64) <= device->limits->local_bytes)
-        norm->items *= 2;
-    a->lanes = a->channel_stride[NORM_X] == 1 && a->channels > 1 ? CHANNEL_LANES : 1;
+    norm->items = ocl_items(device, device->limits->is_cpu ? CPU_ITEMS : GPU_ITEMS);
+    a->lanes = a->channel_stride[NORM_X] == 1 && a->channels > 1
+                   ? (int32_t)ocl_items(device, CHANNEL_LANES)
+                   : 1;
     a->chunk = (int64_t)norm->items / a->lanes * ITEM_PIXELS;
     a->chunks = (int32_t)((a->pixels + a->chunk - 1) / a->chunk);
     norm->workspace_bytes = (uint64_t)((2 * a->chunks + COEFFICIENTS) * a->channels) *

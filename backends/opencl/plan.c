@@ -77,6 +77,13 @@ bool ocl_is_small(const gn_tensor_desc *tensors, int n) {
     return true;
 }
 
+size_t ocl_items(const gn_device *device, size_t wanted) {
+    size_t items = wanted;
+    while (items > 1 && items > device->limits->work_group)
+        items /= 2;
+    return items;
+}
+
 void ocl_tensor(ocl_launch *launch, const gn_pointer *pointer) {
     static const cl_mem none;
     if (pointer->mem)
@@ -128,6 +135,14 @@ static const kernel_row kernels[] = {
     [GN_KERNEL_BATCH_NORM_BACKWARD] = {.make = ocl_plan_norm,
                                        .n_tensors = 8,
                                        .attr_bytes = sizeof(gn_norm_attr)},
+    [GN_KERNEL_ATTENTION_FORWARD] = {.make = ocl_plan_attention,
+                                     .n_tensors = 5,
+                                     .last_optional = true,
+                                     .attr_bytes = sizeof(gn_attention_attr)},
+    [GN_KERNEL_ATTENTION_BACKWARD] = {.make = ocl_plan_attention,
+                                      .n_tensors = 9,
+                                      .last_optional = true,
+                                      .attr_bytes = sizeof(gn_attention_attr)},
 };
 
 static gn_status check_tensor(const gn_tensor_desc *t, bool optional) {

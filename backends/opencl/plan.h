@@ -9,7 +9,7 @@
 
 #include "opencl.h"
 
-enum { OCL_PLAN_TENSORS = 8 };
+enum { OCL_PLAN_TENSORS = 9 };
 
 /* A gn_plan_desc, checked: as many tensors as the kernel has, none empty, the attributes there. */
 typedef struct ocl_request {
@@ -21,6 +21,7 @@ typedef struct ocl_request {
         gn_conv_attr conv;
         gn_pool_attr pool;
         gn_norm_attr norm;
+        gn_attention_attr attention;
     } attr;
 } ocl_request;
 
@@ -33,7 +34,7 @@ struct gn_plan {
 
 typedef gn_status ocl_maker(gn_device *device, const ocl_request *request, gn_plan_info *info,
                             gn_plan **out);
-ocl_maker ocl_plan_matmul, ocl_plan_conv, ocl_plan_pool, ocl_plan_norm;
+ocl_maker ocl_plan_matmul, ocl_plan_conv, ocl_plan_pool, ocl_plan_norm, ocl_plan_attention;
 
 /* A plan of so many bytes, zeros behind what plan.h knows; NULL after an error. */
 void *ocl_plan_new(gn_device *device, size_t bytes,
@@ -68,6 +69,9 @@ const char *ocl_dtype_defines(int dtype);
 
 /* Whether offsets into these tensors fit into 31 bits. */
 bool ocl_is_small(const gn_tensor_desc *tensors, int n);
+
+/* Work-items of a group: so many, or, on devices that can't, a lower power of 2. */
+size_t ocl_items(const gn_device *device, size_t wanted);
 
 /* The buffer of a tensor, or none. */
 void ocl_tensor(ocl_launch *launch, const gn_pointer *pointer);

@@ -9,7 +9,7 @@
 #include <string.h>
 
 enum { POOL_X, POOL_Y, POOL_TENSORS, POOL_DIMS = 2 + GN_MAX_SPATIAL };
-enum { WINNERS = 64, ITEMS = 64 }; /* as in pool.cl */
+enum { WINNERS = 64 }; /* as in pool.cl */
 
 /* As in pool.cl. */
 typedef struct pool_args {
@@ -26,6 +26,7 @@ typedef struct pool_args {
 typedef struct pool_plan {
     gn_plan base;
     cl_kernel kernel;
+    size_t items;
     pool_args args;
     int dtype;
     bool backward, maximum;
@@ -35,7 +36,7 @@ static gn_status pool_run(const gn_plan *base, gn_stream *stream, const gn_run *
     const pool_plan *p = (const pool_plan *)base;
     const gn_pointer *x = &run->tensors[p->backward ? 0 : 1],
                      *y = &run->tensors[p->backward ? 1 : 0];
-    const size_t global = (size_t)p->args.count, items = ITEMS;
+    const size_t global = (size_t)p->args.count;
     pool_args args = p->args;
     args.first[POOL_X] = ocl_first(x, p->dtype);
     args.first[POOL_Y] = ocl_first(y, p->dtype);
@@ -46,7 +47,7 @@ static gn_status pool_run(const gn_plan *base, gn_stream *stream, const gn_run *
     ocl_tensor(&l, y);
     if (p->maximum)
         ocl_tensor(&l, &run->saved);
-    return ocl_end(&l, 1, &global, &items);
+    return ocl_end(&l, 1, &global, &p->items);
 }
 
 /* ---- The plan ------------------------------------------------------------------------------ */
@@ -115,9 +116,10 @@ static gn_status prepare(gn_device *device, const ocl_request *request, pool_pla
     p->args.count = p->backward ? inputs : outputs;
     if (p->maximum)
         *saved = WINNERS + (uint64_t)outputs * (is_wide ? sizeof(int32_t) : sizeof(uint8_t));
-    snprintf(defines, sizeof defines, "%s#define INDEX %s\n#define WINNER %s\n",
+    p->items = ocl_items(device, 64);
+    snprintf(defines, sizeof defines, "%s#define INDEX %s\n#define WINNER %s\n#define ITEMS %zu\n",
              ocl_dtype_defines(p->dtype), ocl_is_small(request->tensors, 2) ? "i32" : "i64",
-             is_wide ? "i32" : "u8");
+             is_wide ? "i32" : "u8", p->items);
     return ocl_kernel(device, "pooling", defines, ocl_source_pool, names[p->maximum][p->backward],
                       &p->kernel);
 }

@@ -10,74 +10,52 @@
 
 /* ---- Tiles --------------------------------------------------------------------------------- */
 
+enum { ROWS, COLUMNS };
+
 typedef struct tiling {
-    int columns_of_items, rows_of_items; /* of a group */
-    int item_rows, item_columns;         /* elements of a work-item */
+    enum { ANY, CPU, GPU } on; /* work-items of a CPU keep as much in vector registers */
+    int items[2];              /* of a group, along rows and columns */
+    int each[2];               /* elements of a work-item */
     int depth;
-    bool for_cpu; /* whose work-items keep as much in vector registers */
-    int padding;  /* of a tile's rows, against conflicts of banks */
+    int padding; /* of a tile's lines, against conflicts of banks */
 } tiling;
 
 /* The first that fits is taken: to the device, and, if it is narrow, to a product of few columns.
  * The last one fits everything. */
 static const tiling tilings[] = {
-    {.columns_of_items = 1,
-     .rows_of_items = 8,
-     .item_rows = 8,
-     .item_columns = 16,
-     .depth = 64,
-     .for_cpu = true},
-    {.columns_of_items = 4,
-     .rows_of_items = 4,
-     .item_rows = 8,
-     .item_columns = 16,
-     .depth = 32,
-     .for_cpu = true},
-    {.columns_of_items = 4,
-     .rows_of_items = 32,
-     .item_rows = 4,
-     .item_columns = 4,
-     .depth = 16,
-     .padding = 4},
-    {.columns_of_items = 16,
-     .rows_of_items = 16,
-     .item_rows = 4,
-     .item_columns = 4,
-     .depth = 16,
-     .padding = 4},
-    {.columns_of_items = 8,
-     .rows_of_items = 8,
-     .item_rows = 4,
-     .item_columns = 4,
-     .depth = 16,
-     .padding = 4},
-    {.columns_of_items = 4, .rows_of_items = 4, .item_rows = 4, .item_columns = 4, .depth = 8},
+    {.on = CPU, .items = {8, 1}, .each = {8, 16}, .depth = 64},
+    {.on = CPU, .items = {4, 4}, .each = {8, 16}, .depth = 32},
+    {.on = GPU, .items = {32, 4}, .each = {4, 4}, .depth = 16, .padding = 4},
+    {.on = GPU, .items = {16, 16}, .each = {4, 4}, .depth = 16, .padding = 4},
+    {.on = GPU, .items = {8, 8}, .each = {4, 4}, .depth = 16, .padding = 4},
+    {.on = ANY, .items = {4, 4}, .each = {4, 4}, .depth = 8},
+    {.on = ANY, .items = {1, 1}, .each = {4, 4}, .depth = 8},
 };
 enum { N_TILINGS = sizeof tilings / sizeof tilings[0] };
 
-static int rows_of(const tiling *t) { return t->rows_of_items * t->item_rows; }
-static int columns_of(const tiling *t) { return t->columns_of_items * t->item_columns; }
+static int size_of(const tiling *t, int dim) { return t->items[dim] * t->each[dim]; }
 
 /* Two tiles, and the tables of places beside them. */
 static uint64_t local_bytes(const tiling *t, const ocl_product *p) {
     const uint64_t value = p->dtype == GN_F64 ? 8 : 4, index = p->is_small ? 4 : 8;
-    const uint64_t lines = (uint64_t)(rows_of(t) + columns_of(t));
+    const uint64_t lines = (uint64_t)(size_of(t, ROWS) + size_of(t, COLUMNS));
     const uint64_t entry = p->kind == IMAGE_NONE ? 0 : 2 * index + 4 * (uint64_t)p->n_spatial;
     return value * (uint64_t)t->depth * (lines + 2 * (uint64_t)t->padding) +
            entry * (lines + (uint64_t)t->depth);
 }
 
+static bool fits(const tiling *t, const ocl_limits *limits, const ocl_product *p) {
+    return (t->on == ANY || (t->on == CPU) == limits->is_cpu) &&
+           (size_of(t, COLUMNS) > PRODUCT_NARROW || p->args.n <= PRODUCT_NARROW) &&
+           (size_t)(t->items[ROWS] * t->items[COLUMNS]) <= limits->work_group &&
+           local_bytes(t, p) <= limits->local_bytes;
+}
+
 static const tiling *choose_tiling(const gn_device *device, const ocl_product *p) {
-    const ocl_limits *limits = device->limits;
-    for (int i = 0; i < N_TILINGS - 1; i++) {
-        const tiling *t = &tilings[i];
-        const size_t items = (size_t)(t->columns_of_items * t->rows_of_items);
-        if (t->for_cpu == limits->is_cpu &&
-            (columns_of(t) > PRODUCT_NARROW || p->args.n <= PRODUCT_NARROW) &&
-            items <= limits->work_group && local_bytes(t, p) <= limits->local_bytes)
-            return t;
-    }
-    return &tilings[N_TILINGS - 1];
+    int i = 0;
+    while (i < N_TILINGS - 1 && !fits(&tilings[i], device->limits, p))
+        i++;
+    return &tilings[i];
 }
 
 /* ---- Parts --------------------------------------------------------------------------------- */
@@ -107,52 +85,54 @@ static void cut_depth(const gn_device *device, ocl_product *p, int64_t groups, i
 
 /* ---- Kernels ------------------------------------------------------------------------------- */
 
-enum { DEFINES = 1024, DIRECT_ITEMS = 64, JOIN_ITEMS = 64, CHANNEL_LANES = 16 };
+enum { DEFINES = 1024, ITEMS = 64, CHANNEL_LANES = 16 };
 
 static int define_common(const ocl_product *p, char defines[DEFINES]) {
-    return snprintf(defines, DEFINES, "%s#define INDEX %s\n#define IMAGE %d\n#define SPATIAL %d\n",
-                    ocl_dtype_defines(p->dtype), p->is_small ? "i32" : "i64", p->kind,
-                    p->n_spatial);
+    return snprintf(defines, DEFINES,
+                    "%s#define INDEX %s\n#define IMAGE %d\n#define SPATIAL %d\n#define ITEMS %zu\n",
+                    ocl_dtype_defines(p->dtype), p->is_small ? "i32" : "i64", p->kind, p->n_spatial,
+                    p->items);
 }
 
 static gn_status prepare_tiles(gn_device *device, ocl_product *p, char defines[DEFINES]) {
     const tiling *t = choose_tiling(device, p);
     const ocl_product_args *a = &p->args;
+    const int rows = size_of(t, ROWS), columns = size_of(t, COLUMNS);
+    p->items = (size_t)(t->items[ROWS] * t->items[COLUMNS]);
     const int length = define_common(p, defines);
-    snprintf(defines + length, (size_t)(DEFINES - length),
-             "#define COLUMNS_OF_ITEMS %d\n#define ROWS_OF_ITEMS %d\n#define ITEM_ROWS %d\n"
-             "#define ITEM_COLUMNS %d\n#define DEPTH %d\n#define PADDING %d\n",
-             t->columns_of_items, t->rows_of_items, t->item_rows, t->item_columns, t->depth,
-             t->padding);
-    const int64_t tiles = (a->m + rows_of(t) - 1) / rows_of(t) *
-                          ((a->n + columns_of(t) - 1) / columns_of(t)) * a->batches;
+    snprintf(
+        defines + length, (size_t)(DEFINES - length),
+        "#define TILES\n#define ROWS_OF_ITEMS %d\n#define COLUMNS_OF_ITEMS %d\n"
+        "#define ITEM_ROWS %d\n#define ITEM_COLUMNS %d\n#define DEPTH %d\n#define PADDING %d\n",
+        t->items[ROWS], t->items[COLUMNS], t->each[ROWS], t->each[COLUMNS], t->depth, t->padding);
+    const int64_t tiles = (a->m + rows - 1) / rows * ((a->n + columns - 1) / columns) * a->batches;
     cut_depth(device, p, tiles, t->depth);
-    p->items = (size_t)(t->columns_of_items * t->rows_of_items);
     p->groups = (size_t)(tiles * a->parts);
     return ocl_kernel(device, "product", defines, ocl_source_product, "product", &p->kernel);
 }
 
 static gn_status prepare_direct(gn_device *device, ocl_product *p, char defines[DEFINES]) {
     ocl_product_args *a = &p->args;
+    const int64_t items = (int64_t)(p->items = ocl_items(device, ITEMS));
     const int length = define_common(p, defines);
     const char *name = p->kind == IMAGE_A ? "direct_pixels" : "direct_window";
     snprintf(defines + length, (size_t)(DEFINES - length), "#define DIRECT\n");
-    p->items = DIRECT_ITEMS;
     if (p->kind == IMAGE_A) {
-        p->groups = (size_t)((a->batches * a->m * a->n + DIRECT_ITEMS - 1) / DIRECT_ITEMS);
+        p->groups = (size_t)((a->batches * a->m * a->n + items - 1) / items);
     } else {
-        a->lanes = a->channels_last ? CHANNEL_LANES : 1;
+        a->lanes = a->channels_last ? (int32_t)ocl_items(device, CHANNEL_LANES) : 1;
         const int64_t groups = (a->batches * a->m + a->lanes - 1) / a->lanes * a->n;
-        cut_depth(device, p, groups, DIRECT_ITEMS);
+        cut_depth(device, p, groups, items);
         p->groups = (size_t)(groups * a->parts);
     }
     return ocl_kernel(device, name, defines, ocl_source_product, name, &p->kernel);
 }
 
 /* CLBlast writes c, or, if there is more to do, the one part that is joined. */
-static void prepare_blast(ocl_product *p, char defines[DEFINES]) {
+static void prepare_blast(const gn_device *device, ocl_product *p, char defines[DEFINES]) {
     const ocl_product_args *a = &p->args;
     p->is_blast = true;
+    p->items = ocl_items(device, ITEMS);
     define_common(p, defines);
     if (a->has_bias || a->relu)
         p->workspace_bytes = (uint64_t)(a->batches * a->m * a->n) * gn_dtype_bytes(p->dtype);
@@ -166,7 +146,7 @@ gn_status ocl_product_prepare(gn_device *device, ocl_product *p) {
     for (int d = 0; d < p->args.n_batch_dims; d++)
         p->args.batches *= (int32_t)p->args.batch_size[d];
     if (ocl_blast_fits(device, p))
-        prepare_blast(p, defines);
+        prepare_blast(device, p, defines);
     else if (p->is_direct)
         status = prepare_direct(device, p, defines);
     else
@@ -202,13 +182,13 @@ static gn_status run_kernel(const ocl_product *p, const ocl_product_args *args, 
 static gn_status run_join(const ocl_product *p, const ocl_product_args *args, gn_stream *stream,
                           uint64_t tag, const gn_pointer operands[PRODUCT_OPERANDS],
                           const gn_pointer *parts) {
-    const size_t items = JOIN_ITEMS, global = (size_t)(args->batches * args->m * args->n);
+    const size_t global = (size_t)(args->batches * args->m * args->n);
     ocl_launch l = ocl_begin(stream, p->join, tag);
     give_structs(&l, p, args);
     ocl_tensor(&l, &operands[PRODUCT_C]);
     ocl_tensor(&l, &operands[PRODUCT_BIAS]);
     ocl_tensor(&l, parts);
-    return ocl_end(&l, 1, &global, &items);
+    return ocl_end(&l, 1, &global, &p->items);
 }
 
 gn_status ocl_product_run(const ocl_product *p, gn_stream *stream, const gn_run *run,

@@ -84,7 +84,9 @@ static int64_t first_of(const gn_operand *operand, int dtype) {
 
 /* ---- The kernel ---------------------------------------------------------------------------- */
 
-static size_t items_of(const gn_device *device) { return device->limits->is_cpu ? 16 : 64; }
+static size_t items_of(const gn_device *device) {
+    return ocl_items(device, device->limits->is_cpu ? 16 : 64);
+}
 
 /* A power of 2. Each share is one more walk over all indices. */
 static int32_t shares_for(const gn_device *device, const scatter_args *a) {

@@ -23,6 +23,7 @@ enum { M_Q, M_K, M_V, M_DY, M_Y, M_MASK, N_MATRICES }; /* what is read, as doubl
 typedef struct attention {
     int64_t l, s, d, e;
     double scale, unit, stored; /* stored: of one rounding to a 16-bit dtype, else 0 */
+    double tiny;                /* weights below are flushed to 0 or not */
     bool causal;
     double *matrix[N_MATRICES]; /* mask: what is added, -inf where it hides */
     /* Of one query, by key: scores, weights and their relative errors. */
@@ -118,7 +119,8 @@ static void find_weights(attention *a, int64_t i) {
 /* y_e = sum_j p_j v_je */
 static void add_forward(const attention *a, int64_t i, double *y) {
     for (int64_t j = 0; j < a->s; j++) {
-        const double weight = a->p[j] * (a->off[j] + a->unit * (double)(a->s + 2));
+        const double p = a->p[j];
+        const double weight = p == 0 ? 0 : p * (a->off[j] + a->unit * (double)(a->s + 2)) + a->tiny;
         for (int64_t c = 0; c < a->e; c++)
             y[i * a->e + c] += weight * fabs(a->matrix[M_V][j * a->e + c]);
     }
@@ -158,17 +160,21 @@ static void add_backward(const attention *a, int64_t i, double *dq, double *dk, 
     for (int64_t j = 0; j < a->s; j++) {
         const double *k = a->matrix[M_K] + j * a->d, p = a->p[j];
         double size;
+        if (p == 0)
+            continue;
         const double dp = product(a, i, j, &size), ds = fabs(dp - delta);
         const double off = (a->off[j] + a->stored) * ds + delta_off +
                            unit * (double)(a->e + 2) * size + 2 * unit * (fabs(dp) + fabs(delta));
-        const double by_keys = fabs(a->scale) * p * (off + unit * (double)(a->s + 3) * ds);
-        const double by_queries = fabs(a->scale) * p * (off + unit * (double)(a->l + 3) * ds);
+        const double flushed = a->tiny * (ds + delta_off), scale = fabs(a->scale);
+        const double by_keys = scale * (p * (off + unit * (double)(a->s + 3) * ds) + flushed);
+        const double by_queries = scale * (p * (off + unit * (double)(a->l + 3) * ds) + flushed);
+        const double by_weight = p * (a->off[j] + unit * (double)(a->l + 2)) + a->tiny;
         for (int64_t c = 0; c < a->d; c++) {
             dq[i * a->d + c] += by_keys * fabs(k[c]);
             dk[j * a->d + c] += by_queries * fabs(q[c]);
         }
         for (int64_t c = 0; c < a->e; c++)
-            dv[j * a->e + c] += p * (a->off[j] + unit * (double)(a->l + 2)) * fabs(dy[c]);
+            dv[j * a->e + c] += by_weight * fabs(dy[c]);
     }
 }
 
@@ -213,6 +219,7 @@ bool attention_bounds(struct job *job, const gn_attention_attr *attr, const gn_t
                    .scale = attr->scale,
                    .unit = value_eps(small ? GN_F32 : dtype),
                    .stored = small ? value_eps(dtype) : 0,
+                   .tiny = value_tiny(small ? GN_F32 : dtype),
                    .causal = attr->causal};
     const bool enough = has_memory(&a, backward);
     int64_t batch[GN_MAX_DIMS] = {0}, number = 0;

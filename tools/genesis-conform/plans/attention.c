@@ -172,11 +172,11 @@ static void find_weights(struct attention *a, int64_t i) {
         a->off[j] += mean + a->unit * ((double)a->s + log((double)a->s) + 4) + a->stored;
 }
 
-/* Adds a term of a sum of n to an element. */
+/* Adds a term of a sum of n to an element. A tiny factor may be flushed to 0. */
 static void add_term(const struct attention *a, double *to, double factor, double factor_off,
                      double x, int64_t n) {
     to[0] += factor * x;
-    to[1] += (factor_off + fabs(factor) * a->unit * (double)(n + 2)) * fabs(x);
+    to[1] += (factor_off + fabs(factor) * a->unit * (double)(n + 2) + FLT_MIN) * fabs(x);
 }
 
 /* y_e = sum_j p_j v_je */
@@ -214,10 +214,12 @@ static void add_backward(const struct attention *a, int64_t i) {
         if (p == 0)
             continue;
         const double dp = product(a, i, j, &size), ds = a->scale * p * (dp - delta);
-        const double ds_off = (a->off[j] + a->stored) * fabs(ds) +
-                              fabs(a->scale) * p *
-                                  (delta_off + a->unit * ((double)(a->e + 2) * size + 2 * fabs(dp) +
-                                                          2 * fabs(delta)));
+        const double magnitude = fabs(dp) + fabs(delta);
+        const double ds_off =
+            (a->off[j] + a->stored) * fabs(ds) +
+            fabs(a->scale) *
+                (p * (delta_off + a->unit * ((double)(a->e + 2) * size + 2 * magnitude)) +
+                 FLT_MIN * magnitude);
         for (int64_t d = 0; d < a->d; d++) {
             const int64_t q = i * a->d + d, k = j * a->d + d;
             add_term(a, &a->dq[2 * q], ds, ds_off, a->k[k], a->s);
