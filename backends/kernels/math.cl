@@ -127,7 +127,8 @@ FN f32 div_f32(f32 a, f32 b) { return a / b; }
 FN f32 div_f32(f32 a, f32 b) { return (f32)((f64)a / (f64)b); }
 #else
 /* Corrects a reciprocal, and with it the quotient of the mantissas (Markstein, "Computation of
- * elementary functions on the IBM RISC System/6000 processor", 1990). */
+ * elementary functions on the IBM RISC System/6000 processor", 1990). A subnormal quotient is
+ * rounded once more: where that is a tie, the remainder knows better. */
 FN f32 div_f32(f32 a, f32 b) {
     int exponent_a, exponent_b;
     const f32 m = frexp(a, &exponent_a), d = frexp(b, &exponent_b);
@@ -138,7 +139,11 @@ FN f32 div_f32(f32 a, f32 b) {
     f32 q = m * y;
     q = fma(fma(-d, q, m), y, q);
     q = fma(fma(-d, q, m), y, q);
-    return ldexp(q, exponent_a - exponent_b);
+    const int e = exponent_a - exponent_b;
+    const f32 result = ldexp(q, e), lost = q - ldexp(result, -e), least = AS_F32(1);
+    const bool too_small = lost * fma(-d, q, m) * d > 0;
+    return too_small && 2 * fabs(lost) == ldexp(least, -e) ? result + copysign(least, lost)
+                                                           : result;
 }
 #endif
 #endif
