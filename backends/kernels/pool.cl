@@ -31,23 +31,28 @@ typedef struct {
     i32 at[DIMS];
 } place;
 
+/* Divisions cost more than all else here, and many are by 1. */
+FN INDEX quotient(INDEX a, INDEX b) { return b == 1 ? a : a / b; }
+
 /* Coordinates of the first element that work-item i makes, in the order of memory. */
 FN place place_of(const pool_args *p, int tensor, INDEX i) {
     const INDEX channels = (INDEX)p->size[tensor][1] / WIDTH;
+    INDEX rest = i;
     place to;
     if (p->channels_last[tensor]) {
-        to.at[1] = (i32)(i % channels) * WIDTH;
-        i /= channels;
+        rest = quotient(i, channels);
+        to.at[1] = (i32)(i - rest * channels) * WIDTH;
     }
     for (int s = SPATIAL - 1; s >= 0; s--) {
-        to.at[2 + s] = (i32)(i % (INDEX)p->size[tensor][2 + s]);
-        i /= (INDEX)p->size[tensor][2 + s];
+        const INDEX size = (INDEX)p->size[tensor][2 + s], next = quotient(rest, size);
+        to.at[2 + s] = (i32)(rest - next * size);
+        rest = next;
     }
+    to.at[0] = (i32)rest;
     if (!p->channels_last[tensor]) {
-        to.at[1] = (i32)(i % channels);
-        i /= channels;
+        to.at[0] = (i32)quotient(rest, channels);
+        to.at[1] = (i32)(rest - to.at[0] * channels);
     }
-    to.at[0] = (i32)i;
     return to;
 }
 
@@ -79,8 +84,8 @@ typedef struct {
 FN span inputs_of(const pool_args *p, int s, i32 o) {
     const i32 dilation = p->dilation[s], size = (i32)p->size[X][2 + s];
     const i32 start = o * p->step[s] - p->padding[s];
-    const i32 skipped = start < 0 ? (dilation - 1 - start) / dilation : 0;
-    i32 end = start < size ? (size - start + dilation - 1) / dilation : 0;
+    const i32 skipped = start < 0 ? (i32)quotient(dilation - 1 - start, dilation) : 0;
+    i32 end = start < size ? (i32)quotient(size - start + dilation - 1, dilation) : 0;
     if (end > p->window[s])
         end = p->window[s];
     const span inputs = {start + skipped * dilation, end > skipped ? end - skipped : 0, dilation,
@@ -91,9 +96,9 @@ FN span inputs_of(const pool_args *p, int s, i32 o) {
 /* The outputs that may see input `i`; with dilation, only those do for which window_number is one. */
 FN span outputs_of(const pool_args *p, int s, i32 i) {
     const i32 reach = (p->window[s] - 1) * p->dilation[s], at = i + p->padding[s];
-    const i32 first = at > reach ? (at - reach + p->step[s] - 1) / p->step[s] : 0;
-    const i32 size = (i32)p->size[Y][2 + s];
-    const i32 end = at / p->step[s] < size ? at / p->step[s] + 1 : size;
+    const i32 step = p->step[s], size = (i32)p->size[Y][2 + s];
+    const i32 first = at > reach ? (i32)quotient(at - reach + step - 1, step) : 0;
+    const i32 last = (i32)quotient(at, step), end = last < size ? last + 1 : size;
     const span outputs = {first, end > first ? end - first : 0, 1, 0};
     return outputs;
 }
@@ -101,7 +106,8 @@ FN span outputs_of(const pool_args *p, int s, i32 i) {
 /* The number that input `i` has in the window of output `o` along one dim; -1: it is not in it. */
 FN i32 window_number(const pool_args *p, int s, i32 i, i32 o) {
     const i32 distance = i + p->padding[s] - o * p->step[s];
-    return distance % p->dilation[s] == 0 ? distance / p->dilation[s] : -1;
+    const i32 number = (i32)quotient(distance, p->dilation[s]);
+    return number * p->dilation[s] == distance ? number : -1;
 }
 
 /* How many elements the average over output `o` counts along one dim. */
@@ -109,8 +115,8 @@ FN i32 counted(const pool_args *p, int s, i32 o) {
     const i32 dilation = p->dilation[s], start = o * p->step[s] - p->padding[s];
     const i32 low = p->counts_padding ? -p->padding[s] : 0;
     const i32 high = (i32)p->size[X][2 + s] + (p->counts_padding ? p->padding_after[s] : 0);
-    const i32 skipped = start < low ? (low - start + dilation - 1) / dilation : 0;
-    i32 end = start < high ? (high - start + dilation - 1) / dilation : 0;
+    const i32 skipped = start < low ? (i32)quotient(low - start + dilation - 1, dilation) : 0;
+    i32 end = start < high ? (i32)quotient(high - start + dilation - 1, dilation) : 0;
     if (end > p->window[s])
         end = p->window[s];
     return end > skipped ? end - skipped : 0;
