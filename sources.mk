@@ -357,6 +357,10 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/results.c \
 	tools/genesis-conform/run.h \
 	tools/genesis-conform/runner.c \
+	tools/genesis-conform/speed/plans.c \
+	tools/genesis-conform/speed/programs.c \
+	tools/genesis-conform/speed/speed.c \
+	tools/genesis-conform/speed/speed.h \
 	tools/genesis-conform/table.c \
 	tools/genesis-conform/target.c \
 	tools/genesis-conform/target.h
@@ -581,6 +585,13 @@ test_support_sources = \
 	tests/temp_dir.c \
 	tests/temp_dir.h
 
+check_LTLIBRARIES += tests/plugins/genesis_async.la
+tests_plugins_genesis_async_la_SOURCES = \
+	tests/plugins/async.c
+
+tests_plugins_genesis_async_la_CPPFLAGS = $(plugin_cppflags)
+tests_plugins_genesis_async_la_LDFLAGS = $(test_plugin_ldflags)
+
 check_LTLIBRARIES += tests/plugins/genesis_bad_count.la
 tests_plugins_genesis_bad_count_la_SOURCES = \
 	tests/plugins/bad_count.c
@@ -724,6 +735,7 @@ tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
 project_tests = \
 	tests/project/test_abi.sh \
 	tests/project/test_check.sh \
+	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \
@@ -758,6 +770,7 @@ conform_data = \
 
 man_pages = \
 	docs/man/genesis-bench.1 \
+	docs/man/genesis-conform.1 \
 	docs/man/genesis-fashion-mnist.1 \
 	docs/man/genesis.1
 
@@ -802,7 +815,6 @@ extra_files = \
 	tools/genesis-conform/fixtures/ops_view.txt \
 	tools/genesis-conform/fixtures/pool.safetensors \
 	tools/genesis-conform/fixtures/softmax.safetensors \
-	tools/genesis-conform/kernels/kernel.h \
 	tools/steps.sh \
 	samples/01_simple_model.out \
 	samples/02_custom_layer.out \
@@ -826,6 +838,7 @@ extra_files = \
 	tests/project/no-check.sh \
 	tests/project/test_abi.sh \
 	tests/project/test_check.sh \
+	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_genesis_tool.sh \

@@ -136,9 +136,10 @@ typedef struct gn_plan gn_plan;     /* a heavy kernel made ready for given shape
  * traps. Floating-point arithmetic is IEEE 754's to nearest, except that multiplication and
  * addition may be contracted, subnormals flushed and the sign of a zero from MIN and MAX chosen
  * freely, unless the program has GN_PROGRAM_NO_CONTRACT (then -0 < +0). NaN and infinity behave as
- * the C functions of the same name do. A cast of what the integer type can't hold gives any value,
- * but does not trap. Arithmetic and rounding opcodes take all numeric types, POW too; SQRT, RSQRT and
- * ATAN2 floats only; of bools there are ADD, MUL, MIN, MAX, comparisons and logic.
+ * the C functions of the same name do; a signalling NaN counts as a quiet one. A cast of what the
+ * integer type can't hold gives any value, but does not trap. Arithmetic and rounding opcodes take
+ * all numeric types, POW too; SQRT, RSQRT and ATAN2 floats only; of bools there are ADD, MUL, MIN,
+ * MAX, comparisons and logic.
  *
  * Columns: name, value, number of value operands (a, b, c), bound on the error in ulp of f32 / f64
  * (0: exact or correctly rounded), meaning.
@@ -230,10 +231,10 @@ enum {
 
 /* Kinds of REDUCE. The payload of ARGMAX and ARGMIN is i64, and so is their value. */
 enum {
-    GN_SUM = 0,  /* error <= eps * (64 + log2 n) * sum |x|, eps = 2^-23 (f32), 2^-52 (f64) */
-    GN_PROD = 1, /* relative error <= eps * n; like a sum, in any order; not of bools */
-    GN_MAX = 2,    /* NaN wins; of bools: any */
-    GN_MIN = 3,    /* NaN wins; of bools: all */
+    GN_SUM = 0,    /* error <= eps * (64 + log2 n) * sum |x|, eps = 2^-23 (f32), 2^-52 (f64) */
+    GN_PROD = 1,   /* relative error <= eps * n; in any order. Neither is there for bools */
+    GN_MAX = 2,    /* NaN wins; of bools: any; either zero where both are there */
+    GN_MIN = 3,    /* likewise; of bools: all */
     GN_ARGMAX = 4, /* payload of the largest value; NaN beats all; equal: the smallest payload */
     GN_ARGMIN = 5
 };
@@ -459,7 +460,8 @@ enum { GN_LOG_ERROR = 0, GN_LOG_WARNING = 1, GN_LOG_INFO = 2, GN_LOG_DEBUG = 3 }
 typedef struct gn_host {
     size_t struct_size;
     void (*log)(int level, const char *message);
-    /* Records, for this thread, why a call fails; returns status. tag: of the call at fault, or 0. */
+    /* Records, for this thread, why a call fails; returns status. tag: of the call at fault, or 0.
+     * Up to 1023 bytes of the message are kept, until the next call of the host's. */
     gn_status (*set_error)(gn_status status, uint64_t tag, const char *message);
     /* Host memory at multiples of 64 bytes; NULL when there is none. */
     void *(*host_alloc)(size_t bytes);
@@ -479,7 +481,8 @@ typedef struct gn_host {
      * and `scatter`, so that they share nothing with those of any backend. It is synchronous:
      * what a call enqueues is done when it returns, and its errors are the call's. The table has
      * the required functions, without count, info and open, and row_map, map_many, plan,
-     * plan_release and run; the handle of a call is ignored. End it with (*table)->close.
+     * plan_release and run; the handle of a call is ignored, and so is a program's hash. What
+     * set_error recorded before is gone after a call of it. End it with (*table)->close.
      */
     gn_status (*device_open)(const char *name, const gn_backend **table, gn_device **out);
 } gn_host;

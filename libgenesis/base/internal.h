@@ -51,10 +51,10 @@ typedef struct gn__thread {
     gn__object **dead; /* without references, waiting to be destroyed */
     size_t n_dead, dead_capacity;
     uint64_t late_tag; /* set by the host service set_error, see runtime */
-    char late[512];
+    char late[1024];
     uint64_t launches;            /* calls of backends that take a stream, so far */
     struct gn__account *declined; /* what is about to be composed: runtime/fallback.c */
-    char message[1024];
+    char message[2048];
     char text[GN__SHAPE_TEXTS][GN__SHAPE_TEXT_BYTES];
 } gn__thread;
 

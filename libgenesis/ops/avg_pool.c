@@ -16,7 +16,8 @@ static int64_t constant_divisor(const gn__pool *pool) {
     const gn_pool_attr *a = &pool->attr;
     int64_t elements = 1;
     for (int d = 0; d < a->n_spatial; d++) {
-        int64_t end = (pool->out[2 + d] - 1) * a->stride[d] + a->kernel[d];
+        int64_t reach = (a->kernel[d] - 1) * a->dilation[d] + 1;
+        int64_t end = (pool->out[2 + d] - 1) * a->stride[d] + reach;
         int64_t after = a->count_include_pad ? a->padding_after[d] : 0;
         if (end > pool->in[2 + d] + a->padding[d] + after ||
             (a->padding[d] && !a->count_include_pad))
@@ -28,17 +29,27 @@ static int64_t constant_divisor(const gn__pool *pool) {
 
 /* ---- Composed */
 
-/* The product, over the spatial dims, of min(start + kernel, high) - max(start, low), from which
- * the window [start, start + kernel) counts. Params per dim: kernel, low, high. */
+enum { N_COUNT_PARAMS = 4 }; /* per dim, of window_count */
+
+/* The number of steps of the dilation from `start` that are needed to reach `edge`. */
+static int steps_to(gn__builder *b, int start, int edge, int dilation) {
+    int distance = gn__emit(b, GN_OP_SUB, edge, start, 0);
+    int rest = gn__emit(b, GN_OP_SUB, dilation, gn__const_i(b, GN_I64, 1), 0);
+    return gn__emit(b, GN_OP_FLOORDIV, gn__emit(b, GN_OP_ADD, distance, rest, 0), dilation, 0);
+}
+
+/* The product, over the spatial dims, of how many of start, start + dilation, .. (kernel of them)
+ * are in low .. high - 1: those count. Params per dim: kernel, dilation, low, high. */
 static int window_count(gn__builder *b, int n_spatial, const int *start, int type) {
-    int count = gn__const_i(b, GN_I64, 1);
+    int count = gn__const_i(b, GN_I64, 1), zero = gn__const_i(b, GN_I64, 0);
     for (int d = 0; d < n_spatial; d++) {
         int kernel = gn__param(b, GN_I64, gn__build_param(b)),
+            dilation = gn__param(b, GN_I64, gn__build_param(b)),
             low = gn__param(b, GN_I64, gn__build_param(b)),
             high = gn__param(b, GN_I64, gn__build_param(b));
         int first = gn__load(b, start[d]);
-        int end = gn__emit(b, GN_OP_MIN, gn__emit(b, GN_OP_ADD, first, kernel, 0), high, 0);
-        int begin = gn__emit(b, GN_OP_MAX, first, low, 0);
+        int end = gn__emit(b, GN_OP_MIN, steps_to(b, first, high, dilation), kernel, 0);
+        int begin = gn__emit(b, GN_OP_MAX, steps_to(b, first, low, dilation), zero, 0);
         count = gn__emit(b, GN_OP_MUL, count, gn__emit(b, GN_OP_SUB, end, begin, 0), 0);
     }
     return gn__cast(b, type, count);
@@ -78,9 +89,11 @@ static int count_operands(const gn__pool *pool, gn__operand *operands, gn_scalar
     for (int d = 0; d < a->n_spatial; d++) {
         operands[d] = gn__operand_index(-a->padding[d]);
         operands[d].stride[2 + d] = a->stride[d];
-        params[3 * d].i = a->kernel[d];
-        params[3 * d + 1].i = a->count_include_pad ? -a->padding[d] : 0;
-        params[3 * d + 2].i = pool->in[2 + d] + (a->count_include_pad ? a->padding_after[d] : 0);
+        gn_scalar *own = params + N_COUNT_PARAMS * d;
+        own[0].i = a->kernel[d];
+        own[1].i = a->dilation[d];
+        own[2].i = a->count_include_pad ? -a->padding[d] : 0;
+        own[3].i = pool->in[2 + d] + (a->count_include_pad ? a->padding_after[d] : 0);
     }
     return (int)a->n_spatial;
 }
@@ -93,7 +106,7 @@ gn_status gn__composed_avg_pool(const gn__pool *pool, gn_tensor *x, gn_tensor *y
         return gn_error_status();
     gn__rows space = gn__pool_space(pool);
     gn__operand operands[GN__POOL_PROGRAM_OPERANDS];
-    gn_scalar params[3 * GN_MAX_SPATIAL] = {{.f = 1.0 / (double)divisor}};
+    gn_scalar params[N_COUNT_PARAMS * GN_MAX_SPATIAL] = {{.f = 1.0 / (double)divisor}};
     int n = 0;
     operands[n++] = gn__pool_windows(pool, frame, zero, pool->attr.stride, pool->attr.dilation);
     if (divisor == 0)
@@ -110,7 +123,7 @@ static gn_tensor *divided(const gn__pool *pool, gn_tensor *g) {
         return NULL;
     gn__rows space = gn__rows_of(g, 0);
     gn__operand operands[GN__POOL_PROGRAM_OPERANDS];
-    gn_scalar params[3 * GN_MAX_SPATIAL];
+    gn_scalar params[N_COUNT_PARAMS * GN_MAX_SPATIAL];
     int n = 0;
     operands[n++] = gn__rows_full(&space, g);
     n += count_operands(pool, operands + n, params);
@@ -122,12 +135,14 @@ static gn_tensor *divided(const gn__pool *pool, gn_tensor *g) {
 }
 
 gn_status gn__composed_avg_pool_backward(const gn__pool *pool, gn_tensor *g, gn_tensor *dx) {
-    static const int64_t one[GN_MAX_SPATIAL] = {1, 1, 1}, back[GN_MAX_SPATIAL] = {-1, -1, -1};
+    static const int64_t one[GN_MAX_SPATIAL] = {1, 1, 1};
     const gn_pool_attr *a = &pool->attr;
     const int64_t divisor = constant_divisor(pool);
-    int64_t size[GN_MAX_SPATIAL], before[GN_MAX_SPATIAL], first[GN_MAX_SPATIAL];
+    int64_t size[GN_MAX_SPATIAL], before[GN_MAX_SPATIAL], first[GN_MAX_SPATIAL],
+        back[GN_MAX_SPATIAL];
     for (int d = 0; d < a->n_spatial; d++) {
-        before[d] = a->kernel[d] - 1;
+        back[d] = -a->dilation[d];
+        before[d] = (a->kernel[d] - 1) * a->dilation[d];
         first[d] = before[d] + a->padding[d];
         size[d] = pool->in[2 + d] + first[d];
         int64_t needed = before[d] + (pool->out[2 + d] - 1) * a->stride[d] + 1;

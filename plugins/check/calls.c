@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * calls.c - map, reduce, row_map, map_many and scatter: their operands as views, their bounds by the
- * shadow of the program, and the three runs: bounds and results on the reference, then the device's.
+ * calls.c - map, reduce, row_map, map_many and scatter: their operands as views, their bounds by
+ * the shadow of the program, and the three runs: bounds and results on the reference, then the
+ * device's.
  */
 #include "check.h"
 

@@ -13,8 +13,8 @@
  *   compare.c  the device's results against the reference's
  *   report.c   a difference in words
  *
- * A checked call is a *job*. Each operand with memory is a *view*; views that share memory lie in one
- * *segment*, a range of a block of the device. Of a segment there are three images on the host:
+ * A checked call is a *job*. Each operand with memory is a *view*; views that share memory lie in
+ * one *segment*, a range of a block of the device. Of a segment there are three images on the host:
  * before the call, after it, and as the reference left its copy.
  */
 #ifndef GENESIS_CHECK_H
@@ -46,8 +46,8 @@ typedef struct view {
     uint32_t segment; /* number in the job */
     uint32_t n_dims;  /* those of the call, and perhaps an axis; size 1 where the stride is 0 */
     int64_t size[VIEW_DIMS], stride[VIEW_DIMS];
-    /* Of a written view, by row-major coordinates; NULL: results are exact. NaN or infinite: nothing
-     * is certain, because a near tie decides, or the edge of a domain is near. */
+    /* Of a written view, by row-major coordinates; NULL: results are exact. NaN or infinite:
+     * nothing is certain, because a near tie decides, or the edge of a domain is near. */
     double *bounds;
 } view;
 

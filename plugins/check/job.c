@@ -113,12 +113,11 @@ static gn_status pronounce(struct job *job, const char *text) {
     return GN_OK;
 }
 
-/* Of an asynchronous device the call's own answer comes with its results. */
+/* Of an asynchronous device the call's own answer comes with its results. After an error there are
+ * none, and nothing else is asked of the device, so that its words stay the last ones. */
 static gn_status fetch_results(struct job *job, gn_stream *stream, gn_status answer) {
-    for (uint32_t i = 0; i < job->n_segments; i++) {
-        const gn_status status = download(job, stream, &job->segments[i], job->segments[i].after);
-        answer = answer == GN_OK ? status : answer;
-    }
+    for (uint32_t i = 0; i < job->n_segments && answer == GN_OK; i++)
+        answer = download(job, stream, &job->segments[i], job->segments[i].after);
     return answer;
 }
 

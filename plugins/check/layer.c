@@ -4,8 +4,8 @@
  *
  *     GENESIS_DEVICE=check:opencl ./program
  *
- * runs every kernel also on a reference, on copies of the device's own inputs, and reports the first
- * difference. Everything that is no kernel passes through.
+ * runs every kernel also on a reference, on copies of the device's own inputs, and reports the
+ * first difference. Everything that is no kernel passes through.
  */
 #include "check.h"
 
@@ -157,7 +157,8 @@ static const gn_backend table = {
 
 gn_status gn_backend_entry(const gn_host *services, gn_abi_request *request,
                            const gn_backend **out) {
-    if (request->major != GN_ABI_MAJOR || request->minor_max < GN_ABI_MINOR) {
+    if (request->major != GN_ABI_MAJOR || request->minor_min > GN_ABI_MINOR ||
+        request->minor_max < GN_ABI_MINOR) {
         request->needed_major = GN_ABI_MAJOR;
         request->needed_minor = GN_ABI_MINOR;
         return GN_E_VERSION;

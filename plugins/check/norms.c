@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * norms.c - how far the results of batch norm may be off, to first order, from the moments of each
- * channel. Sums of n terms may be off by n units of their magnitudes; of more than 4096 terms blocks
- * are expected to be summed apart. A unit is eps here, because both sides may be off by half of it.
+ * channel. Sums of n terms may be off by n units of their magnitudes; of more than 4096 terms
+ * blocks are expected to be summed apart. A unit is eps here, because both sides may be off by half
+ * of it.
  */
 #include "check.h"
 
@@ -79,7 +80,7 @@ bool norm_bounds_forward(struct job *job, double eps) {
         set_bound(job, &job->views[MEAN], i, &i, channels[i].mean_off);
         set_bound(job, &job->views[VAR], i, &i, channels[i].var_off);
     }
-    /* y = h w + b with h = (x - mean) r: mean's error enters as r, var's as half its relative one */
+    /* y = h w + b with h = (x - mean) r: the error of mean enters as r, of var as half of it */
     walk at = walk_from_start(x);
     int64_t number = 0;
     do {

@@ -2,9 +2,9 @@
 /*
  * plans.c - planned kernels. The reference composes them of map, reduce and scatter.
  *
- * Matmuls, convolutions, average pools and the gradient of max pools are sums of products. Such a sum
- * of n terms may be off by n units of the sum of the terms' magnitudes, in any order; these are what
- * the reference makes of the magnitudes of the inputs. Batch norm has its own file.
+ * Matmuls, convolutions, average pools and the gradient of max pools are sums of products. Such a
+ * sum of n terms may be off by n units of the sum of the terms' magnitudes, in any order; these are
+ * what the reference makes of the magnitudes of the inputs. Batch norm has its own file.
  */
 #include "check.h"
 
@@ -172,7 +172,7 @@ static double terms(const gn_plan *plan) {
     return (double)plan->window + 1;
 }
 
-/* Leaves in the images `after`, which the device has not filled yet, the magnitudes of the inputs. */
+/* Leaves the magnitudes of the inputs in the images `after`, which are not filled yet. */
 static void make_magnitudes(struct job *job, char **images) {
     for (uint32_t i = 0; i < job->n_segments; i++) {
         images[i] = job->segments[i].after;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * report.c - what check says of a difference: the operation and its worst element first, because the
- * host may cut a long message off; then the results' and inputs' shapes and the inputs' values.
+ * report.c - what check says of a difference: the operation and its worst element first, because
+ * the host may cut a long message off; then the results' and inputs' shapes and the inputs' values.
  */
 #include "check.h"
 

@@ -33,17 +33,21 @@ static int choose(maker *m, int condition, int a, int b) {
     return emit(m, GN_OP_SELECT, GN_F64, condition, a, b);
 }
 
-/* a <= b ? then : otherwise; a NaN, too, gives `otherwise`. */
-static int if_at_most(maker *m, int a, int b, int then, int otherwise) {
-    return choose(m, as_bool(m, GN_OP_LE, a, b), then, otherwise);
-}
-
 static int uncertain(maker *m) { return number_f64(m, (double)NAN); }
+
+/* 0, of something that depends on what has the error e: NaN if e says that nothing is certain. */
+static int certain(maker *m, int e) { return emit2(m, GN_OP_MUL, e, number_f64(m, 0)); }
 
 static int ea(maker *m, const site *s) { return bound_value(m, s->bound[0]); }
 static int magnitude_a(maker *m, const site *s) { return magnitude(m, s->operand[0]); }
 static int magnitude_b(maker *m, const site *s) { return magnitude(m, s->operand[1]); }
 static int magnitude_v(maker *m, const site *s) { return magnitude(m, s->number); }
+
+/* |x| of an f64; a NaN is as far from 0 as infinity: no error changes it. */
+static int from_zero(maker *m, int x) {
+    const int size = emit1(m, GN_OP_ABS, x), most = number_f64(m, (double)INFINITY);
+    return if_at_most(m, size, most, size, most);
+}
 
 /* e / max(x - e, 0) for x >= 0: how far 1 / x or log x may be off; infinite if x may be 0. */
 static int relative(maker *m, int e, int x) {
@@ -103,10 +107,11 @@ static int rule_product(maker *m, const site *s) {
 
 /* How far a / b is off: ea / |b|, or (ea + |a / b| eb) / (|b| - eb). */
 static int quotient_error(maker *m, const site *s, int quotient) {
+    const int b = from_zero(m, wide(m, s->operand[1]));
     if (s->bound[1] == NONE)
-        return emit2(m, GN_OP_DIV, ea(m, s), magnitude_b(m, s));
+        return emit2(m, GN_OP_DIV, ea(m, s), b);
     const int e = bound_add(m, s->bound[0], bound_scale(m, quotient, s->bound[1]));
-    const int least = emit2(m, GN_OP_SUB, magnitude_b(m, s), s->bound[1]);
+    const int least = emit2(m, GN_OP_SUB, b, s->bound[1]);
     return emit2(m, GN_OP_DIV, e, emit2(m, GN_OP_MAX, least, number_f64(m, 0)));
 }
 
@@ -116,10 +121,11 @@ static int rule_quotient(maker *m, const site *s) {
     return quotient_error(m, s, magnitude_v(m, s));
 }
 
-/* op(x + e) - op(x - e) for a function that only grows, by jumps. */
+/* op(x + e) - op(x - e) for a function that only grows, by jumps; NaN and infinity do not move. */
 static int jump(maker *m, int op, int x, int e) {
     const int above = emit1(m, op, emit2(m, GN_OP_ADD, x, e));
-    return emit2(m, GN_OP_SUB, above, emit1(m, op, emit2(m, GN_OP_SUB, x, e)));
+    const int off = emit2(m, GN_OP_SUB, above, emit1(m, op, emit2(m, GN_OP_SUB, x, e)));
+    return if_at_most(m, emit1(m, GN_OP_ABS, x), number_f64(m, DBL_MAX), off, certain(m, e));
 }
 
 static int rule_jump(maker *m, const site *s) {
@@ -148,17 +154,19 @@ static int rule_modulus(maker *m, const site *s) {
     const int quotient = op2(m, s, GN_OP_DIV), size = emit1(m, GN_OP_ABS, quotient);
     const int jumps = jump(m, op, quotient, quotient_error(m, s, size));
     const int n = emit1(m, GN_OP_ABS, emit1(m, op, quotient));
-    const int e = bound_add(m, s->bound[0], bound_scale(m, n, s->bound[1]));
     const int b = bound_add(m, magnitude_b(m, s), s->bound[1]);
-    return bound_add(m, emit2(m, GN_OP_MUL, jumps, b), e);
+    const int own = bound_add(m, s->bound[0], bound_scale(m, n, s->bound[1]));
+    const int off = bound_add(m, emit2(m, GN_OP_MUL, jumps, b), own);
+    return if_at_most(m, size, number_f64(m, DBL_MAX), off, certain(m, jumps));
 }
 
-/* |b| w^(b-1) ea with the w within |a| +- ea that gives the most; no sign of a power of a number near
- * 0 is certain, unless b is an integer */
+/* |b| w^(b-1) ea with the w within |a| +- ea that gives the most; no sign of a power of a number
+ * near 0 is certain, unless b is an integer */
 static int power_of_inexact(maker *m, const site *s) {
     const int e = s->bound[0], a = magnitude_a(m, s), b = wide(m, s->operand[1]);
     const int one = number_f64(m, 1), zero = number_f64(m, 0);
-    const int least = emit2(m, GN_OP_MAX, emit2(m, GN_OP_SUB, a, e), zero);
+    const int low = emit2(m, GN_OP_SUB, from_zero(m, wide(m, s->operand[0])), e);
+    const int least = emit2(m, GN_OP_MAX, low, zero);
     const int w = if_at_most(m, one, b, emit2(m, GN_OP_ADD, a, e), least);
     const int power = emit2(m, GN_OP_POW, w, emit2(m, GN_OP_SUB, b, one));
     const int off = emit2(m, GN_OP_MUL, emit2(m, GN_OP_MUL, magnitude_b(m, s), power), e);
@@ -167,7 +175,8 @@ static int power_of_inexact(maker *m, const site *s) {
     return choose(m, whole, off, near);
 }
 
-/* |v| (e^(|log a| eb) - 1); of a negative number only powers to exact integers are numbers */
+/* |v| (e^(|log a| eb) - 1); of a negative number only powers to integers are numbers, which an
+ * inexact exponent may be or not */
 static int power_to_inexact(maker *m, const site *s) {
     const int log = emit1(m, GN_OP_ABS, emit1(m, GN_OP_LOG, magnitude_a(m, s)));
     const int growth = emit1(m, GN_OP_EXPM1, emit2(m, GN_OP_MUL, log, s->bound[1]));
@@ -184,18 +193,18 @@ static int rule_power(maker *m, const site *s) {
     return s->bound[1] == NONE ? e : bound_add(m, e, power_to_inexact(m, s));
 }
 
-/* The angle moves by less than 1.6 e / (r - e) if the point (b, a), r away from 0, moves by e. Near the
- * cut, where a is 0 and b < 0, nothing is certain. */
+/* The angle moves by less than 1.6 e / (r - e) if the point (b, a), r away from 0, moves by e. Near
+ * the cut, where a is 0 and b < 0, nothing is certain. */
 static int rule_atan2(maker *m, const site *s) {
-    const int a = magnitude_a(m, s), b = magnitude_b(m, s), zero = number_f64(m, 0);
+    const int a = wide(m, s->operand[0]), b = wide(m, s->operand[1]), zero = number_f64(m, 0);
     const int e = bound_add(m, s->bound[0], s->bound[1]);
     const int square = emit2(m, GN_OP_ADD, emit2(m, GN_OP_MUL, a, a), emit2(m, GN_OP_MUL, b, b));
-    const int off =
-        emit2(m, GN_OP_MUL, relative(m, e, emit1(m, GN_OP_SQRT, square)), number_f64(m, 1.6));
+    const int r = from_zero(m, emit1(m, GN_OP_SQRT, square));
+    const int off = emit2(m, GN_OP_MUL, relative(m, e, r), number_f64(m, 1.6));
     if (s->bound[0] == NONE)
         return off;
-    const int right = emit2(m, GN_OP_SUB, wide(m, s->operand[1]), bound_value(m, s->bound[1]));
-    const int near = if_at_most(m, s->bound[0], a, off, uncertain(m));
+    const int right = emit2(m, GN_OP_SUB, b, bound_value(m, s->bound[1]));
+    const int near = if_at_most(m, s->bound[0], from_zero(m, a), off, uncertain(m));
     return if_at_most(m, zero, right, off, near);
 }
 
@@ -212,11 +221,12 @@ static int rule_sqrt(maker *m, const site *s) {
     const int e = emit2(m, GN_OP_ADD, ea(m, s), number_f64(m, value_tiny(s->type)));
     const int least = emit2(m, GN_OP_ADD, magnitude_v(m, s), emit1(m, GN_OP_SQRT, e));
     const int off = emit2(m, GN_OP_DIV, emit2(m, GN_OP_ADD, e, e), least);
-    return if_positive(m, s, magnitude_a(m, s), ea(m, s), off);
+    return if_positive(m, s, from_zero(m, wide(m, s->operand[0])), ea(m, s), off);
 }
 
 static int rule_rsqrt(maker *m, const site *s) {
-    return emit2(m, GN_OP_MUL, magnitude_v(m, s), relative(m, ea(m, s), magnitude_a(m, s)));
+    const int a = from_zero(m, wide(m, s->operand[0]));
+    return emit2(m, GN_OP_MUL, magnitude_v(m, s), relative(m, ea(m, s), a));
 }
 
 static int scaled(maker *m, const site *s, double slope) {
@@ -241,12 +251,13 @@ static int rule_log(maker *m, const site *s) {
     const double factor = s->insn->op == GN_OP_LOG2    ? M_LOG2E
                           : s->insn->op == GN_OP_LOG10 ? M_LOG10E
                                                        : 1;
-    return bound_scale(m, number_f64(m, factor), relative(m, ea(m, s), magnitude_a(m, s)));
+    const int a = from_zero(m, wide(m, s->operand[0]));
+    return bound_scale(m, number_f64(m, factor), relative(m, ea(m, s), a));
 }
 
 static int rule_log1p(maker *m, const site *s) {
     const int x = emit2(m, GN_OP_ADD, wide(m, s->operand[0]), number_f64(m, 1));
-    return relative(m, ea(m, s), emit1(m, GN_OP_ABS, x));
+    return relative(m, ea(m, s), from_zero(m, x));
 }
 
 /* (1 + v^2) t / (1 - |v| t) with t = tan ea, which is less than 1.1 ea / (1 - ea) */
@@ -260,24 +271,28 @@ static int rule_tan(maker *m, const site *s) {
     return emit2(m, GN_OP_MUL, slope, t);
 }
 
-/* 1 - |a| - ea: from the edge of the domain of asin, acos and atanh, and less than 1 - a^2 */
-static int inside(maker *m, const site *s) {
-    const int left = emit2(m, GN_OP_SUB, number_f64(m, 1), magnitude_a(m, s));
-    return emit2(m, GN_OP_MAX, emit2(m, GN_OP_SUB, left, ea(m, s)), number_f64(m, 0));
+/* ea / least, or ea / sqrt(least), where `least` is the distance from the domain's edge, less ea.
+ * Well outside of the domain, and of NaN, the value is certain: NaN. */
+static int inside(maker *m, const site *s, int distance, bool root) {
+    const int e = ea(m, s), zero = number_f64(m, 0);
+    const int least = emit2(m, GN_OP_MAX, emit2(m, GN_OP_SUB, distance, e), zero);
+    const int off = emit2(m, GN_OP_DIV, e, root ? emit1(m, GN_OP_SQRT, least) : least);
+    const int farthest = emit2(m, GN_OP_ADD, distance, e);
+    return if_at_most(m, zero, farthest, off, certain(m, e));
 }
 
-static int rule_asin(maker *m, const site *s) {
-    return emit2(m, GN_OP_DIV, ea(m, s), emit1(m, GN_OP_SQRT, inside(m, s)));
+/* 1 - |a|, less than the 1 - a^2 of the slopes. */
+static int inside_one(maker *m, const site *s, bool root) {
+    const int size = emit1(m, GN_OP_ABS, wide(m, s->operand[0]));
+    return inside(m, s, emit2(m, GN_OP_SUB, number_f64(m, 1), size), root);
 }
 
-static int rule_atanh(maker *m, const site *s) {
-    return emit2(m, GN_OP_DIV, ea(m, s), inside(m, s));
-}
+static int rule_asin(maker *m, const site *s) { return inside_one(m, s, true); }
+static int rule_atanh(maker *m, const site *s) { return inside_one(m, s, false); }
 
 static int rule_acosh(maker *m, const site *s) {
-    const int left = emit2(m, GN_OP_SUB, wide(m, s->operand[0]), number_f64(m, 1));
-    const int least = emit2(m, GN_OP_MAX, emit2(m, GN_OP_SUB, left, ea(m, s)), number_f64(m, 0));
-    return emit2(m, GN_OP_DIV, ea(m, s), emit1(m, GN_OP_SQRT, least));
+    const int distance = emit2(m, GN_OP_SUB, wide(m, s->operand[0]), number_f64(m, 1));
+    return inside(m, s, distance, true);
 }
 
 static int rule_erf(maker *m, const site *s) { return scaled(m, s, M_2_SQRTPI); }
@@ -308,8 +323,8 @@ static int rule_digamma(maker *m, const site *s) {
 
 /* ---- Decisions ------------------------------------------------------------------------------- */
 
-/* 1 if a - b is smaller than its error, and so may have the other sign; else 0. The difference is NaN
- * if an operand is, or both are one infinity: no error changes that. */
+/* 1 if a - b is smaller than its error, and so may have the other sign; else 0. The difference is
+ * NaN if an operand is, or both are one infinity: no error changes that. */
 static int rule_comparison(maker *m, const site *s) {
     const int e = bound_add(m, s->bound[0], s->bound[1]);
     const int distance = emit1(m, GN_OP_ABS, op2(m, s, GN_OP_SUB));
@@ -370,11 +385,8 @@ static int rule_cast(maker *m, const site *s) {
     return if_at_most(m, ea(m, s), least, number_f64(m, 0), number_f64(m, 1));
 }
 
-/* Both sides round to a 16-bit float: that may move them apart by one of its steps. */
 static int rule_round(maker *m, const site *s) {
-    const int dtype = s->insn->b;
-    const int size = emit2(m, GN_OP_ADD, magnitude_v(m, s), number_f64(m, value_tiny(dtype)));
-    return bound_add(m, s->bound[0], emit2(m, GN_OP_MUL, size, number_f64(m, value_eps(dtype))));
+    return bound_rounded(m, s->insn->b, s->number, s->bound[0]);
 }
 
 /* ---- The table ------------------------------------------------------------------------------- */
@@ -488,22 +500,29 @@ unsigned value_operands(const gn_insn *insn) {
     }
 }
 
-/* Which operands' zeros (bits 1, 2) have a sign that decides: that of a zero from MIN and MAX is free. */
+/* Which operands' zeros (bits 1, 2) have a sign that decides: that of a zero from MIN and MAX is
+ * free. */
 static const uint8_t minds_zero[GN_OP_SELECT + 1] = {
     [GN_OP_DIV] = 2,   [GN_OP_FLOORDIV] = 2, [GN_OP_POW] = 1,
     [GN_OP_ATAN2] = 3, [GN_OP_RSQRT] = 1,    [GN_OP_DIGAMMA] = 1,
 };
 
-static int zero_bound(maker *m, const site *s) {
+/* What the contract leaves free beyond the opcode: the sign of such a zero, and that a product
+ * which overflows need not do so where it is contracted with the sum that takes it. */
+static int freedom_bound(maker *m, const site *s) {
+    const int op = s->insn->op;
+    const bool sums = (op == GN_OP_ADD || op == GN_OP_SUB) && gn_dtype_is_float(s->type);
     int e = NONE;
-    for (int k = 0; k < 2 && !(m->source->flags & GN_PROGRAM_NO_CONTRACT); k++) {
-        const bool minds = minds_zero[s->insn->op] >> k & 1;
-        const gn_insn *from = insn_at(m->source, (uint32_t)s->operand[k]);
-        if (!minds || (from->op != GN_OP_MIN && from->op != GN_OP_MAX))
+    if (m->source->flags & GN_PROGRAM_NO_CONTRACT || !(sums || minds_zero[op]))
+        return NONE;
+    for (int k = 0; k < 2 && k < rules[op].n_values; k++) {
+        const int from = insn_at(m->source, (uint32_t)s->operand[k])->op;
+        const bool zero = minds_zero[op] >> k & 1 && (from == GN_OP_MIN || from == GN_OP_MAX);
+        if (!zero && !(sums && from == GN_OP_MUL))
             continue;
-        const int zero = number_f64(m, 0);
-        const int is_zero = as_bool(m, GN_OP_EQ, wide(m, s->operand[k]), zero);
-        e = bound_add(m, e, choose(m, is_zero, uncertain(m), zero));
+        const int size = emit1(m, GN_OP_ABS, wide(m, s->operand[k]));
+        const int free = as_bool(m, GN_OP_EQ, size, number_f64(m, zero ? 0 : (double)INFINITY));
+        e = bound_add(m, e, choose(m, free, uncertain(m), number_f64(m, 0)));
     }
     return e;
 }
@@ -514,7 +533,7 @@ int rule_bound(maker *m, const site *s) {
         return uncertain(m); /* an opcode of a later version */
     const int rounding = rules[op].kind;
     const int own = !s->exact || rounding == ALWAYS ? rules[op].propagate(m, s) : NONE;
-    const int e = bound_add(m, own, zero_bound(m, s));
+    const int e = bound_add(m, own, freedom_bound(m, s));
     if (rounding != ROUNDED && rounding != SCALE1)
         return e;
     return bound_add(m, e, rounding_bound(m, s, rounding == SCALE1));

@@ -8,6 +8,7 @@
  */
 #include "shadow.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -46,6 +47,10 @@ static int add_constant(maker *m, int type, gn_scalar value) {
 }
 
 int number_f64(maker *m, double value) { return add_constant(m, GN_F64, (gn_scalar){.f = value}); }
+
+int if_at_most(maker *m, int a, int b, int then, int otherwise) {
+    return emit(m, GN_OP_SELECT, GN_F64, emit(m, GN_OP_LE, GN_BOOL, a, b, 0), then, otherwise);
+}
 
 static int add_operand(maker *m, int role, int dtype, int source) {
     if (m->n_operands == GN_MAX_OPERANDS) {
@@ -91,11 +96,8 @@ int magnitude(maker *m, int v) {
     if (is_cached(m, c))
         return c->number;
     c->number = emit1(m, GN_OP_ABS, wide(m, v));
-    if (gn_dtype_is_float(type)) {
-        const int finite =
-            emit(m, GN_OP_LT, GN_BOOL, c->number, number_f64(m, (double)INFINITY), 0);
-        c->number = emit(m, GN_OP_SELECT, GN_F64, finite, c->number, number_f64(m, 0));
-    }
+    if (gn_dtype_is_float(type))
+        c->number = if_at_most(m, c->number, number_f64(m, DBL_MAX), c->number, number_f64(m, 0));
     return c->number;
 }
 
@@ -116,9 +118,14 @@ int bound_value(maker *m, int bound) { return bound == NONE ? number_f64(m, 0) :
 int bound_if_any(maker *m, int bound) {
     if (bound == NONE)
         return NONE;
-    const int zero = number_f64(m, 0), nan = number_f64(m, (double)NAN);
-    const int none = emit(m, GN_OP_LE, GN_BOOL, bound, zero, 0);
-    return emit(m, GN_OP_SELECT, GN_F64, none, zero, nan);
+    const int zero = number_f64(m, 0);
+    return if_at_most(m, bound, zero, zero, number_f64(m, (double)NAN));
+}
+
+int bound_rounded(maker *m, int dtype, int v, int bound) {
+    const int least = emit2(m, GN_OP_ADD, magnitude(m, v), number_f64(m, value_tiny(dtype)));
+    const int size = bound_add(m, least, bound);
+    return bound_add(m, bound, emit2(m, GN_OP_MUL, size, number_f64(m, value_eps(dtype))));
 }
 
 /* ---- Instructions ---------------------------------------------------------------------------- */
@@ -153,19 +160,16 @@ static void copy_value(maker *m, uint32_t n) {
     m->bound[n] = rule_bound(m, &s);
 }
 
-/* Stores the bound of what the source stores. */
+/* Stores the bound of what the source stores: a little more, because that is rounded, too. */
 static void store_bound(maker *m, const gn_insn *insn) {
     const int dtype = m->source->operands[insn->a].dtype;
     int bound = m->bound[insn->b];
     if (!(m->outputs >> insn->a & 1) || bound == NONE)
         return;
-    if (dtype == GN_F16 || dtype == GN_BF16) {
-        const int off =
-            emit2(m, GN_OP_ADD, magnitude(m, insn->b), number_f64(m, value_tiny(dtype)));
-        bound = bound_add(m, bound, emit2(m, GN_OP_MUL, off, number_f64(m, value_eps(dtype))));
-    }
-    const int k = add_operand(m, GN_WRITE, GN_F64, insn->a);
-    emit(m, GN_OP_STORE, GN_F64, k, bound, 0);
+    if (dtype == GN_F16 || dtype == GN_BF16)
+        bound = bound_rounded(m, dtype, insn->b, bound);
+    bound = emit2(m, GN_OP_MUL, bound, number_f64(m, 1 + 0x1p-10));
+    emit(m, GN_OP_STORE, GN_F64, add_operand(m, GN_WRITE, GN_F64, insn->a), bound, 0);
 }
 
 /* ---- Reductions ------------------------------------------------------------------------------ */

@@ -1,11 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * shadow.h - what shadow.c and rules.c share: a program in the making that recomputes the values of
- * another one and, next to each value v, a bound on how far a device's v may be from the reference's.
+ * another one and, next to each value v, a bound on how far a device's v may be from the
+ * reference's.
  *
  * Bounds are f64 values of the program. NONE is the bound of what is exact, and costs nothing. Of
- * integers and bools a bound is a distance as well, that of a bool 0 or 1. NaN and infinity say that
- * the value may be anything; NaN gets through all arithmetic, also through 0 times it.
+ * integers and bools a bound is a distance as well, that of a bool 0 or 1. NaN and infinity say
+ * that the value may be anything; NaN gets through all arithmetic, also through 0 times it.
  */
 #ifndef GENESIS_CHECK_SHADOW_H
 #define GENESIS_CHECK_SHADOW_H
@@ -29,7 +30,7 @@ typedef struct maker {
     cached wide[GN_MAX_INSNS], magnitude[GN_MAX_INSNS];
     int operand[GN_MAX_OPERANDS]; /* -1: not used yet */
 
-    /* The number of the element part, counted from 1; 0 in a row part, whose values stay visible. */
+    /* The number of the element part, from 1; 0 in a row part, whose values stay visible. */
     int scope, n_element_parts;
 
     shadow_piece *piece;
@@ -52,6 +53,8 @@ typedef struct site {
 
 int emit(maker *m, int op, int type, int a, int b, int c);
 int number_f64(maker *m, double value);
+/* a <= b ? then : otherwise; a NaN, too, gives `otherwise`. */
+int if_at_most(maker *m, int a, int b, int then, int otherwise);
 static inline int emit2(maker *m, int op, int a, int b) { return emit(m, op, GN_F64, a, b, 0); }
 static inline int emit1(maker *m, int op, int a) { return emit(m, op, GN_F64, a, 0, 0); }
 /* The source's value v as an f64; |v|, or 0 if that is not finite. */
@@ -63,6 +66,9 @@ int bound_scale(maker *m, int factor, int bound);
 int bound_max(maker *m, int a, int b);
 /* The bound as a value, 0 for NONE. */
 int bound_value(maker *m, int bound);
+/* The bound of the source's value v, rounded to a 16-bit float: both sides' roundings may move them
+ * apart by one of its steps. */
+int bound_rounded(maker *m, int dtype, int v, int bound);
 /* NaN unless the bound is 0. */
 int bound_if_any(maker *m, int bound);
 

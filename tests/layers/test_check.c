@@ -1,25 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of plugins/check: over a device that computes one thing wrong (tests/plugins/liar.c) it names
- * exactly that, and over one that does not it is silent.
+ * Tests of plugins/check: over a device that computes one thing wrong (tests/plugins/liar.c) it
+ * names exactly that, and over one that does not it is silent.
  */
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <genesis/genesis.h>
 
 #include "runtime/runtime.h"
+#include "tests/capture.h"
+#include "tests/expect.h"
 #include "tests/suite.h"
-#include "tests/temp_dir.h"
 
-static char checked[64]; /* "check:liar:cpu" */
-
+/* 1 to 24. */
 static gn_tensor *numbers(int dtype) {
-    return gn_cast(gn_reshape(gn_arange(1, 25, 1, GN_AS(.dtype = GN_F32, .device = checked)), 4, 6),
-                   dtype);
+    return gn_cast(gn_reshape(gn_arange(1, 25, 1, GN_AS(.dtype = GN_F32)), 4, 6), dtype);
 }
 
 /* Closes all devices, so that the next use of one reads the variables anew. */
@@ -38,35 +36,6 @@ static void expect_parts(const char *const *parts) {
 #define EXPECT_PARTS(...) expect_parts((const char *const[]){__VA_ARGS__, NULL})
 
 /* ---- The log */
-
-static int log_file = -1, standard_error;
-
-/* From here to log_end stderr goes to a file. */
-static void log_begin(const char *level) {
-    temp_dir_make();
-    setenv("GENESIS_LOG", level, 1);
-    fflush(stderr);
-    standard_error = dup(STDERR_FILENO);
-    FILE *file = fopen(temp_dir_path("log"), "w+");
-    ck_assert_ptr_nonnull(file);
-    log_file = dup(fileno(file));
-    dup2(log_file, STDERR_FILENO);
-    fclose(file);
-}
-
-/* What was logged; valid until the next call. */
-static const char *log_end(void) {
-    static char text[1 << 16];
-    fflush(stderr);
-    dup2(standard_error, STDERR_FILENO);
-    close(standard_error);
-    const ssize_t n = pread(log_file, text, sizeof text - 1, 0);
-    close(log_file);
-    text[n > 0 ? n : 0] = '\0';
-    unsetenv("GENESIS_LOG");
-    temp_dir_remove();
-    return text;
-}
 
 static int count_parts(const char *text, const char *part) {
     int n = 0;
@@ -93,8 +62,7 @@ static void do_softmax(gn_tensor *x) { gn_softmax(gn_mul_scalar(x, 0.1), 1); }
 static void do_matmul(gn_tensor *x) { gn_matmul(x, gn_transpose(x, 0, 1)); }
 
 static void do_scatter(gn_tensor *x) {
-    gn_scatter_add(x, 1, gn_zeros_with(GN_SHAPE(4, 6), GN_AS(.dtype = GN_I64, .device = checked)),
-                   x);
+    gn_scatter_add(x, 1, gn_zeros_with(GN_SHAPE(4, 6), GN_AS(.dtype = GN_I64)), x);
 }
 
 static void do_conv(gn_tensor *x) {
@@ -147,12 +115,6 @@ static const struct lie {
     {"sgd", 8, GN_F32, 20, 1, do_sgd, "of program sgd"},
 };
 
-static bool has_dtype(int dtype) {
-    gn_tensor *x = gn_zeros_with(GN_SHAPE(1), GN_AS(.dtype = dtype, .device = checked));
-    gn_error_clear();
-    return x != NULL;
-}
-
 static void set_lie(const char *op, int element, int add) {
     char text[96];
     snprintf(text, sizeof text, "%s %d %d", op, element, add);
@@ -194,7 +156,7 @@ START_TEST(test_report) {
                  "; input 0 float32 (24) 0.125 to 3, mean 1.5625", "; result 1 float32 (24)");
     gn_error_clear();
     const float values[] = {1, (float)NAN, 3, (float)INFINITY};
-    x = gn_tensor_from(values, GN_F32, GN_SHAPE(2, 2), GN_AS(.device = checked));
+    x = gn_tensor_from(values, GN_F32, GN_SHAPE(2, 2), NULL);
     set_lie("exp", 0, 64);
     gn_exp(gn_transpose(x, 0, 1));
     EXPECT_PARTS("1 to 3, mean 2, 1 NaN, 1 inf");
@@ -206,7 +168,7 @@ END_TEST
 /* The next step works after an error; an exact kernel is compared exactly, NaN with NaN. */
 START_TEST(test_going_on) {
     const float values[] = {(float)NAN, -0.0f, (float)INFINITY, 1};
-    gn_tensor *x = gn_tensor_from(values, GN_F32, GN_SHAPE(4), GN_AS(.device = checked));
+    gn_tensor *x = gn_tensor_from(values, GN_F32, GN_SHAPE(4), NULL);
     set_lie("neg", 3, 1);
     ck_assert_ptr_null(gn_neg(x));
     EXPECT_PARTS("neg", "1 of 4", "most at (3)");
@@ -234,8 +196,7 @@ START_TEST(test_outside) {
 END_TEST
 
 START_TEST(test_index) {
-    gn_tensor *x = numbers(GN_F32),
-              *index = gn_full(GN_SHAPE(1), 7, GN_AS(.dtype = GN_I64, .device = checked));
+    gn_tensor *x = numbers(GN_F32), *index = gn_full(GN_SHAPE(1), 7, GN_AS(.dtype = GN_I64));
     gn_index_select(x, 0, index); /* both sides refuse it */
     ck_assert_int_eq(gn_error_status(), GN_E_INDEX);
     EXPECT_PARTS("index_select: index");
@@ -249,54 +210,86 @@ START_TEST(test_index) {
 }
 END_TEST
 
+/* The late error of an asynchronous device comes with its call, in the device's words. */
+START_TEST(test_late) {
+    const gn_tensor_options on = {
+        .struct_size = sizeof on, .device = "check:async", .dtype = GN_I64};
+    gn_tensor *x = gn_full(GN_SHAPE(2, 3), 2, &on), *index = gn_full(GN_SHAPE(1), 7, &on);
+    ck_assert_msg(x && index, "%s", gn_error());
+    ck_assert_ptr_null(gn_index_select(x, 0, index));
+    ck_assert_int_eq(gn_error_status(), GN_E_INDEX);
+    EXPECT_PARTS("index_select: index out of range: late: an index is out of range");
+    gn_error_clear();
+    ck_assert_ptr_nonnull(gn_square(x));
+    restart();
+}
+END_TEST
+
 /* ---- Options and the summary */
 
-START_TEST(test_warnings) {
+/* What the log says when a device that was used so is closed. */
+static const char *log_of(void (*use)(void)) {
+    setenv("GENESIS_LOG", "info", 1);
+    gn_shutdown(); /* the variable is read anew */
+    const char *log = stderr_of(use);
+    unsetenv("GENESIS_LOG");
+    return log;
+}
+
+static void use_wrong_exp(void) {
     setenv("GENESIS_CHECK", "warn", 1);
-    log_begin("info");
     gn_tensor *x = numbers(GN_F32);
     set_lie("exp", 8, 100);
     for (int i = 0; i < 3; i++)
         ck_assert_ptr_nonnull(gn_exp(x));
     restart();
-    const char *log = log_end();
+}
+
+START_TEST(test_warnings) {
+    const char *log = log_of(use_wrong_exp);
     ck_assert_msg(count_parts(log, "warning: check: exp on liar:") == 1, "%s", log);
     ck_assert_msg(summary_number(log, "with differences") == 3, "%s", log);
     ck_assert_msg(summary_number(log, "calls checked") >= 4, "%s", log);
 }
 END_TEST
 
-START_TEST(test_sampling) {
+/* Of exp the calls 0, 3, 6 and 9 are checked. */
+static void use_every_third(void) {
     setenv("GENESIS_CHECK_EVERY", "3", 1);
-    log_begin("info");
     gn_tensor *x = numbers(GN_F32);
-    for (int i = 0; i < 7; i++) {
-        set_lie("exp", 8, i % 3 ? 100 : 0); /* only what is not checked is wrong */
+    for (int i = 0; i < 9; i++) {
+        set_lie("exp", 8, i % 3 ? 100 : 0);
         ck_assert_msg(gn_exp(x) != NULL, "call %d: %s", i, gn_error());
-        gn_floor(x);
+        ck_assert_ptr_nonnull(gn_floor(x));
     }
     set_lie("exp", 8, 100);
-    ck_assert_ptr_nonnull(gn_exp(x));
-    ck_assert_ptr_nonnull(gn_exp(x));
     ck_assert_ptr_null(gn_exp(x));
+    EXPECT_PARTS("map of program exp");
     gn_error_clear();
     restart();
-    ck_assert_int_ge(summary_number(log_end(), "passed by"), 10);
+}
+
+START_TEST(test_sampling) {
+    const char *log = log_of(use_every_third);
+    ck_assert_msg(summary_number(log, "passed by") >= 12, "%s", log);
+    ck_assert_msg(summary_number(log, "with differences") == 1, "%s", log);
 }
 END_TEST
 
-/* What the reference's forward pass has not saved can't be checked: the log says so, once. */
-START_TEST(test_saved) {
+/* Of two forward passes the second is not checked, but its gradient should be. */
+static void use_lost_saved(void) {
     setenv("GENESIS_CHECK_EVERY", "2", 1);
-    log_begin("info");
     gn_tensor *x = gn_requires_grad_(gn_reshape(numbers(GN_F32), 1, 1, 4, 6), true), *y = NULL;
-    for (int i = 0; i < 2; i++) /* the second one is not checked, its gradient should be */
+    for (int i = 0; i < 2; i++)
         y = gn_max_pool2d(x, 2);
-    const bool plans = gn__device_get(checked)->table->plan != NULL;
     gn_backward(gn_sum(y));
     ck_assert_msg(gn_error_status() == GN_OK, "%s", gn_error());
     restart();
-    const char *log = log_end();
+}
+
+START_TEST(test_saved) {
+    const bool plans = gn__device_get(NULL)->table->plan != NULL;
+    const char *log = log_of(use_lost_saved);
     ck_assert_msg(summary_number(log, "can't be checked") == plans, "%s", log);
     ck_assert_msg(count_parts(log, "(max_pool_backward) is not checked: its forward pass") == plans,
                   "%s", log);
@@ -305,7 +298,7 @@ END_TEST
 
 static void expect_refusal(const char *variable, const char *value, const char *part) {
     setenv(variable, value, 1);
-    ck_assert_ptr_null(gn_ones_with(GN_SHAPE(1), GN_AS(.device = checked)));
+    ck_assert_ptr_null(gn_ones(1));
     EXPECT_PARTS(part);
     gn_error_clear();
     restart();
@@ -320,15 +313,17 @@ START_TEST(test_bad_options) {
 }
 END_TEST
 
-/* 3 (x / 3) - x is 0, or an error of rounding: what is 0 < it can't be told. */
-START_TEST(test_near_ties) {
-    log_begin("info");
+/* 3 (x / 3) - x is 0, or an error of rounding: whether it is more than 0 can't be told. */
+static void use_near_ties(void) {
     gn_tensor *x = numbers(GN_F32);
     ck_assert_ptr_nonnull(gn_map("x / 3 * 3 - x > 0", x));
     ck_assert_ptr_nonnull(gn_map("x / 3 * 3 - x > 0.5", x));
     ck_assert_ptr_nonnull(gn_map("x / 3 * 3 - x > 0 ? 1.0 : 0.0", x));
     restart();
-    const char *log = log_end();
+}
+
+START_TEST(test_near_ties) {
+    const char *log = log_of(use_near_ties);
     ck_assert_msg(summary_number(log, "near ties among them skipped") == 24, "%s", log);
     ck_assert_msg(summary_number(log, "with differences") == 0, "%s", log);
 }
@@ -336,9 +331,11 @@ END_TEST
 
 int main(void) {
     const char *device = getenv("GENESIS_DEVICE");
-    const TTest *tests[] = {test_kernels,     test_report,    test_going_on, test_outside,
-                            test_index,       test_warnings,  test_sampling, test_saved,
-                            test_bad_options, test_near_ties, NULL};
+    char checked[64];
+    const TTest *tests[] = {test_kernels, test_report,      test_going_on,  test_outside,
+                            test_index,   test_late,        test_warnings,  test_sampling,
+                            test_saved,   test_bad_options, test_near_ties, NULL};
     snprintf(checked, sizeof checked, "check:liar:%s", device ? device : "cpu");
+    setenv("GENESIS_DEVICE", checked, 1);
     return suite_run("check", tests);
 }

@@ -213,15 +213,37 @@ static bool run_one(const test_run *runs, size_t number, void (*body)(const test
     return passed;
 }
 
+/* Standard output goes to a file, because a plugin never prints. */
+static FILE *capture_output(void) {
+    fflush(stdout);
+    FILE *captured = tmpfile();
+    if (captured)
+        dup2(fileno(captured), STDOUT_FILENO);
+    return captured;
+}
+
+static FILE *captured;
+
+static void close_target(const test_run *run) {
+    char text[80] = "";
+    run_body(run);
+    fflush(stdout);
+    if (captured && lseek(STDOUT_FILENO, 0, SEEK_SET) == 0)
+        EXPECT(!fgets(text, sizeof text, captured), "the plugin prints: %.*s",
+               (int)strcspn(text, "\n"), text);
+}
+
 void child_main(int fd, const test_run *runs, size_t open, size_t first, size_t close) {
     pipe_fd = fd;
+    captured = capture_output();
     if (run_one(runs, open, open_target)) {
         for (size_t i = first; i < close; i++) {
             run_one(runs, i, run_body);
             trials.n = 0;
         }
+        context("%s", "");
         send((record){.kind = RECORD_BEGIN, .number = (int64_t)close}, "", 0);
-        run_guarded(run_body, &runs[close]);
+        run_guarded(close_target, &runs[close]);
     }
     exit(EXIT_SUCCESS); /* where a sanitizer looks for leaks; the parent takes it for a pass */
 }

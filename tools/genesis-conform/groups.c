@@ -2,22 +2,21 @@
 /* groups.c - all groups, in the order in which they run: what others build on comes first. */
 #include "run.h"
 
-#define GROUPS(X)                                                                                  \
-    X(contract)                                                                                    \
-    X(memory)                                                                                      \
-    X(streams)                                                                                     \
-    X(opcodes)                                                                                     \
-    X(integers) X(casts) X(map) X(random) X(reduce) X(scatter) X(networks) X(windows) X(sequences) \
-        X(matmul) X(conv) X(pool) X(norm) X(programs) X(threads) X(library) X(random_numbers)      \
-            X(training) X(library_memory)
-
-#define X(name) extern const test_group name##_group;
-GROUPS(X)
-#undef X
+extern const test_group contract_group, memory_group, streams_group, opcodes_group, integers_group,
+    casts_group, map_group, random_group, reduce_group, scatter_group, networks_group,
+    windows_group, sequences_group, matmul_group, conv_group, pool_group, norm_group,
+    programs_group, threads_group, library_group, random_numbers_group, training_group,
+    library_memory_group, speed_group, plan_speed_group;
 
 const test_group *const groups[] = {
-#define X(name) &name##_group,
-    GROUPS(X)
-#undef X
+    &contract_group,   &memory_group,         &streams_group,
+    &opcodes_group,    &integers_group,       &casts_group,
+    &map_group,        &random_group,         &reduce_group,
+    &scatter_group,    &networks_group,       &windows_group,
+    &sequences_group,  &matmul_group,         &conv_group,
+    &pool_group,       &norm_group,           &programs_group,
+    &threads_group,    &library_group,        &random_numbers_group,
+    &training_group,   &library_memory_group, &speed_group,
+    &plan_speed_group,
 };
 const size_t n_groups = GN_LENGTH(groups);

@@ -15,7 +15,7 @@
 /* Exit statuses. */
 enum { EXIT_PASSED = 0, EXIT_FAILED = 1, EXIT_USAGE = 2 };
 
-struct options options = {.reference = "ref", .seed = 1, .count = 150};
+struct options options = {.reference = "ref", .seed = DEFAULT_SEED, .count = DEFAULT_COUNT};
 
 /* What of the command line only this file uses. */
 typedef struct command {

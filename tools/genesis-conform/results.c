@@ -8,6 +8,8 @@
 
 /* ---- The plan */
 
+const test_case open_case = {.name = "open"}, close_case = {.name = "close", .run = target_close};
+
 /* A pattern matches a name, or all that lies below what it matches: "map" all of map/... */
 static bool matches(const char *name, const char *const *patterns, size_t n_patterns) {
     char below[256];
@@ -44,8 +46,6 @@ static bool plan_case(results *r, const test_group *group, const test_case *test
 /* A group in which nothing is to be run is left out. */
 static bool plan_group(results *r, const test_group *group, const char *const *patterns,
                        size_t n_patterns) {
-    static const test_case open_case = {.name = "open"},
-                           close_case = {.name = "close", .run = target_close};
     const test_run open = {.group = group, .test = &open_case, .implicit = true},
                    close = {.group = group, .test = &close_case, .implicit = true};
     const size_t before = r->n_runs;
@@ -85,13 +85,14 @@ void run_name(const test_run *run, char *name, size_t bytes) {
 }
 
 void run_command(const test_run *run, char *command, size_t bytes) {
-    char name[128], seed[40] = "";
+    char name[128], seed[64] = "";
     if (run->implicit) /* it takes a case to open and close the device */
         snprintf(name, sizeof name, "%s", run->group->name);
     else
         run_name(run, name, sizeof name);
-    if (options.seed != 1)
-        snprintf(seed, sizeof seed, " --seed %llu", (unsigned long long)options.seed);
+    if (options.seed != DEFAULT_SEED || options.count != DEFAULT_COUNT)
+        snprintf(seed, sizeof seed, " --seed %llu --count %d", (unsigned long long)options.seed,
+                 options.count);
     const bool both = options.plugin && options.device_given;
     snprintf(command, bytes, "genesis-conform %s%s%s%s%s --only %s",
              options.plugin ? "" : "--device ", options.plugin ? options.plugin : options.device,

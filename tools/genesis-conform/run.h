@@ -10,6 +10,8 @@
 
 #include "conform.h"
 
+enum { DEFAULT_SEED = 1, DEFAULT_COUNT = 150 }; /* as --help says */
+
 /* ---- Groups (groups.c) ----------------------------------------------------------------------- */
 
 extern const test_group *const groups[];
@@ -86,6 +88,9 @@ typedef struct results {
     device_report device, reference;
     double seconds;
 } results;
+
+/* The first and the last run of every group. */
+extern const test_case open_case, close_case;
 
 /* Runs the cases of the patterns (none: all), in the order of their groups. False: no memory. */
 bool results_plan(results *r, const char *const *patterns, size_t n_patterns);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * runner.c - the parent: has the cases of each group run by a child, gathers its records, and ends
- * it if it does not answer. What a child crashed in has failed, and another child goes on behind it.
+ * it if it does not answer. What a child crashed in has failed; another child goes on behind it.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sigabbrev_np */
@@ -120,7 +120,8 @@ static void end_run(child *c, enum outcome outcome, const char *message) {
     end_subject(c, outcome);
     c->row = NO_ROW;
     c->composed = c->unsupported = false;
-    trials.n = 0;
+    if (!run->implicit) /* a child that goes on with a run opens the device before */
+        trials.n = 0;
 }
 
 static void begin_run(child *c, size_t number) {
@@ -140,6 +141,12 @@ static void note_rates(child *c, const record *rec) {
     row->reference_rate = rec->b;
 }
 
+static void note_worst(const child *c, double ulp) {
+    table_row *row = c->row == NO_ROW ? NULL : &c->r->rows[c->row];
+    if (row && ulp > row->worst)
+        row->worst = ulp;
+}
+
 static void keep_trial(child *c, char *text) {
     free(c->trial);
     c->trial = strdup(text);
@@ -155,18 +162,13 @@ static void keep_answer(child *c, int answer) {
 }
 
 static void take_record(child *c, const record *rec, char *text) {
-    table_row *row;
     switch (rec->kind) {
     case RECORD_BEGIN: begin_run(c, (size_t)rec->number); break;
     case RECORD_DEVICE: memcpy(&c->r->device, text, sizeof c->r->device); break;
     case RECORD_SUBJECT: begin_subject(c, text, (int)rec->number); break;
     case RECORD_UNSUPPORTED: c->unsupported = true; break;
     case RECORD_COMPOSED: c->composed = true; break;
-    case RECORD_ERROR:
-        row = current_row(c);
-        if (row && rec->a > row->worst)
-            row->worst = rec->a;
-        break;
+    case RECORD_ERROR: note_worst(c, rec->a); break;
     case RECORD_SPEED: note_rates(c, rec); break;
     case RECORD_SIZE: c->r->runs[c->current].size = rec->a; break;
     case RECORD_TRIAL: keep_trial(c, text); break;
@@ -209,8 +211,9 @@ static enum answer read_records(child *c) {
         enum answer answer = read_all(c, &rec, sizeof rec);
         if (answer != ANSWER)
             return answer;
-        if (rec.text_bytes >= sizeof text) /* the child's memory was written over */
-            return ANSWER_END;
+        if (rec.text_bytes >= sizeof text || rec.kind > RECORD_FAIL ||
+            (rec.kind == RECORD_BEGIN && (size_t)rec.number >= c->r->n_runs))
+            return ANSWER_END; /* the child's memory was written over */
         answer = read_all(c, text, rec.text_bytes);
         if (answer != ANSWER)
             return answer;
@@ -303,7 +306,7 @@ static size_t run_some(child *c, size_t open, size_t first, size_t close_run) {
         fail_with_trial(c, how);
     else if (c->current == close_run)
         end_run(c, PASSED, NULL);
-    else if (is_open)
+    else if (is_open || c->r->runs[open].outcome == NOT_RUN)
         end_run(c, FAILED, "the process ended by itself; a plugin never exits");
     return is_open ? c->current + 1 : leave_out(c->r, first, close_run);
 }
@@ -330,9 +333,7 @@ bool run_all(results *r, double timeout, enum progress progress) {
 static void probe_reference(void) { reference_device(); }
 
 bool probe_devices(results *r, double timeout) {
-    static const test_case reference_case = {.name = "reference", .run = probe_reference},
-                           open_case = {.name = "open"},
-                           close_case = {.name = "close", .run = target_close};
+    static const test_case reference_case = {.name = "reference", .run = probe_reference};
     static const test_group probe = {.name = "devices"};
     test_run runs[] = {{.group = &probe, .test = &open_case, .implicit = true},
                        {.group = &probe, .test = &reference_case},
@@ -343,7 +344,8 @@ bool probe_devices(results *r, double timeout) {
     bool usable = true;
     for (size_t i = 0; i < GN_LENGTH(runs); i++) {
         if (runs[i].outcome == FAILED && i < 2) {
-            fprintf(stderr, "genesis-conform: %s\n", runs[i].message);
+            fprintf(stderr, "genesis-conform: %s can't be opened: %s\n",
+                    i ? options.reference : options.device, runs[i].message);
             usable = false;
         }
         free(runs[i].message);

@@ -39,16 +39,19 @@ static void rate_text(char text[32], const table_row *row, double rate) {
 }
 
 static void print_row(const table_row *row) {
-    char worst[32] = "", composed[16] = "", rate[32], reference[32];
+    char worst[32] = "", composed[16] = "", rate[32], reference[32], line[256];
     if (row->worst >= 0)
         snprintf(worst, sizeof worst, "%.3g", row->worst);
     if (row->composed)
         snprintf(composed, sizeof composed, "%d", row->composed);
     rate_text(rate, row, row->rate);
     rate_text(reference, row, row->reference_rate);
-    printf("%-24s %-9s %-9s %6d %9s %10s %14s %14s\n", row->kernel,
-           row->dtype ? gn_dtype_name((gn_dtype)row->dtype) : "", row_result(row),
-           row->passed + row->failed, composed, worst, rate, reference);
+    int n = snprintf(line, sizeof line, "%-24s %-9s %-9s %6d %9s %10s %14s %14s", row->kernel,
+                     row->dtype ? gn_dtype_name((gn_dtype)row->dtype) : "", row_result(row),
+                     row->passed + row->failed, composed, worst, rate, reference);
+    while (n > 0 && line[n - 1] == ' ')
+        line[--n] = '\0';
+    puts(line);
 }
 
 /* Rows of one kernel together, in the order in which the kernels came, by dtype. */

@@ -9,8 +9,7 @@
 
 #define EPS ((double)FLT_EPSILON)
 
-/* Runs a row program; false if the plugin has no row_map, or hands this one back: the case then says
- * that it is composed. */
+/* Runs a row program. False, which is noted, if the plugin lacks row_map or hands this one back. */
 static bool rows(const gn_program *program, size_t n_dims, const int64_t *size, size_t n_operands,
                  const gn_operand *operands, const gn_scalar *params) {
     subject("row_map", GN_F32);

@@ -44,7 +44,7 @@ static uint16_t nearest(double value, double (*decode)(uint16_t), uint16_t infin
     uint16_t sign = signbit(value) ? 0x8000 : 0, low = 0, high = infinity;
     double magnitude = fabs(value);
     if (isnan(value))
-        return sign | infinity | 0x40;
+        return sign | infinity | 0x240; /* the quiet bit of either format */
     if (magnitude >= beyond)
         return sign | infinity;
     while (high - low > 1) {

@@ -99,7 +99,10 @@ void sample_text(const sample *s, char *text, size_t bytes) {
     put_text(&w, "  space (");
     for (uint32_t d = 0; d < s->n_dims; d++)
         put_text(&w, "%s%lld", d ? ", " : "", (long long)s->size[d]);
-    put_text(&w, "), the last %u reduced\n", s->n_reduced);
+    put_text(&w, ")");
+    if (s->n_reduced)
+        put_text(&w, ", the last %u reduced", s->n_reduced);
+    put_text(&w, "\n");
     for (uint32_t k = 0; k < s->n_operands; k++)
         put_operand(&w, s, k);
     if (w.used > 0)
