@@ -141,6 +141,7 @@ libgenesis_sources = \
 	libgenesis/tensor/create.c \
 	libgenesis/tensor/data.c \
 	libgenesis/tensor/host.c \
+	libgenesis/tensor/normal.c \
 	libgenesis/tensor/random.c \
 	libgenesis/tensor/shape.c \
 	libgenesis/tensor/tensor.c \

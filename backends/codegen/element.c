@@ -48,15 +48,15 @@ static const pattern patterns[GN_OP_SELECT + 1] = {
     [GN_OP_ABS] = {"fabs($a)", "$a < 0 ? ($t)(0 - ($u)$a) : $a", NULL},
     [GN_OP_SIGN] = {"$a != $a ? $a : ($t)(($a > 0) - ($a < 0))", "($a > 0) - ($a < 0)", NULL},
     [GN_OP_SQRT] = {"sqrt_$t($a)", NULL, NULL},
-    [GN_OP_RSQRT] = {"rsqrt_$t($a)", NULL, NULL},
+    [GN_OP_RSQRT] = {"rsqrt($a)", NULL, NULL},
     [GN_OP_FLOOR] = {"floor($a)", "$a", NULL},
     [GN_OP_CEIL] = {"ceil($a)", "$a", NULL},
     [GN_OP_TRUNC] = {"trunc($a)", "$a", NULL},
     [GN_OP_RINT] = {"rint_$t($a)", "$a", NULL},
     [GN_OP_EXP] = {"exp_$t($a)", NULL, NULL},
-    [GN_OP_EXP2] = {"exp2_$t($a)", NULL, NULL},
-    [GN_OP_EXPM1] = {"expm1_$t($a)", NULL, NULL},
-    [GN_OP_LOG] = {"log_$t($a)", NULL, NULL},
+    [GN_OP_EXP2] = {"exp2($a)", NULL, NULL},
+    [GN_OP_EXPM1] = {"expm1($a)", NULL, NULL},
+    [GN_OP_LOG] = {"log($a)", NULL, NULL},
     [GN_OP_LOG2] = {"log2($a)", NULL, NULL},
     [GN_OP_LOG10] = {"log10($a)", NULL, NULL},
     [GN_OP_LOG1P] = {"log1p($a)", NULL, NULL},
@@ -398,7 +398,7 @@ void cg_write_body(const cg_writer *w) {
     if (!loop && w->rows)
         cg_print(w->out, "%s    const int v = 0;\n", w->indent);
     cg_writer inner = *w;
-    char indent[16];
+    char indent[32];
     snprintf(indent, sizeof indent, "%s    ", w->indent);
     inner.indent = indent;
     for (uint32_t i = part->first; i < part->end; i++) {
@@ -414,7 +414,7 @@ void cg_write_body_end(const cg_writer *w) {
     const cg_part *part = &w->program->parts[w->part];
     const bool loop = w->variant->width > 1;
     cg_writer inner = *w;
-    char indent[16];
+    char indent[32];
     snprintf(indent, sizeof indent, "%s    ", w->indent);
     inner.indent = indent;
     if (loop)

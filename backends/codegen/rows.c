@@ -183,7 +183,7 @@ static void write_elements(const cg_writer *w) {
         each_reduction(w, w->indent, write_gather_piece);
         return;
     }
-    char indent[24];
+    char indent[32];
     snprintf(indent, sizeof indent, "%s    ", w->indent);
     cg_write_walk(w, "r", true, "base", "at", true);
     cg_write_body(w);

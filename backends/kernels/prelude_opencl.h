@@ -58,6 +58,14 @@ typedef ushort bf16;
 /* ---- Numbers */
 
 #define MUL_HI(a, b) mul_hi(a, b) /* the upper half of the product */
+
+/* a * b of f32, rounded, whatever is added to it. */
+FN f32 rounded_product(f32 a, f32 b) {
+    NO_CONTRACT
+    return a * b;
+}
+#define ROUNDED_PRODUCT(a, b) rounded_product(a, b)
+
 #define AS_F32(bits) as_float(bits)
 #define AS_F64(bits) as_double(bits)
 #define AS_I32(x) as_int(x)

@@ -152,13 +152,26 @@ FN VALUE image_value(const image_args *g, GLOBAL const ELEMENT *x, INDEX offset,
 }
 #endif
 
-/* A tile of so many lines: VALUE_AT(line, depth) of them, 0 beyond `lines` and `depth`. */
+/* A tile of so many lines: VALUE_AT(line, depth) of them, 0 beyond `lines`. Work-items of a GPU
+ * read neighbours at the same time, those of a CPU one after the other. */
+#if IS_CPU
+#define FILL_TILE(tile, SIZE, lines, by_depth, VALUE_AT)                                           \
+    if (by_depth)                                                                                  \
+        for (int line = item; line < SIZE; line += ITEMS)                                          \
+            for (int k = 0; k < depth; k++)                                                        \
+                tile[k][line] = line < lines ? VALUE_AT(line, k) : 0;                              \
+    else                                                                                           \
+        for (int k = item; k < depth; k += ITEMS)                                                  \
+            for (int line = 0; line < SIZE; line++)                                                \
+                tile[k][line] = line < lines ? VALUE_AT(line, k) : 0;
+#else
 #define FILL_TILE(tile, SIZE, lines, by_depth, VALUE_AT)                                           \
     for (int e = item; e < SIZE * DEPTH; e += ITEMS) {                                             \
         const int line = by_depth ? e / DEPTH : e % SIZE, k = by_depth ? e % DEPTH : e / SIZE;     \
         if (k < depth)                                                                             \
             tile[k][line] = line < lines ? VALUE_AT(line, k) : 0;                                  \
     }
+#endif
 
 #if IMAGE == 1
 #define A_AT(line, k)                                                                              \

@@ -24,7 +24,7 @@ typedef struct tiling {
  * The last one fits everything. */
 static const tiling tilings[] = {
     {.on = CPU, .items = {8, 1}, .each = {8, 16}, .depth = 64},
-    {.on = CPU, .items = {4, 4}, .each = {8, 16}, .depth = 32},
+    {.on = CPU, .items = {8, 2}, .each = {8, 32}, .depth = 64},
     {.on = GPU, .items = {32, 4}, .each = {4, 4}, .depth = 16, .padding = 4},
     {.on = GPU, .items = {16, 16}, .each = {4, 4}, .depth = 16, .padding = 4},
     {.on = GPU, .items = {8, 8}, .each = {4, 4}, .depth = 16, .padding = 4},

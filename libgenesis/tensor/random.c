@@ -144,26 +144,11 @@ static int build_uniform(const random_build *r) {
     return gn__emit(r->b, GN_OP_ADD, scaled, r->first_param, 0);
 }
 
-/* Box and Muller: mean + std * sqrt(-2 log(1 - u)) * cos(2 pi v), u and v of 24 bits; a = mean, b =
- * std */
+/* mean + std * z, from two words; a = mean, b = std */
 static int build_normal(const random_build *r) {
-    gn__builder *b = r->b;
-    int part[2];
-    for (int i = 0; i < 2; i++) {
-        int bits = gn__emit(b, GN_OP_SHR, gn__cast(b, GN_I64, word(r, i ? r->second : r->index)),
-                            gn__const_i(b, GN_I64, 8), 0);
-        if (i == 0) /* 1 - u, in (0, 1] */
-            bits = gn__emit(b, GN_OP_SUB, gn__const_i(b, GN_I64, 1 << 24), bits, 0);
-        part[i] =
-            gn__emit(b, GN_OP_MUL, gn__cast(b, r->type, bits), gn__const_f(b, r->type, 0x1p-24), 0);
-    }
-    int radius = gn__emit(b, GN_OP_SQRT,
-                          gn__emit(b, GN_OP_MUL, gn__const_f(b, r->type, -2),
-                                   gn__emit(b, GN_OP_LOG, part[0], 0, 0), 0),
-                          0, 0);
-    int angle = gn__emit(b, GN_OP_MUL, gn__const_f(b, r->type, 6.283185307179586), part[1], 0);
-    int z = gn__emit(b, GN_OP_MUL, radius, gn__emit(b, GN_OP_COS, angle, 0, 0), 0);
-    return gn__emit(b, GN_OP_ADD, gn__emit(b, GN_OP_MUL, z, r->second_param, 0), r->first_param, 0);
+    int z = gn__build_normal(r->b, r->type, word(r, r->index), word(r, r->second));
+    return gn__emit(r->b, GN_OP_ADD, gn__emit(r->b, GN_OP_MUL, z, r->second_param, 0),
+                    r->first_param, 0);
 }
 
 /* low + floor(word * range / 2^32); ranges of 2^31 and more: 63 bits modulo the range; a = low,

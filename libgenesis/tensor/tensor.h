@@ -11,7 +11,8 @@
 
 #include "../runtime/runtime.h"
 
-struct gn__node; /* autograd/autograd.h */
+struct gn__node;    /* autograd/autograd.h */
+struct gn__builder; /* program/program.h */
 struct gn__hooks;
 
 /*
@@ -136,6 +137,8 @@ void gn__convert(void *to, int to_dtype, const void *from, int from_dtype, int64
 void gn__random_step(gn_generator *generator, int64_t *key, int64_t *offset);
 /* The four words of a Philox block, as RANDOM defines them; index counts blocks. */
 void gn__philox(uint64_t index, uint64_t offset, uint64_t key, uint32_t out[4]);
+/* The value of a normal number, in a program for f32 or f64, from two words of RANDOM (normal.c). */
+int gn__build_normal(struct gn__builder *b, int type, int first, int second);
 /* 0 .. n-1 in random order. */
 gn_status gn__permutation(int64_t *out, int64_t n, gn_generator *generator);
 /* Fill t, return it; NULL with an error. */
