@@ -21,7 +21,8 @@
  * COLUMNS_OF_ITEMS, ROWS_OF_ITEMS, ITEM_ROWS, ITEM_COLUMNS; DEPTH, by which sums are cut, which
  * divides COLUMNS; RUN, the neighbouring elements that a work-item copies at once, which divides
  * DEPTH; PADDING of the tiles' lines; D_SPAN and E_SPAN, the tiles that a line of q and of v takes;
- * FAST_EXP where exp is to be made of vectors.
+ * FAST_EXP where exp is to be made of vectors; BACKWARD for the kernels of the gradients, which
+ * alone need D_SPAN.
  *
  * Loops around barriers run at least once, and say so by their form: of code behind a loop that may
  * be passed by, PoCL makes one copy for either case, so five in a row would be 32.
@@ -266,6 +267,8 @@ FN VALUE score(const attention_args *a, VALUE scale, VALUE product, GLOBAL const
 
 #define OWN(size, tile) ((size) - (tile) < ROWS ? (size) - (tile) : ROWS)
 
+#ifndef BACKWARD
+
 KERNEL(ITEMS, 1, 1)
 attention_forward(const attention_args a, const VALUE scale, GLOBAL const ELEMENT *q,
                   GLOBAL const ELEMENT *k, GLOBAL const ELEMENT *v, GLOBAL const MASK_ELEMENT *mask,
@@ -328,6 +331,8 @@ attention_forward(const attention_args a, const VALUE scale, GLOBAL const ELEMEN
     store(y + batch_offset(&a, Y, batch) + first * a.row[Y], (INDEX)a.row[Y], (INDEX)a.column[Y],
           rows, a.e, E_SPAN, sums, factor);
 }
+
+#else
 
 KERNEL(ITEMS, 1, 1)
 attention_queries(const attention_args a, const VALUE scale, GLOBAL const ELEMENT *q,
@@ -433,3 +438,5 @@ attention_keys(const attention_args a, const VALUE scale, GLOBAL const ELEMENT *
     store(dv + batch_offset(&a, DV, batch) + first * a.row[DV], (INDEX)a.row[DV],
           (INDEX)a.column[DV], rows, a.e, E_SPAN, value_sums, one);
 }
+
+#endif

@@ -28,7 +28,7 @@ typedef struct attention_args {
 } attention_args;
 
 typedef struct attention_plan {
-    gn_plan plan; /* first */
+    gn_plan base;
     const int *places;
     int dtype, mask;
     double scale;
@@ -76,7 +76,10 @@ static const tiling tilings[] = {
      .depth = 8,
      .run = 1},
 };
-enum { N_TILINGS = sizeof tilings / sizeof tilings[0] };
+enum {
+    N_TILINGS = sizeof tilings / sizeof tilings[0],
+    MOST_SPANS = 8 /* tiles of a line: each takes registers, and code */
+};
 
 static int rows_of(const tiling *t) { return t->rows_of_items * t->item_rows; }
 static int columns_of(const tiling *t) { return t->columns_of_items * t->item_columns; }
@@ -90,22 +93,24 @@ static uint64_t local_bytes(const tiling *t, int dtype) {
     return values * (dtype == GN_F64 ? sizeof(double) : sizeof(float));
 }
 
-/* NULL after an error. */
-static const tiling *choose_tiling(const gn_device *device, int dtype) {
+static gn_status choose_tiling(const gn_device *device, const attention_plan *p,
+                               const tiling **out) {
     const ocl_limits *limits = device->limits;
+    const int longest = p->args.d > p->args.e ? p->args.d : p->args.e;
     for (int i = 0; i < N_TILINGS; i++) {
         const tiling *t = &tilings[i];
         const size_t items = (size_t)(t->columns_of_items * t->rows_of_items);
+        *out = t;
         if ((!t->for_cpu || limits->is_cpu) && items <= limits->work_group &&
-            local_bytes(t, dtype) <= limits->local_bytes)
-            return t;
+            local_bytes(t, p->dtype) <= limits->local_bytes &&
+            longest <= MOST_SPANS * columns_of(t))
+            return GN_OK;
     }
-    ocl_fail(GN_E_UNSUPPORTED, 0,
-             "attention needs groups of 16 work-items and %llu bytes of local memory, %s has %zu "
-             "and %llu",
-             (unsigned long long)local_bytes(&tilings[N_TILINGS - 1], dtype), device->found->name,
-             limits->work_group, (unsigned long long)limits->local_bytes);
-    return NULL;
+    return ocl_fail(GN_E_UNSUPPORTED, 0,
+                    "attention over vectors of %d elements needs larger groups or more local "
+                    "memory than %zu work-items and %llu bytes, which %s has",
+                    longest, limits->work_group, (unsigned long long)limits->local_bytes,
+                    device->found->name);
 }
 
 /* ---- Kernels ------------------------------------------------------------------------------- */
@@ -114,41 +119,36 @@ enum { DEFINES = 1024 };
 
 static int div_up(int64_t a, int b) { return (int)((a + b - 1) / b); }
 
+static gn_status make_kernel(gn_device *device, const char *defines, const char *name,
+                             cl_kernel *out) {
+    return ocl_kernel(device, name, defines, ocl_source_attention, name, out);
+}
+
 static gn_status make_kernels(gn_device *device, attention_plan *p, const tiling *t,
                               bool is_small) {
+    const bool is_forward = p->places == forward_places;
     char defines[DEFINES];
     snprintf(defines, sizeof defines,
              "%s#define INDEX %s\n#define MASK %d\n#define COLUMNS_OF_ITEMS %d\n"
              "#define ROWS_OF_ITEMS %d\n#define ITEM_ROWS %d\n#define ITEM_COLUMNS %d\n"
              "#define DEPTH %d\n#define RUN %d\n#define PADDING %d\n#define D_SPAN %d\n"
-             "#define E_SPAN %d\n%s",
+             "#define E_SPAN %d\n%s%s",
              ocl_dtype_defines(p->dtype), is_small ? "i32" : "i64", p->mask, t->columns_of_items,
              t->rows_of_items, t->item_rows, t->item_columns, t->depth, t->run, t->padding,
-             div_up(p->args.d, columns_of(t)), div_up(p->args.e, columns_of(t)),
-             t->for_cpu && p->dtype != GN_F64 ? "#define FAST_EXP\n" : "");
-    const struct {
-        const char *name;
-        cl_kernel *kernel;
-        bool is_forward;
-    } kernels[] = {{"attention_forward", &p->forward, true},
-                   {"attention_queries", &p->queries, false},
-                   {"attention_keys", &p->keys, false}};
-    for (size_t i = 0; i < sizeof kernels / sizeof kernels[0]; i++) {
-        if (kernels[i].is_forward != (p->places == forward_places))
-            continue;
-        const gn_status status = ocl_kernel(device, kernels[i].name, defines, ocl_source_attention,
-                                            kernels[i].name, kernels[i].kernel);
-        if (status)
-            return status;
-    }
-    return GN_OK;
+             is_forward ? 0 : div_up(p->args.d, columns_of(t)), div_up(p->args.e, columns_of(t)),
+             t->for_cpu && p->dtype != GN_F64 ? "#define FAST_EXP\n" : "",
+             is_forward ? "" : "#define BACKWARD\n");
+    if (is_forward)
+        return make_kernel(device, defines, "attention_forward", &p->forward);
+    const gn_status status = make_kernel(device, defines, "attention_queries", &p->queries);
+    return status ? status : make_kernel(device, defines, "attention_keys", &p->keys);
 }
 
 /* ---- Planning ------------------------------------------------------------------------------ */
 
 enum {
     WIDEST = 256,        /* d and e: work-items keep their part of a line of sums in registers */
-    LONGEST = 1 << 30,   /* l and s: the kernels count in 32 bits */
+    LONGEST = 1 << 30,   /* l, s and the batch: the kernels count in 32 bits */
     OTHER_ARGUMENTS = 96 /* bytes besides attention_args */
 };
 
@@ -199,15 +199,17 @@ static bool continues(const attention_plan *p, const ocl_request *request, int d
     return true;
 }
 
-/* The dims of the batch, merged where that is possible. */
+/* The dims of the batch, merged where that is possible, and the product of their sizes. */
 static gn_status set_batch(attention_plan *p, const ocl_request *request, int64_t *batches) {
     const gn_tensor_desc *y = tensor_of(p, request, Y);
     attention_args *a = &p->args;
-    *batches = 1;
     for (int d = 0; d < y->n_dims - 2; d++) {
         const int64_t size = y->size[d];
         if (size == 1)
             continue;
+        if (size > LONGEST / *batches)
+            return ocl_fail(GN_E_UNSUPPORTED, 0, "attention is planned for a batch of up to %d",
+                            LONGEST);
         *batches *= size;
         if (a->n_batch_dims > 0 && continues(p, request, d, size)) {
             a->batch_size[a->n_batch_dims - 1] *= size;
@@ -316,19 +318,20 @@ gn_status ocl_plan_attention(gn_device *device, const ocl_request *request, gn_p
     attention_plan *p = ocl_plan_new(device, sizeof *p, is_forward ? run_forward : run_backward);
     if (!p)
         return GN_E_MEMORY;
-    int64_t batches;
+    const tiling *t = NULL;
+    int64_t batches = 1;
     p->places = is_forward ? forward_places : backward_places;
     gn_status status = check(device, p, request);
     if (!status) {
         set_matrices(p, request);
         status = set_batch(p, request, &batches);
     }
-    const tiling *t = status ? NULL : choose_tiling(device, p->dtype);
     if (!status)
-        status = t ? make_kernels(device, p, t, ocl_is_small(request->tensors, is_forward ? 5 : 9))
-                   : GN_E_UNSUPPORTED;
+        status = choose_tiling(device, p, &t);
+    if (!status)
+        status = make_kernels(device, p, t, ocl_is_small(request->tensors, is_forward ? 5 : 9));
     if (status) {
-        ocl_plan_release(device, &p->plan);
+        ocl_plan_release(device, &p->base);
         return status;
     }
     const uint64_t sums =
@@ -338,6 +341,6 @@ gn_status ocl_plan_attention(gn_device *device, const ocl_request *request, gn_p
     p->key_groups = (size_t)batches * (size_t)div_up(p->args.s, rows_of(t));
     info->saved_bytes = sums;
     info->workspace_bytes = is_forward ? 0 : sums;
-    *out = &p->plan;
+    *out = &p->base;
     return GN_OK;
 }

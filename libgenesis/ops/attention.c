@@ -19,6 +19,7 @@ typedef struct score_operands {
     int scores, rows, columns, mask, scale; /* rows and columns only if causal */
 } score_operands;
 
+/* x of a pair. */
 static int emit_score(gn__builder *b, const score_operands *in, const int8_t *v) {
     const int type = gn__compute_type(v[0]), hidden = gn__const_f(b, type, -INFINITY);
     int x = gn__emit(b, GN_OP_MUL, gn__load(b, in->scores), gn__param(b, type, in->scale), 0);
@@ -151,18 +152,16 @@ static gn_tensor *weights_new(const gn_tensor *y, int dtype, const gn_tensor *k)
 
 /* ---- What the planned kernels compute, composed; 16-bit tensors by way of f32 */
 
-/* t, or a copy in the type that its dtype is computed in. */
-static gn_tensor *widened(gn_tensor *t) {
-    const int type = gn__compute_type(t->dtype);
-    gn_tensor *wide =
-        type == t->dtype ? t : gn__tensor_new(t->storage->device, type, t->n_dims, t->size);
-    return wide && (wide == t || gn__copy_data(wide, t) == GN_OK) ? wide : NULL;
-}
-
-/* t, or an uninitialised tensor in that type. */
+/* t, or an uninitialised tensor in the type that its dtype is computed in. */
 static gn_tensor *wide_result(gn_tensor *t) {
     const int type = gn__compute_type(t->dtype);
     return type == t->dtype ? t : gn__tensor_new(t->storage->device, type, t->n_dims, t->size);
+}
+
+/* t, or a copy in that type. */
+static gn_tensor *widened(gn_tensor *t) {
+    gn_tensor *wide = wide_result(t);
+    return wide && (wide == t || gn__copy_data(wide, t) == GN_OK) ? wide : NULL;
 }
 
 static gn_status store_result(gn_tensor *t, gn_tensor *wide) {

@@ -1,5 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/attention.c. */
+#include <math.h>
+#include <string.h>
+
+#include <genesis/device.h>
+
 #include "tests/expect.h"
 #include "tests/suite.h"
 
@@ -15,6 +20,101 @@ START_TEST(test_gradcheck) {
 }
 END_TEST
 
+/* Heads that share keys, keys that share values, and no batch at all for the values. */
+START_TEST(test_broadcast_gradcheck) {
+    const gn_shape grouped[] = {GN_SHAPE(2, 2, 3, 2), GN_SHAPE(2, 1, 4, 2), GN_SHAPE(2, 1, 4, 3)};
+    const gn_shape mixed[] = {GN_SHAPE(3, 2), GN_SHAPE(2, 4, 2), GN_SHAPE(4, 1)};
+    expect_gradcheck("attention of grouped heads", checked, NULL, 3, grouped, -1, 1);
+    expect_gradcheck("attention over a mixed batch", checked, NULL, 3, mixed, -1, 1);
+}
+END_TEST
+
+/* ---- Against the same in public operations */
+
+/* Heads as they come out of a projection: (N, T, H, D) seen as (N, H, T, D). */
+static gn_tensor *heads(int64_t t, int64_t d) {
+    return gn_requires_grad_(gn_transpose(gn_randn(2, t, 3, d), 1, 2), true);
+}
+
+static gn_tensor *plain(gn_tensor *const *in, double scale, bool causal) {
+    gn_tensor *x = gn_mul_scalar(gn_matmul(in[0], gn_transpose(in[1], -2, -1)), scale);
+    if (causal)
+        x = gn_masked_fill(
+            x,
+            gn_triu(gn_ones_with(GN_SHAPE(gn_size(x, -2), gn_size(x, -1)), GN_AS(.dtype = GN_BOOL)),
+                    1),
+            -INFINITY);
+    return gn_matmul(gn_softmax(x, -1), in[2]);
+}
+
+static void compare(int64_t l, int64_t s, int64_t d, int64_t e, bool causal) {
+    gn_scope scope = gn_scope_begin();
+    gn_tensor *in[] = {heads(l, d), heads(s, d), heads(s, e)}, *grads[3];
+    gn_tensor *g = gn_randn(2, 3, l, e);
+    gn_tensor *y = gn_scaled_dot_product_attention(in[0], in[1], in[2], .scale = gn_some(0.3),
+                                                   .causal = causal);
+    expect_close("attention", y, plain(in, 0.3, causal));
+    ck_assert_int_eq(gn_backward(gn_sum(gn_mul(y, g))), GN_OK);
+    for (int i = 0; i < 3; i++) {
+        grads[i] = gn_clone(gn_grad(in[i]));
+        gn_set_grad(in[i], NULL);
+    }
+    ck_assert_int_eq(gn_backward(gn_sum(gn_mul(plain(in, 0.3, causal), g))), GN_OK);
+    for (int i = 0; i < 3; i++)
+        expect_close("its gradient", grads[i], gn_grad(in[i]));
+    ck_assert_int_eq(gn_scope_end(scope), GN_OK);
+}
+
+START_TEST(test_plain) {
+    gn_manual_seed(3);
+    compare(5, 7, 4, 3, false);
+    compare(40, 70, 16, 16, false);
+    compare(70, 70, 16, 16, true);
+    compare(20, 66, 33, 80, true);
+}
+END_TEST
+
+START_TEST(test_empty) {
+    gn_tensor *none =
+        gn_scaled_dot_product_attention(gn_ones(2, 0, 4), gn_ones(2, 3, 4), gn_ones(2, 3, 5));
+    ck_assert_int_eq(gn_numel(none), 0);
+    ck_assert_int_eq(gn_size(none, -1), 5);
+    EXPECT_VALUES(gn_scaled_dot_product_attention(gn_ones(2, 4), gn_ones(0, 4), gn_ones(0, 2)),
+                  1e-6, 0, 0, 0, 0);
+}
+END_TEST
+
+/* ---- What it costs */
+
+static uint64_t fallbacks(void) {
+    gn_fallback list[64];
+    size_t n = gn_fallback_list(list, 64);
+    uint64_t count = 0;
+    for (size_t i = 0; i < n && i < 64; i++)
+        count += strcmp(list[i].op, "scaled_dot_product_attention") == 0 ? list[i].count : 0;
+    return count;
+}
+
+/* The devices of this project that plan it compose nothing, and make no L x S matrix. */
+START_TEST(test_planned) {
+    enum { L = 1024, D = 8 };
+    const bool is_planned = strncmp(gn_default_device(), "opencl", strlen("opencl")) == 0;
+    gn_memory_stats before, after;
+    gn_tensor *in[3];
+    for (int i = 0; i < 3; i++)
+        in[i] = gn_requires_grad_(gn_ones(L, D), true);
+    gn_fallback_reset();
+    gn_memory_peak_reset(NULL);
+    gn_memory_stats_get(NULL, &before);
+    ck_assert_int_eq(
+        gn_backward(gn_sum(gn_scaled_dot_product_attention(in[0], in[1], in[2], .causal = true))),
+        GN_OK);
+    gn_memory_stats_get(NULL, &after);
+    ck_assert_int_eq(fallbacks() == 0, is_planned);
+    ck_assert_int_eq(after.allocated_peak - before.allocated < sizeof(float) * L * L, is_planned);
+}
+END_TEST
+
 START_TEST(test_errors) {
     ck_assert_ptr_null(
         gn_scaled_dot_product_attention(gn_zeros(3, 4), gn_zeros(5, 3), gn_zeros(5, 2)));
@@ -25,6 +125,12 @@ START_TEST(test_errors) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_gradcheck, test_errors, NULL};
+    const TTest *tests[] = {test_gradcheck,
+                            test_broadcast_gradcheck,
+                            test_plain,
+                            test_empty,
+                            test_planned,
+                            test_errors,
+                            NULL};
     return suite_run("attention", tests);
 }
