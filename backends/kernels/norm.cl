@@ -10,8 +10,8 @@
  * makes the images. A work-item adds up to 64 numbers one after the other, and what work-items and
  * chunks have is added pairwise, so that errors stay small.
  *
- * Defined before: DTYPE, ELEMENT, VALUE, INDEX, SUMS; ITEMS, a power of 2; and WIDTH, the channels of
- * a work-item.
+ * Defined before: DTYPE, ELEMENT, VALUE, INDEX, SUMS; ITEMS, a power of 2; and WIDTH, the channels
+ * of a work-item.
  */
 
 #define LOAD(p, i) JOIN(LOAD_, DTYPE)(p, i)
@@ -220,8 +220,8 @@ channel_apply(const norm_args p, GLOBAL const ELEMENT *x, GLOBAL const ELEMENT *
               GLOBAL ELEMENT *target, GLOBAL const VALUE *scratch) {
     const INDEX blocks = (INDEX)(p.channels / WIDTH), pixels = (INDEX)p.pixels;
     const INDEX i = (INDEX)GLOBAL_ID(0), count = p.channels_last ? blocks : pixels;
-    const INDEX quotient = i / count, rest = i - quotient * count;
-    const INDEX block = p.channels_last ? rest : quotient, pixel = p.channels_last ? quotient : rest;
+    const INDEX outer = i / count, inner = i - outer * count;
+    const INDEX block = p.channels_last ? inner : outer, pixel = p.channels_last ? outer : inner;
     const i64 channel = (i64)block * WIDTH;
     if (block >= blocks || pixel >= pixels)
         return;

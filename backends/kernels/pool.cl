@@ -93,7 +93,7 @@ FN span inputs_of(const pool_args *p, int s, i32 o) {
     return inputs;
 }
 
-/* The outputs that may see input `i`; with dilation, only those do for which window_number is one. */
+/* The outputs that may see input `i`: those do for which there is a window_number. */
 FN span outputs_of(const pool_args *p, int s, i32 i) {
     const i32 reach = (p->window[s] - 1) * p->dilation[s], at = i + p->padding[s];
     const i32 step = p->step[s], size = (i32)p->size[Y][2 + s];
