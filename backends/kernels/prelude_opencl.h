@@ -33,7 +33,8 @@ typedef ushort bf16;
 /* ---- Kernels and their work-items */
 
 #define KERNEL(x, y, z) __kernel __attribute__((reqd_work_group_size(x, y, z))) void
-#define FN static inline
+/* Always inlined: PoCL gives a function that it does not inline a local array of its own. */
+#define FN static inline __attribute__((always_inline))
 #define GLOBAL __global
 #define LOCAL __local
 #define RESTRICT restrict
