@@ -493,7 +493,8 @@ unit_tests = \
 opencl_tests = \
 	tests/opencl/test_cache \
 	tests/opencl/test_discover \
-	tests/opencl/test_faults
+	tests/opencl/test_faults \
+	tests/opencl/test_plans
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests) $(opencl_tests)
@@ -520,6 +521,7 @@ tests_nn_test_module_LDADD = $(test_ldadd)
 tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
 tests_opencl_test_faults_LDADD = $(test_ldadd)
+tests_opencl_test_plans_LDADD = $(test_ldadd)
 tests_ops_test_attention_LDADD = $(test_ldadd)
 tests_ops_test_conv_LDADD = $(test_ldadd)
 tests_ops_test_copy_LDADD = $(test_ldadd)

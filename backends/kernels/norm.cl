@@ -10,7 +10,8 @@
  * makes the images. A work-item adds up to 64 numbers one after the other, and what work-items and
  * chunks have is added pairwise, so that errors stay small.
  *
- * Defined before: DTYPE, ELEMENT, VALUE, INDEX, SUMS and ITEMS, a power of 2.
+ * Defined before: DTYPE, ELEMENT, VALUE, INDEX, SUMS; ITEMS, a power of 2; and WIDTH, the channels
+ * of a work-item.
  */
 
 #define LOAD(p, i) JOIN(LOAD_, DTYPE)(p, i)
@@ -26,8 +27,8 @@ typedef struct {
     i64 channels, pixels, chunk; /* pixels of a chunk */
     i64 scratch_first;
     i32 n_digits, chunks;
-    i32 lanes; /* channels of a group, a power of 2; 1 unless they are neighbours in memory */
-    i32 unused;
+    i32 lanes; /* work-items of a group along channels, a power of 2 */
+    i32 channels_last; /* channels are neighbours in memory; else WIDTH and lanes are 1 */
 } norm_args;
 
 /* ---- Addresses ----------------------------------------------------------------------------- */
@@ -54,158 +55,192 @@ FN INDEX pixel_offset(const norm_args *p, int image, INDEX pixel) {
 
 /* ---- Sums ---------------------------------------------------------------------------------- */
 
-/* Of n numbers: mean and the squares of what differs from it, or just two sums. */
+/* Of n numbers of each channel: mean and the squares of what differs from it, or two sums. */
 typedef struct {
-    VALUE n, a, b;
+    VALUE n, a[WIDTH], b[WIDTH];
 } sums;
 
+FN sums no_sums(void) {
+    sums none = {0};
+    for (int v = 0; v < WIDTH; v++)
+        none.a[v] = none.b[v] = 0;
+    return none;
+}
+
+FN sums add(sums x, sums y) {
+    sums both = {x.n + y.n};
 #if SUMS == 1
-FN sums add(sums x, sums y) {
-    const VALUE n = x.n + y.n, difference = y.a - x.a, share = n > 0 ? y.n / n : 0;
-    const sums both = {n, x.a + difference * share,
-                       x.b + y.b + difference * difference * x.n * share};
-    return both;
-}
-#else
-FN sums add(sums x, sums y) {
-    const sums both = {x.n + y.n, x.a + y.a, x.b + y.b};
-    return both;
-}
+    const VALUE share = both.n > 0 ? y.n / both.n : 0;
 #endif
+    for (int v = 0; v < WIDTH; v++) {
+#if SUMS == 1
+        const VALUE difference = y.a[v] - x.a[v];
+        both.a[v] = x.a[v] + difference * share;
+        both.b[v] = x.b[v] + y.b[v] + difference * difference * x.n * share;
+#else
+        both.a[v] = x.a[v] + y.a[v];
+        both.b[v] = x.b[v] + y.b[v];
+#endif
+    }
+    return both;
+}
 
 /* The sums of all work-items that are `lanes` apart; the first `lanes` items get them. */
-FN sums add_items(sums own, LOCAL VALUE *n, LOCAL VALUE *a, LOCAL VALUE *b, int item, int lanes) {
-    n[item] = own.n;
-    a[item] = own.a;
-    b[item] = own.b;
+FN sums add_items(sums own, LOCAL sums *all, int item, int lanes) {
+    all[item] = own;
     for (int step = ITEMS / 2; step >= lanes; step /= 2) {
         BARRIER;
         if (item < step) {
-            const sums other = {n[item + step], a[item + step], b[item + step]};
-            own = add(own, other);
-            n[item] = own.n;
-            a[item] = own.a;
-            b[item] = own.b;
+            own = add(own, all[item + step]);
+            all[item] = own;
         }
     }
     return own;
 }
 
-/* A group sums a chunk of pixels of `lanes` channels; its work-items are (pixel, channel). */
+/* The sums of some pixels, from `first` on, each `step`'th. x and dy: of the first channel. */
+FN sums add_pixels(const norm_args *p, GLOBAL const ELEMENT *x, GLOBAL const ELEMENT *dy,
+                   const VALUE *middle, INDEX first, INDEX end, INDEX step) {
+    sums own = no_sums();
+    for (INDEX pixel = first; pixel < end; pixel += step) {
+        GLOBAL const ELEMENT *from = x + pixel_offset(p, X, pixel);
+#if SUMS == 2
+        GLOBAL const ELEMENT *gradients = dy + pixel_offset(p, DY, pixel);
+#endif
+        own.n += 1;
+        for (int v = 0; v < WIDTH; v++) {
+#if SUMS == 0
+            own.a[v] += LOAD(from, v);
+#elif SUMS == 1
+            const VALUE difference = LOAD(from, v) - middle[v];
+            own.a[v] += difference;
+            own.b[v] += difference * difference;
+#else
+            own.a[v] += LOAD(gradients, v);
+            own.b[v] += LOAD(gradients, v) * (LOAD(from, v) - middle[v]);
+#endif
+        }
+    }
+#if SUMS == 1
+    for (int v = 0; v < WIDTH && own.n > 0; v++) { /* from around the middle to around the mean */
+        const VALUE shift = own.a[v] / own.n;
+        own.b[v] = fmax(own.b[v] - own.a[v] * shift, (VALUE)0);
+        own.a[v] = middle[v] + shift;
+    }
+#endif
+    return own;
+}
+
+/* A group sums a chunk of pixels of `lanes` times WIDTH channels; its work-items are (pixel,
+ * channel). */
 KERNEL(ITEMS, 1, 1)
 channel_sums(const norm_args p, GLOBAL const ELEMENT *x, GLOBAL const ELEMENT *dy,
              GLOBAL const ELEMENT *mean, GLOBAL VALUE *scratch) {
-    LOCAL VALUE n[ITEMS], a[ITEMS], b[ITEMS];
+    LOCAL sums all[ITEMS];
     const int item = LOCAL_ID(0), lanes = p.lanes;
-    const i64 blocks = (p.channels + lanes - 1) / lanes;
-    const i64 channel = GROUP_ID(0) % blocks * lanes + item % lanes, chunk = GROUP_ID(0) / blocks;
+    const i64 blocks = (p.channels / WIDTH + lanes - 1) / lanes, chunk = GROUP_ID(0) / blocks;
+    const i64 channel = (GROUP_ID(0) % blocks * lanes + item % lanes) * WIDTH;
     const i64 rest = p.pixels - chunk * p.chunk;
     const INDEX first = (INDEX)(chunk * p.chunk);
     const INDEX end = first + (INDEX)(rest < p.chunk ? rest : p.chunk);
-    sums own = {0, 0, 0};
+    sums own = no_sums();
     if (channel < p.channels) {
+        VALUE middle[WIDTH]; /* for SUMS 1 any number near the mean */
         x += IMAGE_AT(X, channel);
         dy += IMAGE_AT(DY, channel);
-#if SUMS == 1
-        const VALUE pivot = LOAD(x, pixel_offset(&p, X, first));
-#elif SUMS == 2
-        const VALUE middle = LOAD(mean, CHANNEL_AT(MEAN, channel));
+#if SUMS > 0
+        for (int v = 0; v < WIDTH; v++)
+            middle[v] = SUMS == 1 ? LOAD(x, pixel_offset(&p, X, first) + v)
+                                  : LOAD(mean, CHANNEL_AT(MEAN, channel + v));
 #endif
-        for (INDEX pixel = first + item / lanes; pixel < end; pixel += ITEMS / lanes) {
-            const VALUE value = LOAD(x, pixel_offset(&p, X, pixel));
-#if SUMS == 0
-            own.a += value;
-#elif SUMS == 1
-            own.n += 1;
-            own.a += value - pivot;
-            own.b += (value - pivot) * (value - pivot);
-#else
-            const VALUE gradient = LOAD(dy, pixel_offset(&p, DY, pixel));
-            own.a += gradient;
-            own.b += gradient * (value - middle);
-#endif
-        }
-#if SUMS == 1
-        if (own.n > 0) {
-            const VALUE shift = own.a / own.n;
-            own.b = fmax(own.b - own.a * shift, (VALUE)0);
-            own.a = pivot + shift;
-        }
-#endif
+        own = add_pixels(&p, x, dy, middle, first + item / lanes, end, ITEMS / lanes);
     }
-    own = add_items(own, n, a, b, item, lanes);
-    if (item < lanes && channel < p.channels) {
-        scratch[SUM_AT(0, chunk, channel)] = own.a;
-        scratch[SUM_AT(1, chunk, channel)] = own.b;
+    own = add_items(own, all, item, lanes);
+    if (item >= lanes || channel >= p.channels)
+        return;
+    for (int v = 0; v < WIDTH; v++) {
+        scratch[SUM_AT(0, chunk, channel + v)] = own.a[v];
+        scratch[SUM_AT(1, chunk, channel + v)] = own.b[v];
     }
 }
 
-/* A group makes of the sums of a channel's chunks what the channel needs. */
+/* A group makes of the sums of WIDTH channels' chunks what the channels need. */
 KERNEL(ITEMS, 1, 1)
 channel_join(const norm_args p, const VALUE eps, GLOBAL const ELEMENT *w, GLOBAL const ELEMENT *b,
              GLOBAL ELEMENT *mean, GLOBAL ELEMENT *var, GLOBAL ELEMENT *dw, GLOBAL ELEMENT *db,
              GLOBAL VALUE *scratch) {
-    LOCAL VALUE n_of[ITEMS], a_of[ITEMS], b_of[ITEMS];
+    LOCAL sums all[ITEMS];
     const int item = LOCAL_ID(0);
-    const i64 channel = GROUP_ID(0);
+    const i64 first = (i64)GROUP_ID(0) * WIDTH;
     const VALUE count = (VALUE)p.pixels;
-    sums own = {0, 0, 0};
+    sums own = no_sums();
     for (i64 chunk = item; chunk < p.chunks; chunk += ITEMS) {
         const i64 rest = p.pixels - chunk * p.chunk;
-        const sums next = {(VALUE)(rest < p.chunk ? rest : p.chunk),
-                           scratch[SUM_AT(0, chunk, channel)], scratch[SUM_AT(1, chunk, channel)]};
+        sums next = {(VALUE)(rest < p.chunk ? rest : p.chunk)};
+        for (int v = 0; v < WIDTH; v++) {
+            next.a[v] = scratch[SUM_AT(0, chunk, first + v)];
+            next.b[v] = scratch[SUM_AT(1, chunk, first + v)];
+        }
         own = add(own, next);
     }
-    own = add_items(own, n_of, a_of, b_of, item, 1);
-    if (item > 0)
-        return;
+    own = add_items(own, all, item, 1);
+    for (int v = 0; v < WIDTH && item == 0; v++) {
+        const i64 channel = first + v;
+        const VALUE sum = own.a[v], second = own.b[v];
 #if SUMS == 0
-    STORE(db, CHANNEL_AT(DB, channel), own.a);
+        STORE(db, CHANNEL_AT(DB, channel), sum);
 #elif SUMS == 1
-    const VALUE variance = own.b / count;
-    STORE(mean, CHANNEL_AT(MEAN, channel), own.a);
-    STORE(var, CHANNEL_AT(VAR, channel), variance);
-    scratch[COEFFICIENT_AT(0, channel)] = own.a;
-    scratch[COEFFICIENT_AT(1, channel)] =
-        LOAD(w, CHANNEL_AT(W, channel)) / sqrt(variance + eps);
-    scratch[COEFFICIENT_AT(2, channel)] = LOAD(b, CHANNEL_AT(B, channel));
+        const VALUE variance = second / count;
+        STORE(mean, CHANNEL_AT(MEAN, channel), sum);
+        STORE(var, CHANNEL_AT(VAR, channel), variance);
+        scratch[COEFFICIENT_AT(0, channel)] = sum;
+        scratch[COEFFICIENT_AT(1, channel)] =
+            LOAD(w, CHANNEL_AT(W, channel)) / sqrt(variance + eps);
+        scratch[COEFFICIENT_AT(2, channel)] = LOAD(b, CHANNEL_AT(B, channel));
 #else
-    const VALUE r = 1 / sqrt(LOAD(var, CHANNEL_AT(VAR, channel)) + eps);
-    const VALUE factor = LOAD(w, CHANNEL_AT(W, channel)) * r;
-    STORE(db, CHANNEL_AT(DB, channel), own.a);
-    STORE(dw, CHANNEL_AT(DW, channel), own.b * r);
-    scratch[COEFFICIENT_AT(0, channel)] = LOAD(mean, CHANNEL_AT(MEAN, channel));
-    scratch[COEFFICIENT_AT(1, channel)] = factor;
-    scratch[COEFFICIENT_AT(2, channel)] = factor * (r * (own.b * r)) / count;
-    scratch[COEFFICIENT_AT(3, channel)] = factor * own.a / count;
+        const VALUE r = 1 / sqrt(LOAD(var, CHANNEL_AT(VAR, channel)) + eps);
+        const VALUE factor = LOAD(w, CHANNEL_AT(W, channel)) * r;
+        STORE(db, CHANNEL_AT(DB, channel), sum);
+        STORE(dw, CHANNEL_AT(DW, channel), second * r);
+        scratch[COEFFICIENT_AT(0, channel)] = LOAD(mean, CHANNEL_AT(MEAN, channel));
+        scratch[COEFFICIENT_AT(1, channel)] = factor;
+        scratch[COEFFICIENT_AT(2, channel)] = factor * (r * (second * r)) / count;
+        scratch[COEFFICIENT_AT(3, channel)] = factor * sum / count;
 #endif
+    }
 }
 
 /* ---- Images -------------------------------------------------------------------------------- */
 
 #if SUMS > 0
 
-/* A work-item makes one element: its neighbours those of the next channels, or pixels. */
+/* A work-item makes WIDTH channels of a pixel: its neighbours the next channels, or pixels. */
 KERNEL(ITEMS, 1, 1)
 channel_apply(const norm_args p, GLOBAL const ELEMENT *x, GLOBAL const ELEMENT *dy,
               GLOBAL ELEMENT *target, GLOBAL const VALUE *scratch) {
-    const INDEX i = (INDEX)GLOBAL_ID(0), count = (INDEX)(p.lanes > 1 ? p.channels : p.pixels);
-    const INDEX quotient = i / count, rest = i - quotient * count;
-    const INDEX channel = p.lanes > 1 ? rest : quotient, pixel = p.lanes > 1 ? quotient : rest;
-    if (channel >= p.channels || pixel >= p.pixels)
+    const INDEX blocks = (INDEX)(p.channels / WIDTH), pixels = (INDEX)p.pixels;
+    const INDEX i = (INDEX)GLOBAL_ID(0), count = p.channels_last ? blocks : pixels;
+    const INDEX outer = i / count, inner = i - outer * count;
+    const INDEX block = p.channels_last ? inner : outer, pixel = p.channels_last ? outer : inner;
+    const i64 channel = (i64)block * WIDTH;
+    if (block >= blocks || pixel >= pixels)
         return;
-    const VALUE mean = scratch[COEFFICIENT_AT(0, channel)];
-    const VALUE value = LOAD(x, IMAGE_AT(X, channel) + pixel_offset(&p, X, pixel)) - mean;
-    const i64 to = IMAGE_AT(TARGET, channel) + pixel_offset(&p, TARGET, pixel);
-#if SUMS == 1
-    const VALUE scale = scratch[COEFFICIENT_AT(1, channel)];
-    STORE(target, to, value * scale + scratch[COEFFICIENT_AT(2, channel)]);
-#else
-    const VALUE gradient = LOAD(dy, IMAGE_AT(DY, channel) + pixel_offset(&p, DY, pixel));
-    STORE(target, to,
-          scratch[COEFFICIENT_AT(1, channel)] * gradient -
-              scratch[COEFFICIENT_AT(2, channel)] * value - scratch[COEFFICIENT_AT(3, channel)]);
+    x += IMAGE_AT(X, channel) + pixel_offset(&p, X, pixel);
+    target += IMAGE_AT(TARGET, channel) + pixel_offset(&p, TARGET, pixel);
+#if SUMS == 2
+    dy += IMAGE_AT(DY, channel) + pixel_offset(&p, DY, pixel);
 #endif
+    scratch += COEFFICIENT_AT(0, channel);
+    for (int v = 0; v < WIDTH; v++) {
+        const VALUE value = LOAD(x, v) - scratch[v], factor = scratch[p.channels + v];
+#if SUMS == 1
+        STORE(target, v, value * factor + scratch[2 * p.channels + v]);
+#else
+        STORE(target, v,
+              factor * LOAD(dy, v) - scratch[2 * p.channels + v] * value -
+                  scratch[3 * p.channels + v]);
+#endif
+    }
 }
 
 #endif

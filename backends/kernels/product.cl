@@ -16,9 +16,9 @@
  *
  * All of them but the join have the same arguments, needed or not.
  *
- * Defined before: DTYPE, ELEMENT, VALUE; INDEX, i32 or i64; IMAGE, and its SPATIAL dims; ITEMS; and
- * either TILES, with COLUMNS_OF_ITEMS, ROWS_OF_ITEMS, ITEM_ROWS, ITEM_COLUMNS, DEPTH and PADDING, or
- * DIRECT, or nothing.
+ * Defined before: DTYPE, ELEMENT, VALUE; INDEX, i32 or i64; IMAGE, and its SPATIAL dims; ITEMS;
+ * and either TILES, with ROWS_OF_ITEMS, COLUMNS_OF_ITEMS, ITEM_ROWS, ITEM_COLUMNS, DEPTH and
+ * PADDING, or DIRECT, or neither.
  */
 
 #define LOAD(p, i) JOIN(LOAD_, DTYPE)(p, i)

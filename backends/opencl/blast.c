@@ -109,6 +109,8 @@ gn_status ocl_blast_run(const ocl_product *p, gn_stream *stream, uint64_t tag,
     }
     if (p->workspace_bytes > 0)
         at.step[PRODUCT_C] = (size_t)(p->args.m * p->args.n);
+    else if (p->args.batches == 1) /* it refuses matrices that overlap, even of one */
+        at.step[PRODUCT_C] = (size_t)(p->args.m * p->args.row[PRODUCT_C]);
     const double start = now();
     const CLBlastStatusCode status = multiply(p, &stream->queue, &at);
     tell_time(stream->device, now() - start);

@@ -78,7 +78,7 @@ void ocl_kernels_free(struct ocl_kernels *kernels) {
 
 static void set_options(text *t) {
     const ocl_limits *l = t->device->limits;
-    snprintf(t->options, sizeof t->options, "-cl-std=CL1.2%s%s%s%s",
+    snprintf(t->options, sizeof t->options, "-cl-std=CL1.2 -w%s%s%s%s",
              l->exact_divide ? " -cl-fp32-correctly-rounded-divide-sqrt -DEXACT_DIVIDE=1" : "",
              l->fp64 ? " -DFP64=1" : "", l->fp16 ? " -DFP16=1" : "",
              l->is_cpu ? " -DIS_CPU=1" : "");

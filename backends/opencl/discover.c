@@ -244,6 +244,7 @@ gn_status ocl_info(int32_t ordinal, gn_device_info *out) {
         .struct_size = out->struct_size,
         .memory_bytes = device->limits.memory_bytes,
         .units = device->limits.units,
+        .flags = GN_DEVICE_CHANNELS_LAST, /* the kernels read and write neighbouring channels */
     };
     memcpy(all.name, device->name, sizeof all.name);
     memcpy(all.vendor, device->vendor, sizeof all.vendor);

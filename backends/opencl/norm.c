@@ -9,7 +9,13 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { ITEM_PIXELS = 64, CHANNEL_LANES = 16, CPU_ITEMS = 64, GPU_ITEMS = 128, COEFFICIENTS = 4 };
+enum { ITEM_PIXELS = 64, COEFFICIENTS = 4 };
+
+/* A group: its work-items, as many of them along channels, and the channels of each. */
+static const struct {
+    size_t items, lanes;
+    int width;
+} on_cpu = {.items = 16, .lanes = 1, .width = 16}, on_gpu = {.items = 128, .lanes = 32, .width = 1};
 
 /* ---- What the kernels are told ------------------------------------------------------------- */
 
@@ -35,13 +41,26 @@ static void describe_images(const ocl_request *request, const int image[NORM_IMA
         memcpy(a->pixel_stride[i], pixels.stride[i], sizeof a->pixel_stride[i]);
 }
 
+static bool are_neighbours(const ocl_norm *norm) {
+    for (int i = 0; i < NORM_IMAGES; i++)
+        if (norm->image[i] >= 0 && norm->args.channel_stride[i] != 1)
+            return false;
+    return norm->args.channels > 1;
+}
+
 /* A chunk has so many pixels that a work-item sums ITEM_PIXELS of them. */
 static void cut_pixels(const gn_device *device, ocl_norm *norm) {
     ocl_norm_args *a = &norm->args;
-    norm->items = ocl_items(device, device->limits->is_cpu ? CPU_ITEMS : GPU_ITEMS);
-    a->lanes = a->channel_stride[NORM_X] == 1 && a->channels > 1
-                   ? (int32_t)ocl_items(device, CHANNEL_LANES)
-                   : 1;
+    const bool is_cpu = device->limits->is_cpu;
+    const int width = is_cpu ? on_cpu.width : on_gpu.width;
+    norm->items = ocl_items(device, is_cpu ? on_cpu.items : on_gpu.items);
+    norm->width = 1;
+    a->lanes = 1;
+    a->channels_last = are_neighbours(norm);
+    if (a->channels_last) {
+        a->lanes = (int32_t)ocl_items(device, is_cpu ? on_cpu.lanes : on_gpu.lanes);
+        norm->width = a->channels % width == 0 ? width : 1;
+    }
     a->chunk = (int64_t)norm->items / a->lanes * ITEM_PIXELS;
     a->chunks = (int32_t)((a->pixels + a->chunk - 1) / a->chunk);
     norm->workspace_bytes = (uint64_t)((2 * a->chunks + COEFFICIENTS) * a->channels) *
@@ -60,9 +79,12 @@ gn_status ocl_norm_prepare(gn_device *device, const ocl_request *request, int ki
         if (vector[v] >= 0)
             out->args.vector_stride[v] = request->tensors[vector[v]].stride[0];
     cut_pixels(device, out);
-    snprintf(defines, sizeof defines, "%s#define INDEX %s\n#define SUMS %d\n#define ITEMS %zu\n",
+    snprintf(defines, sizeof defines,
+             "%s#define INDEX %s\n#define SUMS %d\n#define ITEMS %zu\n"
+             "#define WIDTH %d\n",
              ocl_dtype_defines(out->dtype),
-             ocl_is_small(request->tensors, OCL_PLAN_TENSORS) ? "i32" : "i64", kind, out->items);
+             ocl_is_small(request->tensors, OCL_PLAN_TENSORS) ? "i32" : "i64", kind, out->items,
+             out->width);
     gn_status status =
         ocl_kernel(device, "sums", defines, ocl_source_norm, "channel_sums", &out->sums);
     if (!status)
@@ -82,7 +104,7 @@ typedef struct norm_tensors {
 
 static gn_status run_sums(const ocl_norm *norm, const ocl_norm_args *args, gn_stream *stream,
                           uint64_t tag, const norm_tensors *t) {
-    const int64_t blocks = (args->channels + args->lanes - 1) / args->lanes;
+    const int64_t blocks = (args->channels / norm->width + args->lanes - 1) / args->lanes;
     const size_t global = (size_t)(blocks * args->chunks) * norm->items;
     ocl_launch l = ocl_begin(stream, norm->sums, tag);
     ocl_bytes(&l, args, sizeof *args);
@@ -95,7 +117,7 @@ static gn_status run_sums(const ocl_norm *norm, const ocl_norm_args *args, gn_st
 
 static gn_status run_join(const ocl_norm *norm, const ocl_norm_args *args, gn_stream *stream,
                           uint64_t tag, const norm_tensors *t) {
-    const size_t global = (size_t)args->channels * norm->items;
+    const size_t global = (size_t)(args->channels / norm->width) * norm->items;
     const float eps = (float)norm->eps;
     ocl_launch l = ocl_begin(stream, norm->join, tag);
     ocl_bytes(&l, args, sizeof *args);
@@ -111,7 +133,7 @@ static gn_status run_join(const ocl_norm *norm, const ocl_norm_args *args, gn_st
 
 static gn_status run_apply(const ocl_norm *norm, const ocl_norm_args *args, gn_stream *stream,
                            uint64_t tag, const norm_tensors *t) {
-    const size_t global = (size_t)(args->channels * args->pixels);
+    const size_t global = (size_t)(args->channels / norm->width * args->pixels);
     ocl_launch l = ocl_begin(stream, norm->apply, tag);
     ocl_bytes(&l, args, sizeof *args);
     ocl_tensor(&l, &t->image[NORM_X]);

@@ -23,14 +23,13 @@ typedef struct ocl_norm_args {
     int64_t channels, pixels, chunk;
     int64_t scratch_first;
     int32_t n_digits, chunks;
-    int32_t lanes;
-    int32_t unused;
+    int32_t lanes, channels_last;
 } ocl_norm_args;
 
 typedef struct ocl_norm {
     ocl_norm_args args;
     int image[NORM_IMAGES], vector[NORM_VECTORS]; /* tensors of the run; -1: absent */
-    int dtype;
+    int dtype, width;                             /* width: channels of a work-item */
     double eps;
     cl_kernel sums, join, apply; /* apply: NULL if there is no target */
     size_t items;

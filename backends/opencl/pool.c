@@ -96,6 +96,13 @@ static void describe_window(pool_args *args, const gn_pool_attr *a) {
     args->divisor = (int32_t)a->divisor;
 }
 
+/* How many neighbouring channels a work-item makes: on a CPU as many as a vector register holds. */
+static int width_of(const gn_device *device, const pool_plan *p) {
+    const int width = device->limits->is_cpu ? 16 : 4;
+    const bool are_neighbours = p->args.channels_last[POOL_X] && p->args.channels_last[POOL_Y];
+    return are_neighbours && p->args.size[POOL_X][1] % width == 0 ? width : 1;
+}
+
 static gn_status prepare(gn_device *device, const ocl_request *request, pool_plan *p,
                          uint64_t *saved) {
     static const char *const names[2][2] = {{"average_forward", "average_backward"},
@@ -112,14 +119,17 @@ static gn_status prepare(gn_device *device, const ocl_request *request, pool_pla
         outputs *= p->args.size[POOL_Y][d];
         inputs *= p->args.size[POOL_X][d];
     }
+    const int width = width_of(device, p);
     const bool is_wide = (int64_t)window[0] * window[1] * window[2] > UINT8_MAX;
-    p->args.count = p->backward ? inputs : outputs;
+    p->args.count = (p->backward ? inputs : outputs) / width;
     if (p->maximum)
         *saved = WINNERS + (uint64_t)outputs * (is_wide ? sizeof(int32_t) : sizeof(uint8_t));
     p->items = ocl_items(device, 64);
-    snprintf(defines, sizeof defines, "%s#define INDEX %s\n#define WINNER %s\n#define ITEMS %zu\n",
+    snprintf(defines, sizeof defines,
+             "%s#define INDEX %s\n#define WINNER %s\n#define ITEMS %zu\n"
+             "#define WIDTH %d\n",
              ocl_dtype_defines(p->dtype), ocl_is_small(request->tensors, 2) ? "i32" : "i64",
-             is_wide ? "i32" : "u8", p->items);
+             is_wide ? "i32" : "u8", p->items, width);
     return ocl_kernel(device, "pooling", defines, ocl_source_pool, names[p->maximum][p->backward],
                       &p->kernel);
 }

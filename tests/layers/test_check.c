@@ -201,11 +201,13 @@ START_TEST(test_index) {
     ck_assert_int_eq(gn_error_status(), GN_E_INDEX);
     EXPECT_PARTS("index_select: index");
     gn_error_clear();
-    set_lie("index_select", 0, 0);
-    gn_index_select(x, 0, index);
-    ck_assert_int_eq(gn_error_status(), GN_E_INTERNAL);
-    EXPECT_PARTS("index_select", "succeeds, but the reference says: index out of range");
-    gn_error_clear();
+    if (gn__device_get(NULL)->table->synchronise == NULL) { /* a late error can't be lied away */
+        set_lie("index_select", 0, 0);
+        gn_index_select(x, 0, index);
+        ck_assert_int_eq(gn_error_status(), GN_E_INTERNAL);
+        EXPECT_PARTS("index_select", "succeeds, but the reference says: index out of range");
+        gn_error_clear();
+    }
     restart();
 }
 END_TEST

@@ -177,9 +177,12 @@ static void train(int steps) {
     ck_assert_msg(gn_error_status() == GN_OK, "%s", gn_error());
 }
 
+/* Whether work of the traced device is done when the call returns. */
+static bool is_synchronous(void) { return gn__device_get(traced)->table->synchronise == NULL; }
+
 /* ---- Tests */
 
-/* A synchronous device: the time of a call is that of its work. */
+/* On a synchronous device the time of a call is that of its work. */
 START_TEST(test_training) {
     double most, sum = 0;
     size_t i, calls = 0;
@@ -187,15 +190,18 @@ START_TEST(test_training) {
     begin("trace.json");
     ck_assert_int_eq(gn_set_default_device(traced), GN_OK);
     train(2);
+    const bool synchronous = is_synchronous();
     end("trace.json");
     check_tracks();
     json_array_foreach(trace, i, event) {
         if (!is_span(event, "device"))
             continue;
         const json_t *call = json_array_get(trace, i - 1); /* the same, of the thread */
-        ck_assert(is_span(call, "host"));
-        ck_assert(json_equal(json_object_get(call, "ts"), json_object_get(event, "ts")));
-        ck_assert(json_equal(args_of(call), args_of(event)));
+        if (synchronous) {
+            ck_assert(is_span(call, "host"));
+            ck_assert(json_equal(json_object_get(call, "ts"), json_object_get(event, "ts")));
+            ck_assert(json_equal(args_of(call), args_of(event)));
+        }
         sum += number_of(event, "dur");
         calls++;
     }
@@ -227,6 +233,7 @@ START_TEST(test_arguments) {
     gn_synchronize(NULL);
     ck_assert_int_eq(gn_error_status(), GN_E_INDEX);
     gn_error_clear();
+    const bool synchronous = is_synchronous();
     end("trace.json");
     const json_t *add = args_of(find_span("device", "add", 0));
     ck_assert_str_eq(text_of(add, "kernel"), "map");
@@ -234,8 +241,12 @@ START_TEST(test_arguments) {
     ck_assert_str_eq(text_of(add, "dtypes"), "float32, float32 -> float32");
     ck_assert_double_eq(number_of(add, "bytes read"), (24 + 6) * 4);
     ck_assert_double_eq(number_of(add, "bytes written"), 24 * 4);
-    ck_assert_str_eq(text_of(args_of(find_span("host", "gather", 0)), "status"), "GN_E_INDEX");
-    ck_assert_ptr_null(find_span("device", "gather", 0));
+    if (synchronous) { /* another one says so when it is waited for, and has run the kernel */
+        ck_assert_str_eq(text_of(args_of(find_span("host", "gather", 0)), "status"), "GN_E_INDEX");
+        ck_assert_ptr_null(find_span("device", "gather", 0));
+    } else {
+        ck_assert_ptr_nonnull(find_span("device", "gather", 0));
+    }
     forget();
 }
 END_TEST

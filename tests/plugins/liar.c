@@ -120,6 +120,9 @@ static const gn_backend table = {
     .plan = gn_layer_plan,
     .plan_release = gn_layer_plan_release,
     .run = run,
+    .stream_create = gn_layer_stream_create,
+    .stream_destroy = gn_layer_stream_destroy,
+    .synchronise = gn_layer_synchronise,
     .layer_open = layer_open,
 };
 
