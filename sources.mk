@@ -225,7 +225,8 @@ opencl_sources = \
 	backends/codegen/program.c \
 	backends/codegen/rows.c \
 	backends/codegen/space.c \
-	backends/codegen/text.c
+	backends/codegen/text.c \
+	backends/codegen/tile.c
 
 kernel_texts = \
 	backends/kernels/attention.cl \

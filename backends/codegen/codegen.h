@@ -7,7 +7,7 @@
  *   text.c     a string that grows             program.c  what is known of a program beforehand
  *   element.c  an instruction as a statement   space.c    coordinates, and a call's arguments
  *   map.c      kernels of map programs         rows.c     kernels of reduce and row programs
- *   choose.c   which kernel a call wants
+ *   choose.c   which kernel a call wants                tile.c     transposed copies and the like
  *
  * A program has many kernels, one per variant. A variant fixes what makes a kernel fast; everything
  * else is read from the call's arguments at run time. Small calls of a program share a variant that
@@ -106,6 +106,15 @@ typedef struct cg_launch {
     uint32_t lanes;     /* work-items of a row */
     bool columns;       /* neighbouring work-items have neighbouring rows, not one row's elements */
 } cg_launch;
+
+/* A map call as it is best run: itself, or *out, the same with dims that are cut into tiles. */
+typedef struct cg_tiled {
+    gn_call call;
+    int64_t size[GN_MAX_DIMS];
+    gn_operand operands[GN_MAX_OPERANDS];
+} cg_tiled;
+const gn_call *cg_tile(const cg_program *p, const cg_device *device, const gn_call *call,
+                       cg_tiled *out);
 
 /* `offset` below is that of an operand's block in its buffer, in bytes, by operand. */
 

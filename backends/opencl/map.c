@@ -58,10 +58,13 @@ static gn_status launch_batch(gn_device *device, gn_stream *stream, const batch 
 gn_status ocl_map(gn_device *device, gn_stream *stream, const gn_call *call) {
     uint64_t offsets[GN_MAX_OPERANDS];
     int64_t words[CG_MAX_WORDS];
+    cg_tiled tiled;
     const gn_status status = ocl_ready(device);
     if (status != GN_OK)
         return status;
-    const batch b = {.calls = &call, .offsets = offsets, .words = words, .n = 1};
+    const cg_device about = ocl_codegen_device(device);
+    const gn_call *best = cg_tile(ocl_program_analysis(call->handle), &about, call, &tiled);
+    const batch b = {.calls = &best, .offsets = offsets, .words = words, .n = 1};
     return launch_batch(device, stream, &b);
 }
 
