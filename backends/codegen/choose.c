@@ -13,11 +13,12 @@ enum {
     SMALL = 1 << 14, /* coordinates: below, a variant of its own is not worth compiling */
     FEW_DIMS = 4,    /* of small calls; those with more share another variant */
     MAP_GROUP = 256, /* work-items of a group */
-    MAP_GROUP_CPU = 64,
+    MAP_GROUP_CPU = 16,
     ROWS_GROUP = 256,
     ROWS_GROUP_CPU = 16,
     WIDTH = 4, /* elements side by side, at most */
-    WIDTH_CPU = 16,
+    MAP_WIDTH_CPU = 64,
+    ROWS_WIDTH_CPU = 64,
     VECTOR = 4,   /* up to so many are one access to memory, which has to be aligned */
     STEPS = 4,    /* a lane has as many elements at least, if it is not the only one */
     ITEMS = 1024, /* work-items that keep a unit busy */
@@ -89,9 +90,6 @@ static bool width_fits(const cg_program *p, const gn_call *call, const uint64_t 
     return true;
 }
 
-/* A CPU reads any run of 8 or more well, but single elements are better than fewer. */
-static uint32_t widest(const cg_device *device) { return device->is_cpu ? WIDTH_CPU : WIDTH; }
-
 static void set_class(const cg_program *p, const gn_call *call, const uint64_t *offset,
                       uint32_t along, uint32_t width, uint8_t *out) {
     for (uint32_t k = 0; k < p->source->n_operands; k++) {
@@ -120,7 +118,7 @@ static void choose_small_map(const gn_call *const *calls, uint32_t n, cg_variant
 static void choose_large_map(const cg_program *p, const cg_device *device,
                              const gn_call *const *calls, uint32_t n, const uint64_t *offsets,
                              cg_variant *v) {
-    uint32_t width = widest(device);
+    uint32_t width = device->is_cpu ? MAP_WIDTH_CPU : WIDTH;
     for (uint32_t i = 0; i < n; i++) {
         const gn_call *call = calls[i];
         if (call->n_dims > v->n_dims)
@@ -218,7 +216,7 @@ static void choose_space(const cg_program *p, const cg_device *device, const gn_
     v->n_dims = (uint8_t)call->n_dims;
     v->n_kept = (uint8_t)(call->n_dims - call->n_reduced);
     const uint32_t along = (out->columns ? v->n_kept : v->n_dims) - 1u;
-    uint32_t width = widest(device);
+    uint32_t width = device->is_cpu ? ROWS_WIDTH_CPU : WIDTH;
     while (width > 1 && !width_fits(p, call, offset, along, width))
         width /= 2;
     v->width = (uint8_t)width;

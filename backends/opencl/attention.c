@@ -75,6 +75,12 @@ static const tiling tilings[] = {
      .item_columns = 4,
      .depth = 8,
      .run = 1},
+    {.columns_of_items = 2,
+     .rows_of_items = 2,
+     .item_rows = 4,
+     .item_columns = 4,
+     .depth = 8,
+     .run = 1},
 };
 enum {
     N_TILINGS = sizeof tilings / sizeof tilings[0],

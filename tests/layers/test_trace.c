@@ -285,6 +285,28 @@ START_TEST(test_flops) {
 }
 END_TEST
 
+/* The same of causal attention, whose three queries see 1, 2 and 3 of the four keys. */
+START_TEST(test_flops_of_attention) {
+    enum { PAIRS = 1 + 2 + 3, D = 2, E = 5 };
+    const char *op = "scaled_dot_product_attention";
+    begin("trace.json");
+    ck_assert_int_eq(gn_set_default_device(traced), GN_OK);
+    gn_tensor *q = gn_requires_grad_(gn_ones(3, D), true);
+    gn_tensor *y = gn_scaled_dot_product_attention(q, gn_ones(4, D), gn_ones(4, E), .causal = true);
+    ck_assert_int_eq(gn_backward(gn_sum(y)), GN_OK);
+    end("trace.json");
+    const json_t *forward = args_of(find_span("device", op, 0)),
+                 *backward = args_of(find_span("device", op, 1));
+    if (strcmp(traced, "trace:opencl") == 0) {
+        ck_assert_str_eq(text_of(forward, "kernel"), "attention_forward");
+        ck_assert_double_eq(number_of(forward, "flops"), 2 * PAIRS * (D + E));
+        ck_assert_str_eq(text_of(backward, "kernel"), "attention_backward");
+        ck_assert_double_eq(number_of(backward, "flops"), 2 * PAIRS * (3 * D + 2 * E));
+    }
+    forget();
+}
+END_TEST
+
 /* ---- Asynchronous devices */
 
 static clocked *clocked_open(gn__device **device) {
@@ -484,9 +506,17 @@ END_TEST
 
 int main(void) {
     const char *device = getenv("GENESIS_DEVICE");
-    const TTest *tests[] = {
-        test_training,    test_arguments, test_flops, test_device_time, test_many_in_flight,
-        test_two_devices, test_threads,   test_fork,  test_unwritable,  NULL};
+    const TTest *tests[] = {test_training,
+                            test_arguments,
+                            test_flops,
+                            test_flops_of_attention,
+                            test_device_time,
+                            test_many_in_flight,
+                            test_two_devices,
+                            test_threads,
+                            test_fork,
+                            test_unwritable,
+                            NULL};
     snprintf(traced, sizeof traced, "trace:%s", device ? device : "cpu");
     return suite_run("trace", tests);
 }

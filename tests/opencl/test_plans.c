@@ -11,10 +11,10 @@
 
 #define VARIABLES(...) ((const char *const[]){__VA_ARGS__, NULL})
 
-enum { FILTERS, SCALE, SHIFT, DEEP, MIXING, SQUARE, WORDS, N_PARAMETERS };
+enum { FILTERS, SCALE, SHIFT, DEEP, MIXING, SQUARE, WORDS, HEADS, N_PARAMETERS };
 
 /* A network with every planned kernel: strided, depthwise and 1 x 1 convolutions, norm, pooling,
- * products large enough for CLBlast, and the gradient of an embedding. */
+ * products large enough for CLBlast, attention, and the gradient of an embedding. */
 static gn_tensor *loss_of(gn_tensor *const *p, gn_tensor *x, gn_tensor *words) {
     gn_tensor *y = gn_conv2d(x, p[FILTERS], p[SHIFT], .stride = 2, .padding = 1);
     y = gn_batch_norm(y, NULL, NULL, p[SCALE], p[SHIFT], .training = true);
@@ -22,8 +22,10 @@ static gn_tensor *loss_of(gn_tensor *const *p, gn_tensor *x, gn_tensor *words) {
     y = gn_conv2d(y, p[DEEP], NULL, .padding = 1, .groups = 20);
     y = gn_avg_pool2d(gn_conv2d(y, p[MIXING], NULL), 2);
     gn_tensor *z = gn_matmul(p[SQUARE], gn_relu(gn_matmul(p[SQUARE], gn_t(p[SQUARE]))));
-    return gn_add(gn_sum(gn_square(y)),
-                  gn_add(gn_mean(z), gn_sum(gn_square(gn_embedding(words, p[WORDS])))));
+    gn_tensor *h = gn_scaled_dot_product_attention(p[HEADS], p[HEADS], p[HEADS], .causal = true);
+    gn_tensor *e = gn_embedding(words, p[WORDS]);
+    return gn_add(gn_add(gn_sum(gn_square(y)), gn_mean(z)),
+                  gn_add(gn_sum(gn_square(h)), gn_sum(gn_square(e))));
 }
 
 /* The gradients of the network's parameters, computed on a device, on "ref". */
@@ -34,7 +36,8 @@ static int gradients(const char *device, gn_tensor **out) {
                                            [DEEP] = GN_SHAPE(20, 1, 3, 3),
                                            [MIXING] = GN_SHAPE(24, 20, 1, 1),
                                            [SQUARE] = GN_SHAPE(160, 160),
-                                           [WORDS] = GN_SHAPE(7, 33)};
+                                           [WORDS] = GN_SHAPE(7, 33),
+                                           [HEADS] = GN_SHAPE(2, 70, 48)};
     gn_tensor *p[N_PARAMETERS];
     EXPECT(gn_set_default_device("ref") == GN_OK);
     EXPECT(gn_manual_seed(5) == GN_OK);

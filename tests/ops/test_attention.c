@@ -98,7 +98,7 @@ static uint64_t fallbacks(void) {
 /* The devices of this project that plan it compose nothing, and make no L x S matrix. */
 START_TEST(test_planned) {
     enum { L = 1024, D = 8 };
-    const bool is_planned = strncmp(gn_default_device(), "opencl", strlen("opencl")) == 0;
+    const bool is_planned = strstr(gn_default_device(), "opencl") != NULL;
     gn_memory_stats before, after;
     gn_tensor *in[3];
     for (int i = 0; i < 3; i++)
