@@ -23,7 +23,9 @@ enum {
     STEPS = 4,    /* a lane has as many elements at least, if it is not the only one */
     ITEMS = 1024, /* work-items that keep a unit busy */
     ITEMS_CPU = 32,
-    CHUNK = 1 << 14, /* elements of a piece of a row */
+    CHUNK = 1 << 14, /* elements of a piece of a row; of one of many side by side: */
+    COLUMN_CHUNK = 128,
+    COLUMN_CHUNK_CPU = 32, /* so that the pages of a piece have entries in the first TLB */
     MAX_CHUNKS = 256,
     FEW_ROWS = 64, /* fewer than these are cut */
     FEW_COLUMNS = 4096,
@@ -128,7 +130,7 @@ static void choose_large_map(const cg_program *p, const cg_device *device,
                                          call->n_dims - 1, width)))
             width /= 2;
     }
-    v->width = (uint8_t)width;
+    v->width = (uint16_t)width;
     v->n_kept = v->n_dims;
     bool first = true;
     for (uint32_t i = 0; i < n; i++) {
@@ -219,16 +221,22 @@ static void choose_space(const cg_program *p, const cg_device *device, const gn_
     uint32_t width = device->is_cpu ? ROWS_WIDTH_CPU : WIDTH;
     while (width > 1 && !width_fits(p, call, offset, along, width))
         width /= 2;
-    v->width = (uint8_t)width;
+    v->width = (uint16_t)width;
     v->columns = out->columns && width > 1;
     if (width > 1)
         set_class(p, call, offset, along, width, v->class);
 }
 
-/* Into how many pieces a row is cut, so that all units have work. By the shape alone. */
-static int64_t choose_chunks(const cg_program *p, const cg_launch *launch) {
-    const int64_t pieces = launch->n_reduced / CHUNK, rows = launch->n_elements;
-    if (p->n_parts > 2 || rows >= (launch->columns ? FEW_COLUMNS : FEW_ROWS))
+/* Into how many pieces a row is cut: few rows, so that all units have work; columns on a CPU, so that
+ * the memory of a piece is still at hand for the neighbouring ones. */
+static int64_t choose_chunks(const cg_program *p, const cg_device *device,
+                             const cg_launch *launch) {
+    const bool few = launch->n_elements < (launch->columns ? FEW_COLUMNS : FEW_ROWS);
+    const int64_t least = !launch->columns ? CHUNK
+                          : device->is_cpu ? COLUMN_CHUNK_CPU
+                                           : COLUMN_CHUNK;
+    const int64_t pieces = launch->n_reduced / least;
+    if (p->n_parts > 2 || launch->variant.any_dims || !(few || (launch->columns && device->is_cpu)))
         return 1;
     return pieces > MAX_CHUNKS ? MAX_CHUNKS : pieces > 1 ? pieces : 1;
 }
@@ -271,23 +279,20 @@ void cg_choose_rows(const cg_program *p, const cg_device *device, const gn_call 
                        .n_reduced = count(call, n_kept, call->n_dims),
                        .columns = prefers_columns(p, call)};
     choose_space(p, device, call, offset, out);
-    out->n_chunks = choose_chunks(p, out);
+    out->n_chunks = choose_chunks(p, device, out);
     out->variant.stage = out->n_chunks > 1 ? CG_PIECES : CG_WHOLE;
     choose_items(p, device, out);
 }
 
 void cg_choose_finish(const cg_program *p, const cg_device *device, const cg_launch *pieces,
                       cg_launch *out) {
-    const cg_variant *v = &pieces->variant;
-    *out = (cg_launch){.n_elements = pieces->n_elements,
-                       .n_reduced = pieces->n_chunks,
-                       .n_chunks = 1,
-                       .columns = pieces->columns,
-                       .variant = {.n_kept = v->n_kept,
-                                   .n_dims = v->n_dims,
-                                   .any_dims = v->any_dims,
-                                   .wide = v->wide,
-                                   .width = 1,
-                                   .stage = CG_FINISH}};
+    *out = *pieces;
+    out->n_reduced = pieces->n_chunks;
+    out->n_chunks = 1;
+    out->variant.stage = CG_FINISH;
+    if (!pieces->variant.columns) {
+        out->variant.width = 1;
+        memset(out->variant.class, 0, sizeof out->variant.class);
+    }
     choose_items(p, device, out);
 }

@@ -79,7 +79,7 @@ typedef struct cg_variant {
     uint16_t group;         /* work-items of a group */
     uint8_t n_kept, n_dims; /* of the space; of a map both are all dims */
     uint8_t any_dims;       /* n_dims is the most there may be, the call has its own numbers */
-    uint8_t width;          /* elements side by side of a work-item */
+    uint16_t width;         /* elements side by side of a work-item */
     uint8_t columns;        /* they belong to neighbouring rows, else to one */
     uint8_t shared;         /* several work-items have a row */
     uint8_t wide;           /* indices take 64 bits */

@@ -153,16 +153,16 @@ static void write_gather(const cg_writer *w, const reduction *r) {
 
 /* The second step: a piece's result instead of an element's value. */
 static void write_gather_piece(const cg_writer *w, const reduction *r) {
-    char into[24], payload[24], x[64], q[64];
+    char into[24], payload[24], x[24], q[24];
     const uint32_t i = r->number, slot = 2 * (i - w->program->parts[w->part].end);
-    snprintf(into, sizeof into, "s%u[0]", i);
-    snprintf(payload, sizeof payload, "w%u[0]", i);
+    snprintf(into, sizeof into, "s%u[v]", i);
+    snprintf(payload, sizeof payload, "w%u[v]", i);
     snprintf(x, sizeof x, "x%u", i);
     snprintf(q, sizeof q, "q%u", i);
-    cg_print(w->out, "%sconst %s x%u = PIECES(%s, %u)[(i64)r * ARG(n) + here];\n", w->indent,
+    cg_print(w->out, "%sconst %s x%u = PIECES(%s, %u)[r * ARG(n) + here + v];\n", w->indent,
              storage(r), i, storage(r), slot);
     if (r->picks)
-        cg_print(w->out, "%sconst i64 q%u = PIECES(i64, %u)[(i64)r * ARG(n) + here];\n", w->indent,
+        cg_print(w->out, "%sconst i64 q%u = PIECES(i64, %u)[r * ARG(n) + here + v];\n", w->indent,
                  i, slot + 1);
     write_take(w, r, into, payload, x, q);
 }
@@ -179,12 +179,14 @@ static void write_total(const cg_writer *w, const reduction *r) {
 
 /* The elements of the rows, each once: walk, program, reductions. */
 static void write_elements(const cg_writer *w) {
-    if (w->variant->stage == CG_FINISH) {
-        each_reduction(w, w->indent, write_gather_piece);
-        return;
-    }
     char indent[32];
     snprintf(indent, sizeof indent, "%s    ", w->indent);
+    if (w->variant->stage == CG_FINISH) {
+        cg_print(w->out, "%sfor (int v = 0; v < ROWS; v++) {\n", w->indent);
+        each_reduction(w, indent, write_gather_piece);
+        cg_print(w->out, "%s}\n", w->indent);
+        return;
+    }
     cg_write_walk(w, "r", true, "base", "at", true);
     cg_write_body(w);
     each_reduction(w, indent, write_gather);

@@ -45,6 +45,7 @@ FN void philox(i64 index, i64 offset, i64 key, u32 *out) {
     u32 c0 = (u32)(index >> 2), c1 = (u32)(index >> 34);
     u32 c2 = (u32)offset, c3 = (u32)((u64)offset >> 32);
     u32 k0 = (u32)key, k1 = (u32)((u64)key >> 32);
+#pragma unroll
     for (int round = 0; round < 10; round++) {
         const u32 high0 = MUL_HI(0xD2511F53u, c0), high1 = MUL_HI(0xCD9E8D57u, c2);
         const u32 low0 = 0xD2511F53u * c0, low1 = 0xCD9E8D57u * c2;
