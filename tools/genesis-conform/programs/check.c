@@ -112,15 +112,16 @@ static const struct limits {
     [GN_F64] = {DBL_EPSILON, DBL_MAX, DBL_MIN},
 };
 
-/* Equal, or within `ulp` of the computed type for either device, and a rounding to storage. */
-static bool agree(double x, double y, int dtype, int ulp) {
+/* Equal, or within `ulp` of the computed type for either device, and a rounding to storage. The ulp
+ * are those of `least` at least. */
+static bool agree(double x, double y, int dtype, int ulp, double least) {
     if (x == y || (isnan(x) && isnan(y)))
         return true;
     if (ulp == 0 || isnan(x) || isnan(y))
         return false;
     if (isinf(x) || isinf(y)) /* one of them just below the largest number */
         return (x > 0) == (y > 0) && fmin(fabs(x), fabs(y)) > limits[dtype].largest * (1 - 1e-2);
-    const double size = fmax(fmax(fabs(x), fabs(y)), limits[dtype].smallest);
+    const double size = fmax(fmax(fabs(x), fabs(y)), fmax(limits[dtype].smallest, least));
     const double computed = limits[value_type(dtype)].epsilon;
     const double rounding = value_type(dtype) != dtype ? limits[dtype].epsilon : 0;
     return fabs(x - y) <= size * (2 * ulp * computed + rounding);
@@ -134,6 +135,7 @@ static void compare(const trial *t, uint32_t k) {
     EXPECT(gn__download(expected.data, t->storages[k], 0, bytes) == GN_OK, "the reference: %s",
            gn_error());
     const int ulp = sample_ulp(t->s, k);
+    const double least = sample_least(t->s, k);
     for (int64_t i = 0; i < got.n; i++) {
         if (memcmp(got.data + i * (int64_t)element, expected.data + i * (int64_t)element,
                    element) == 0)
@@ -141,7 +143,7 @@ static void compare(const trial *t, uint32_t k) {
         if (!gn_dtype_is_float(got.dtype))
             fail_case("element %lld of operand %u is %lld, not %lld", (long long)i, k,
                       (long long)get(&got, i).i, (long long)get(&expected, i).i);
-        EXPECT(agree(get_f(&got, i), get_f(&expected, i), got.dtype, ulp),
+        EXPECT(agree(get_f(&got, i), get_f(&expected, i), got.dtype, ulp, least),
                "element %lld of operand %u is %.17g, not %.17g", (long long)i, k, get_f(&got, i),
                get_f(&expected, i));
     }

@@ -47,11 +47,19 @@ int sample_constant(sample *s, int type, gn_scalar value) {
     return sample_emit(s, GN_OP_CONST, type, (int)s->n_constants++, 0, 0);
 }
 
-int sample_ulp(const sample *s, uint32_t operand) {
+/* The opcode that makes what is stored there. */
+static int stored_op(const sample *s, uint32_t operand) {
     for (uint32_t i = 0; i < s->n_insns; i++)
         if (s->insns[i].op == GN_OP_STORE && s->insns[i].a == operand)
-            return opcode_ulp(s->insns[s->insns[i].b].op);
-    return 0;
+            return s->insns[s->insns[i].b].op;
+    return GN_OP_LOAD;
+}
+
+int sample_ulp(const sample *s, uint32_t operand) { return opcode_ulp(stored_op(s, operand)); }
+
+double sample_least(const sample *s, uint32_t operand) {
+    const int op = stored_op(s, operand);
+    return op == GN_OP_LGAMMA || op == GN_OP_DIGAMMA ? 1 : 0;
 }
 
 /* ---- Taking out what is not needed ----------------------------------------------------------- */

@@ -49,6 +49,8 @@ int sample_constant(sample *s, int type, gn_scalar value);
 void sample_compact(sample *s);
 /* The bound on the error of what is stored to an operand, in ulp of the computed type. */
 int sample_ulp(const sample *s, uint32_t operand);
+/* The magnitude below which those are absolute. */
+double sample_least(const sample *s, uint32_t operand);
 
 /* ---- Making (generate.c, place.c) ------------------------------------------------------------ */
 
