@@ -205,7 +205,6 @@ opencl_sources = \
 	backends/opencl/norm.c \
 	backends/opencl/norm.h \
 	backends/opencl/opencl.h \
-	backends/opencl/pending.c \
 	backends/opencl/plan.c \
 	backends/opencl/plan.h \
 	backends/opencl/plugin.c \

@@ -11,7 +11,9 @@ test_ldadd = tests/libtesting.la libgenesis/libcore.la $(CHECK_LIBS)
 test_plugin_ldflags = $(AM_LDFLAGS) -module -avoid-version -shared -rpath /nowhere
 
 checked_programs = $(checked_samples) $(unit_tests_built) tools/genesis-conform/genesis-conform
-device_tests = $(checked_programs:=.cpu) $(checked_programs:=.ref) $(checked_programs:=.opencl) \
+# The one that takes longest comes first.
+device_tests = tools/genesis-conform/genesis-conform.opencl $(checked_programs:=.cpu) \
+	$(checked_programs:=.ref) $(checked_samples:=.opencl) $(unit_tests_built:=.opencl) \
 	$(opencl_tests_built:=.opencl)
 TESTS += $(device_tests) $(project_tests)
 TEST_EXTENSIONS = .sh

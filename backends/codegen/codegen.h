@@ -54,6 +54,7 @@ typedef struct cg_program {
     cg_value *values;                  /* by instruction */
     bool in_elements[GN_MAX_OPERANDS]; /* used in an element part */
     bool picks;                        /* has a LOADX */
+    bool singles;                      /* has a PARAM of f32 */
 } cg_program;
 
 /* Neither copies *source. GN_E_UNSUPPORTED, GN_E_ARGUMENT or GN_E_MEMORY, and why. */

@@ -213,7 +213,7 @@ static void write_expression(const cg_writer *w, const gn_insn *insn) {
         if (insn->type == GN_F64)
             cg_print(w->out, "AS_F64(ARG(param[%u]))", insn->a);
         else if (insn->type == GN_F32)
-            cg_print(w->out, "AS_F32((u32)ARG(param[%u]))", insn->a);
+            cg_print(w->out, "AS_F32((u32)ARG(single[%u]))", insn->a);
         else
             cg_print(w->out, "(%s)ARG(param[%u])", cg_types[insn->type], insn->a);
         break;

@@ -122,6 +122,7 @@ static void find_uses(cg_program *p) {
         if (memory && p->values[i].live && !p->parts[p->values[i].part].row)
             p->in_elements[insn->a] = true;
         p->picks |= insn->op == GN_OP_LOADX && p->values[i].live;
+        p->singles |= insn->op == GN_OP_PARAM && insn->type == GN_F32;
     }
 }
 

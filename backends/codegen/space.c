@@ -46,6 +46,8 @@ static uint32_t list_members(const cg_program *p, const cg_variant *v, bool rows
     }
     if (p->source->n_params)
         out[n++] = (member){"param", p->source->n_params, 0};
+    if (p->singles)
+        out[n++] = (member){"single", p->source->n_params, 0};
     return n;
 }
 
@@ -83,18 +85,12 @@ static int64_t magic_of(int64_t d) {
     return (int64_t)(s << 32 | m);
 }
 
-static int64_t param_word(const cg_program *p, const gn_call *call, uint32_t number) {
-    int64_t word = call->params[number].i;
-    for (uint32_t i = 0; i < p->source->n_insns; i++) {
-        const gn_insn *insn = cg_insn(p->source, i);
-        if (insn->op == GN_OP_PARAM && insn->a == number && insn->type == GN_F32) {
-            const float value = (float)call->params[number].f;
-            uint32_t bits;
-            memcpy(&bits, &value, sizeof bits);
-            word = bits;
-        }
-    }
-    return word;
+/* A parameter as an f32, in the lower half: a program may use it as an f64, too. */
+static int64_t single_word(gn_scalar param) {
+    const float value = (float)param.f;
+    uint32_t bits;
+    memcpy(&bits, &value, sizeof bits);
+    return bits;
 }
 
 /* Everything about the call's space and operands, from "size" on. */
@@ -123,7 +119,9 @@ static int64_t *space_words(const cg_program *p, const cg_variant *v, const gn_c
     for (uint32_t k = 0; k < n_operands && p->picks; k++)
         *out++ = cg_operand(call, k)->axis_extent;
     for (uint32_t i = 0; i < p->source->n_params; i++)
-        *out++ = param_word(p, call, i);
+        *out++ = call->params[i].i;
+    for (uint32_t i = 0; i < p->source->n_params && p->singles; i++)
+        *out++ = single_word(call->params[i]);
     return out;
 }
 

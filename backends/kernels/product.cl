@@ -12,7 +12,7 @@
  *
  * Kernels: product, by tiles in local memory; product_join, which adds up the parts of products
  * whose depth was cut; direct_pixels and direct_window, IMAGE 1 and 2 without tiles, for products
- * of few columns or rows. What is computed in which order depends on shapes alone.
+ * of few columns or rows. Sums are taken in an order that depends on shapes and device alone.
  *
  * All of them but the join have the same arguments, needed or not.
  *
@@ -38,6 +38,7 @@ typedef struct {
     i32 a_by_depth, b_by_depth; /* which dim neighbouring work-items read along */
     i32 has_bias, relu;
     i32 channels_last, lanes; /* without tiles: neighbouring work-items make channels, or pixels */
+    i32 unused;
 } product_args;
 
 /*
@@ -48,7 +49,7 @@ typedef struct {
 typedef struct {
     i64 pixel_size[DIGITS], pixel_x[DIGITS], pixel_other[DIGITS];
     i64 window_size[DIGITS], window_x[DIGITS], window_other[DIGITS];
-    i32 start[3], step[3], limit[3];     /* the coordinate of a pixel, and of the image's end */
+    i32 start[3], step[3], limit[3];    /* the coordinate of a pixel, and of the image's end */
     i32 window_step[DIGITS][3], unused; /* how far a digit of the window moves it */
 } image_args;
 

@@ -11,6 +11,7 @@
  *   launch.c    arguments of a kernel, and its start     plugin.c   the table and the entry
  *   program.c map.c rows.c   the kernels that programs become     scatter.c
  *   plan.c matmul.c conv.c pool.c norm.c attention.c     planned kernels
+ *   product.c   products for matmul and conv             blast.c    large ones by CLBlast
  *
  * Every call enqueues and returns: nothing waits but free, download, synchronise, the waits for
  * events, and an upload when the staging memory is full.

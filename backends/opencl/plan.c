@@ -69,9 +69,12 @@ const char *ocl_dtype_defines(int dtype) {
 bool ocl_is_small(const gn_tensor_desc *tensors, int n) {
     for (int i = 0; i < n; i++) {
         int64_t last = 0;
-        for (int d = 0; d < tensors[i].n_dims; d++)
+        double count = 1;
+        for (int d = 0; d < tensors[i].n_dims; d++) {
             last += (tensors[i].size[d] - 1) * llabs(tensors[i].stride[d]);
-        if (last > INT32_MAX)
+            count *= (double)tensors[i].size[d];
+        }
+        if (last > INT32_MAX || count > INT32_MAX)
             return false;
     }
     return true;

@@ -67,7 +67,7 @@ gn_status ocl_check_floats(const gn_device *device, const gn_tensor_desc *tensor
 /* Defines ELEMENT, as stored, VALUE, as computed, LOAD and STORE. */
 const char *ocl_dtype_defines(int dtype);
 
-/* Whether offsets into these tensors fit into 31 bits. */
+/* Whether offsets into these tensors, and numbers of their elements, fit into 31 bits. */
 bool ocl_is_small(const gn_tensor_desc *tensors, int n);
 
 /* Work-items of a group: so many, or, on devices that can't, a lower power of 2. */

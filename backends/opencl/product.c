@@ -141,10 +141,13 @@ static void prepare_blast(const gn_device *device, ocl_product *p, char defines[
 gn_status ocl_product_prepare(gn_device *device, ocl_product *p) {
     char defines[DEFINES];
     gn_status status = GN_OK;
-    p->args.batches = 1;
-    p->args.parts = 1;
+    double batches = 1;
     for (int d = 0; d < p->args.n_batch_dims; d++)
-        p->args.batches *= (int32_t)p->args.batch_size[d];
+        batches *= (double)p->args.batch_size[d];
+    if (batches > INT32_MAX)
+        return ocl_fail(GN_E_UNSUPPORTED, 0, "a batch of %.0f products", batches);
+    p->args.batches = (int32_t)batches;
+    p->args.parts = 1;
     if (ocl_blast_fits(device, p))
         prepare_blast(device, p, defines);
     else if (p->is_direct)

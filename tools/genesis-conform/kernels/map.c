@@ -208,6 +208,24 @@ static void constants_and_parameters(void) {
     }
 }
 
+/* One parameter, read as an f32 and as an f64. */
+static void parameter_of_two_types(void) {
+    if (!subject("map", GN_F64))
+        return;
+    struct buffer *y = buffer_new(GN_F32, 9), *z = buffer_new(GN_F64, 9);
+    const gn_scalar parameter = {.f = 1.0 / 3};
+    program_begin("two types");
+    store(0, GN_F32, param(GN_F32, 0));
+    store(1, GN_F64, param(GN_F64, 0));
+    map(program_end(), SIZES(9), OPERANDS(AT(y, 0, 1), AT(z, 0, 1)), &parameter);
+    for (int i = 0; i < 9; i++) {
+        put_f(y, i, 1.0 / 3);
+        put_f(z, i, 1.0 / 3);
+    }
+    check_exact(y);
+    check_exact(z);
+}
+
 /* ---- LOADX ----------------------------------------------------------------------------------- */
 
 enum { WORDS = 13, WIDTH = 6, TOKENS = 50 };
@@ -294,6 +312,7 @@ static const test_case cases[] = {
     {.name = "twelve_dims", .run = twelve_dims},
     {.name = "limits", .run = limits},
     {.name = "index_operands", .run = index_operands},
+    {.name = "parameter_of_two_types", .run = parameter_of_two_types},
     {.name = "constants_and_parameters", .run = constants_and_parameters},
     {.name = "indexed_loads", .run = indexed_loads},
     {.name = "indexed_loads_out_of_range", .each = indexed_loads_out_of_range, .n = 4},
