@@ -117,18 +117,22 @@ unsigned cg_values_of(const gn_insn *insn, uint16_t value[3]) {
 }
 
 /* The pattern of an arithmetic, comparing or logical instruction; NULL: there is none. */
-static const char *pattern_of(const cg_program *p, const gn_insn *insn) {
+static const char *pattern_of(const gn_program *source, const gn_insn *insn) {
     const bool compares = insn->op >= GN_OP_EQ && insn->op <= GN_OP_ISINF;
-    const unsigned type = compares ? cg_insn(p->source, insn->a)->type : insn->type;
+    const unsigned type = compares ? cg_insn(source, insn->a)->type : insn->type;
     if (insn->op < GN_OP_ADD)
         return NULL;
     if (type == GN_BOOL)
         return patterns[insn->op].bools;
     if (!gn_dtype_is_float((int)type))
         return patterns[insn->op].integers;
-    if (p->source->flags & GN_PROGRAM_NO_CONTRACT && strict_pattern(insn->op))
+    if (source->flags & GN_PROGRAM_NO_CONTRACT && strict_pattern(insn->op))
         return strict_pattern(insn->op);
     return patterns[insn->op].floats;
+}
+
+bool cg_has_expression(const gn_program *source, const gn_insn *insn) {
+    return insn->op < GN_OP_ADD || pattern_of(source, insn);
 }
 
 /* ---- Names and numbers */
@@ -204,9 +208,8 @@ static void write_cast(const cg_writer *w, const gn_insn *insn) {
         cg_print(w->out, "(%s)%s", cg_types[insn->type], a.text);
 }
 
-/* What instruction i computes from values; of LOAD and LOADX see below. */
+/* What an instruction computes from values, constants and parameters. */
 static void write_expression(const cg_writer *w, const gn_insn *insn) {
-    const char *text = pattern_of(w->program, insn);
     switch (insn->op) {
     case GN_OP_CONST: write_number(w, insn->type, w->program->source->constants[insn->a]); break;
     case GN_OP_PARAM:
@@ -222,7 +225,7 @@ static void write_expression(const cg_writer *w, const gn_insn *insn) {
         cg_print(w->out, "round_%s(%s)", cg_types[insn->b], cg_name_of(w, insn->a).text);
         break;
     case GN_OP_RANDOM: write_pattern(w, "philox_word($a, $b, $c)", insn); break;
-    default: write_pattern(w, text ? text : "0", insn);
+    default: write_pattern(w, pattern_of(w->program->source, insn), insn);
     }
 }
 
@@ -361,7 +364,7 @@ static void write_blocks(const cg_writer *w, uint32_t i) {
 
 /* ---- Parts */
 
-/* The instructions first..end-1 of the part that are to be written. */
+/* Values that are the same everywhere are written by cg_write_uniforms. */
 static bool is_written(const cg_writer *w, uint32_t i) {
     return w->program->values[i].live && !w->program->values[i].uniform;
 }
@@ -449,7 +452,8 @@ void cg_write_row_stores(const cg_writer *w) {
 
 /* "#define USES_pow_f32" for a function of the library in a pattern; integers have one for all. */
 static void write_use(const cg_writer *w, const gn_insn *insn) {
-    const char *text = pattern_of(w->program, insn), *end = text ? strstr(text, "_$t(") : NULL;
+    const char *text = pattern_of(w->program->source, insn),
+               *end = text ? strstr(text, "_$t(") : NULL;
     if (insn->op == GN_OP_RANDOM)
         cg_print(w->out, "#define USES_philox\n");
     if (!end)

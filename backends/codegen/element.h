@@ -30,6 +30,9 @@ typedef struct cg_writer {
 
 bool cg_op_is_known(unsigned op);
 
+/* Whether there is an expression for what an instruction computes, of its type. */
+bool cg_has_expression(const gn_program *source, const gn_insn *insn);
+
 /* The values that an instruction reads; returns how many. */
 unsigned cg_values_of(const gn_insn *insn, uint16_t value[3]);
 

@@ -43,11 +43,17 @@ static bool insn_is_valid(const gn_program *source, uint32_t number) {
     case GN_OP_CONST: return insn->a < source->n_constants && is_register_type(insn->type);
     case GN_OP_PARAM: return insn->a < source->n_params && is_register_type(insn->type);
     case GN_OP_REDUCE: return insn->c <= GN_ARGMIN && is_register_type(insn->type);
-    default: return is_register_type(insn->type);
+    default: return is_register_type(insn->type) && cg_has_expression(source, insn);
     }
 }
 
 static gn_status check(const gn_program *source, char *why, size_t bytes) {
+    if (source->n_operands > GN_MAX_OPERANDS || source->n_params > GN_MAX_PARAMS ||
+        source->n_insns > GN_MAX_INSNS) {
+        snprintf(why, bytes, "%s: %u operands, %u parameters or %u instructions are too many",
+                 source->name, source->n_operands, source->n_params, source->n_insns);
+        return GN_E_UNSUPPORTED;
+    }
     for (uint32_t i = 0; i < source->n_insns; i++) {
         const gn_insn *insn = cg_insn(source, i);
         if (!cg_op_is_known(insn->op)) {
@@ -70,24 +76,21 @@ static gn_status check(const gn_program *source, char *why, size_t bytes) {
 static void find_parts(cg_program *p) {
     const gn_program *source = p->source;
     cg_part *part = p->parts;
-    *part = (cg_part){0};
+    *part = (cg_part){.end = source->n_insns};
     for (uint32_t i = 0; i < source->n_insns; i++) {
         const gn_insn *insn = cg_insn(source, i);
         if (insn->op == GN_OP_REDUCE) {
-            if (part->row || part->reduce_end == 0)
-                part->end = i;
+            part->end = part->reduce_end ? part->end : i;
             part->reduce_end = i + 1;
         } else if (insn->op == GN_OP_ELEMENTS) {
             part->end = part->row ? i : part->end;
-            *++part = (cg_part){.first = i + 1};
-        } else if (!part->row && part->reduce_end > 0) {
-            *++part = (cg_part){.first = i, .row = true};
+            *++part = (cg_part){.first = i + 1, .end = source->n_insns};
+        } else if (part->reduce_end) {
+            *++part = (cg_part){.first = i, .end = source->n_insns, .row = true};
         }
         p->values[i].part = (uint16_t)(part - p->parts);
         p->values[i].row = part->row || insn->op == GN_OP_REDUCE;
     }
-    if (part->reduce_end == 0)
-        part->end = source->n_insns;
     p->n_parts = (uint32_t)(part - p->parts) + 1;
 }
 

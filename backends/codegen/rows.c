@@ -364,13 +364,15 @@ static void write_place(const cg_writer *w) {
                          "    const bool in = true;\n"
                          "    if (row >= (index_t)ARG(n))\n        return;\n");
     cg_print(w->out, "    const index_t hop = lanes * %s;\n", w->variant->columns ? "1" : "WIDTH");
-    static const char *const range[] = {
-        [CG_WHOLE] = "0, last = (index_t)ARG(n_reduced)",
-        [CG_PIECES] = "(index_t)GROUP_ID(1) * (index_t)ARG(chunk),\n"
-                      "        last = min(begin + (index_t)ARG(chunk), (index_t)ARG(n_reduced))",
-        [CG_FINISH] = "0, last = (index_t)ARG(n_chunks)",
+    static const char *const ranges[][2] = {
+        [CG_WHOLE] = {"0", "(index_t)ARG(n_reduced)"},
+        [CG_PIECES] = {"(index_t)GROUP_ID(1) * (index_t)ARG(chunk)",
+                       "min(begin + (index_t)ARG(chunk), (index_t)ARG(n_reduced))"},
+        [CG_FINISH] = {"0", "(index_t)ARG(n_chunks)"},
     };
-    cg_print(w->out, "    const index_t begin = %s;\n", range[w->variant->stage]);
+    const char *const *range = ranges[w->variant->stage];
+    cg_print(w->out, "    const index_t begin = %s;\n    const index_t last = %s;\n", range[0],
+             range[1]);
     cg_print(w->out, "    const index_t first = begin + lane * %s, end = in ? last : 0;\n",
              w->variant->columns ? "1" : "WIDTH");
 }

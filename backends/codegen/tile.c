@@ -10,8 +10,10 @@
 
 enum {
     LARGE = 1 << 16, /* coordinates */
-    TILE = 32,       /* its length and width, at most */
-    TILE_CPU = 16,
+    LENGTH = 32,     /* of a tile along the dense dim, at most */
+    WIDTH = 32,      /* and along the last one */
+    LENGTH_CPU = 16,
+    WIDTH_CPU = 8, /* lines of memory a power of two apart: so many have room in the first cache */
     LEAST = 8,
 };
 
@@ -33,7 +35,7 @@ static int dense_dim(const cg_program *p, const gn_call *call) {
         for (uint32_t k = 0; k < p->source->n_operands; k++) {
             const gn_operand *operand = cg_operand(call, k);
             if (p->source->operands[k].role != GN_INDEX && operand->stride[d] == 1 &&
-                operand->stride[last] != 0)
+                operand->stride[last] != 0 && operand->stride[last] != 1)
                 bytes += gn_dtype_bytes(p->source->operands[k].dtype);
         }
         if (bytes > most) {
@@ -59,9 +61,8 @@ const gn_call *cg_tile(const cg_program *p, const cg_device *device, const gn_ca
     const int dense = n < 2 || n + 2 > GN_MAX_DIMS || count < LARGE ? -1 : dense_dim(p, call);
     if (dense < 0)
         return call;
-    const int64_t most = device->is_cpu ? TILE_CPU : TILE;
-    const int64_t length = dividing_power(call->size[dense], most),
-                  width = dividing_power(call->size[n - 1], most);
+    const int64_t length = dividing_power(call->size[dense], device->is_cpu ? LENGTH_CPU : LENGTH);
+    const int64_t width = dividing_power(call->size[n - 1], device->is_cpu ? WIDTH_CPU : WIDTH);
     if (length < LEAST || width < LEAST)
         return call;
     memcpy(out->size, call->size, (size_t)n * sizeof *out->size);
