@@ -366,8 +366,8 @@ static void write_place(const cg_writer *w) {
     cg_print(w->out, "    const index_t hop = lanes * %s;\n", w->variant->columns ? "1" : "WIDTH");
     static const char *const range[] = {
         [CG_WHOLE] = "0, last = (index_t)ARG(n_reduced)",
-        [CG_PIECES] = "(index_t)GROUP_ID(1) * (index_t)ARG(chunk),\n"
-                      "        last = min(begin + (index_t)ARG(chunk), (index_t)ARG(n_reduced))",
+        [CG_PIECES] = ("(index_t)GROUP_ID(1) * (index_t)ARG(chunk),\n"
+                       "        last = min(begin + (index_t)ARG(chunk), (index_t)ARG(n_reduced))"),
         [CG_FINISH] = "0, last = (index_t)ARG(n_chunks)",
     };
     cg_print(w->out, "    const index_t begin = %s;\n", range[w->variant->stage]);
