@@ -9,14 +9,19 @@ public_headers = \
 	include/genesis/device.h \
 	include/genesis/functional.h \
 	include/genesis/genesis.h \
+	include/genesis/init.h \
 	include/genesis/io.h \
 	include/genesis/layer.h \
+	include/genesis/layers.h \
+	include/genesis/losses.h \
+	include/genesis/module.h \
 	include/genesis/nn.h \
 	include/genesis/ops.h \
 	include/genesis/optim.h \
 	include/genesis/pointwise.def \
 	include/genesis/shape_ops.h \
-	include/genesis/tensor.h
+	include/genesis/tensor.h \
+	include/genesis/utils.h
 
 libgenesis_sources = \
 	libgenesis/autograd/autograd.h \

@@ -8,6 +8,7 @@
 
 #include <check.h>
 #include <genesis/functional.h>
+#include <genesis/losses.h>
 
 /* Whether the default device has the dtype. */
 bool has_dtype(int dtype);

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * functional.h - the functions behind the modules of nn.h: linear, convolution, pooling,
- * normalisation, dropout, softmax, embedding, attention, losses. All differentiable.
+ * normalisation, dropout, softmax, embedding, attention. All differentiable. Losses are in losses.h.
  *
  * Shapes: N batch, C channels, L sequence, E embedding, H W spatial; * any leading dims.
  */
@@ -99,39 +99,6 @@ typedef struct gn_attention_options {
     GN_CALL3(gn_scaled_dot_product_attention_with, gn_attention_options, __VA_ARGS__, )
 GN_API gn_tensor *gn_scaled_dot_product_attention_with(gn_tensor *q, gn_tensor *k, gn_tensor *v,
                                                        const gn_attention_options *options);
-
-/* ---- Losses */
-
-typedef enum gn_reduction { GN_REDUCE_MEAN, GN_REDUCE_SUM, GN_REDUCE_NONE } gn_reduction;
-
-typedef struct gn_loss_options {
-    size_t struct_size;
-    gn_reduction reduction;
-    gn_tensor *weight;        /* cross entropy: (C) per class; BCE: per element, broadcast */
-    gn_tensor *pos_weight;    /* BCE with logits */
-    gn_optional ignore_index; /* cross entropy: -100 */
-} gn_loss_options;
-
-/* input (N, C), (N, C, d..) or (C); target (N), (N, d..) or () class indices:
- * -weight[y] log_softmax(input)[y]; mean divides by the sum of the weights used. */
-#define gn_cross_entropy(...) GN_CALL2(gn_cross_entropy_with, gn_loss_options, __VA_ARGS__, )
-GN_API gn_tensor *gn_cross_entropy_with(gn_tensor *input, gn_tensor *target,
-                                        const gn_loss_options *options);
-/* (x - y)^2 and |x - y|; shapes must be equal. */
-#define gn_mse_loss(...) GN_CALL2(gn_mse_loss_with, gn_loss_options, __VA_ARGS__, )
-GN_API gn_tensor *gn_mse_loss_with(gn_tensor *input, gn_tensor *target,
-                                   const gn_loss_options *options);
-#define gn_l1_loss(...) GN_CALL2(gn_l1_loss_with, gn_loss_options, __VA_ARGS__, )
-GN_API gn_tensor *gn_l1_loss_with(gn_tensor *input, gn_tensor *target,
-                                  const gn_loss_options *options);
-/* -(y log x + (1 - y) log(1 - x)), logarithms at least -100; x outside [0, 1] is an error. */
-#define gn_bce_loss(...) GN_CALL2(gn_bce_loss_with, gn_loss_options, __VA_ARGS__, )
-GN_API gn_tensor *gn_bce_loss_with(gn_tensor *input, gn_tensor *target,
-                                   const gn_loss_options *options);
-/* The same of sigmoid(x), stable. */
-#define gn_bce_with_logits(...) GN_CALL2(gn_bce_with_logits_with, gn_loss_options, __VA_ARGS__, )
-GN_API gn_tensor *gn_bce_with_logits_with(gn_tensor *input, gn_tensor *target,
-                                          const gn_loss_options *options);
 
 #ifdef __cplusplus
 }

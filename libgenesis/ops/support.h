@@ -7,6 +7,7 @@
 #define GENESIS_OPS_SUPPORT_H
 
 #include <genesis/functional.h>
+#include <genesis/losses.h>
 
 #include "../autograd/autograd.h"
 #include "../program/program.h"

@@ -10,6 +10,7 @@
 #define GENESIS_CONFORM_OPS_H
 
 #include <genesis/functional.h>
+#include <genesis/losses.h>
 
 #include "tools/genesis-conform/conform.h"
 
