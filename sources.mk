@@ -7,6 +7,7 @@ public_headers = \
 	include/genesis/base.h \
 	include/genesis/data.h \
 	include/genesis/device.h \
+	include/genesis/dict.h \
 	include/genesis/functional.h \
 	include/genesis/genesis.h \
 	include/genesis/init.h \
@@ -46,17 +47,35 @@ libgenesis_sources = \
 	libgenesis/data/idx.c \
 	libgenesis/data/loader.c \
 	libgenesis/io/atomic.c \
+	libgenesis/io/checkpoint.c \
+	libgenesis/io/globals.c \
 	libgenesis/io/io.c \
 	libgenesis/io/io.h \
+	libgenesis/io/npy.c \
+	libgenesis/io/npz.c \
+	libgenesis/io/pickle.c \
+	libgenesis/io/pickle.h \
+	libgenesis/io/pth.c \
 	libgenesis/io/safetensors.c \
 	libgenesis/io/safetensors_header.c \
+	libgenesis/io/source.c \
 	libgenesis/io/tensor_bytes.c \
+	libgenesis/io/unpickle.c \
+	libgenesis/io/unpickle.h \
+	libgenesis/io/unpickle_dict.c \
+	libgenesis/io/utf8.c \
+	libgenesis/io/zip.h \
+	libgenesis/io/zip_read.c \
+	libgenesis/io/zip_stream.c \
+	libgenesis/io/zip_write.c \
 	libgenesis/nn/activation.c \
 	libgenesis/nn/clip.c \
 	libgenesis/nn/containers.c \
 	libgenesis/nn/conv.c \
 	libgenesis/nn/dict.c \
+	libgenesis/nn/dict.h \
 	libgenesis/nn/embedding.c \
+	libgenesis/nn/flatten.c \
 	libgenesis/nn/init.c \
 	libgenesis/nn/linear.c \
 	libgenesis/nn/loss.c \
