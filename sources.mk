@@ -62,6 +62,7 @@ libgenesis_sources = \
 	libgenesis/io/tensor_bytes.c \
 	libgenesis/io/unpickle.c \
 	libgenesis/io/unpickle.h \
+	libgenesis/io/unpickle_calls.c \
 	libgenesis/io/unpickle_dict.c \
 	libgenesis/io/utf8.c \
 	libgenesis/io/zip.h \
@@ -396,8 +397,12 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 
 bin_PROGRAMS += tools/genesis/genesis
 tools_genesis_genesis_SOURCES = \
+	tools/genesis/convert.c \
 	tools/genesis/devices.c \
 	tools/genesis/genesis.h \
+	tools/genesis/inspect.c \
+	tools/genesis/json.c \
+	tools/genesis/json.h \
 	tools/genesis/main.c \
 	tools/genesis/probe.c \
 	tools/genesis/probe.h
@@ -459,11 +464,15 @@ unit_tests = \
 	tests/data/test_dataset \
 	tests/data/test_idx \
 	tests/data/test_loader \
+	tests/io/test_checkpoint \
+	tests/io/test_npz \
+	tests/io/test_pth \
 	tests/io/test_safetensors \
 	tests/layers/test_check \
 	tests/layers/test_trace \
 	tests/nn/test_clip \
 	tests/nn/test_containers \
+	tests/nn/test_dict \
 	tests/nn/test_faults \
 	tests/nn/test_host_memory \
 	tests/nn/test_init \
@@ -532,11 +541,15 @@ tests_base_test_table_LDADD = $(test_ldadd)
 tests_data_test_dataset_LDADD = $(test_ldadd)
 tests_data_test_idx_LDADD = $(test_ldadd)
 tests_data_test_loader_LDADD = $(test_ldadd)
+tests_io_test_checkpoint_LDADD = $(test_ldadd)
+tests_io_test_npz_LDADD = $(test_ldadd)
+tests_io_test_pth_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
 tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
 tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
+tests_nn_test_dict_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
 tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
@@ -856,15 +869,21 @@ extra_files = \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
+	tests/fixtures/make_files.py \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
+	tests/fixtures/numpy.npy \
+	tests/fixtures/numpy.npz \
+	tests/fixtures/old.pth \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \
 	tests/fixtures/optim_one_cycle.inc \
 	tests/fixtures/optim_sgd.inc \
 	tests/fixtures/python.safetensors \
 	tests/fixtures/random.inc \
+	tests/fixtures/torch.pth \
+	tests/fixtures/training.pth \
 	tests/lsan.supp \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * unpickle.h (internal) - the values that the machine of unpickle.c builds, for unpickle_dict.c.
+ * unpickle.h (internal) - what unpickle*.c share: the machine, and the values that it builds.
  */
 #ifndef GENESIS_IO_UNPICKLE_H
 #define GENESIS_IO_UNPICKLE_H
@@ -55,6 +55,38 @@ typedef struct gn__arena {
     size_t used;      /* of the first chunk */
     gn__node *filled; /* nodes with items */
 } gn__arena;
+
+/* ---- The machine (unpickle.c) */
+
+typedef struct gn__machine {
+    gn__arena *arena;
+    const char *path;
+    const unsigned char *bytes;
+    size_t n, at;
+    gn__node **stack;
+    size_t depth, capacity;
+    gn__node **memo; /* by number; NULL: not set */
+    size_t n_memo, memo_capacity;
+    bool stopped;
+} gn__machine;
+
+gn_status gn__machine_wrong(const gn__machine *m, const char *why);
+/* Memory of the arena, zeroed; NULL with an error. */
+void *gn__machine_take(gn__machine *m, size_t bytes);
+gn__node *gn__machine_make(gn__machine *m, gn__node_kind kind);
+gn_status gn__machine_push(gn__machine *m, gn__node *node); /* NULL: an error before */
+gn__node *gn__machine_pop(gn__machine *m);                  /* NULL with an error */
+/* What is on top, if it is of the kind; else NULL and an error that says why. */
+gn__node *gn__machine_top(gn__machine *m, gn__node_kind kind, const char *why);
+/* The next line of the pickle, without its end; NULL with an error. */
+const char *gn__machine_line(gn__machine *m);
+
+/* Opcodes of unpickle_calls.c. */
+gn_status gn__opcode_global(gn__machine *m);
+gn_status gn__opcode_stack_global(gn__machine *m);
+gn_status gn__opcode_persistent(gn__machine *m);
+gn_status gn__opcode_reduce(gn__machine *m);
+gn_status gn__opcode_build(gn__machine *m);
 
 /* Runs the machine. The node that the pickle stands for, valid until the arena is freed; NULL with
  * an error. */

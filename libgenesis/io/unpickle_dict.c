@@ -8,9 +8,13 @@
 
 static const char op[] = "load";
 
+/* What a pickle may expand to: a value for each byte; a dictionary, which takes more memory, for
+ * each 64, beyond a number that is small anyway. Values count as often as they are referred to. */
+enum { DICT_COST = 64, FREE_ROOM = 1 << 20 };
+
 typedef struct builder {
     const char *path;
-    int64_t room; /* values that may still be made, each as often as it is referred to */
+    int64_t room; /* for values still to come */
     gn_tensor *(*make)(void *context, const gn__tensor_spec *spec);
     void *context;
 } builder;
@@ -28,7 +32,8 @@ static gn_tensor *tensor_of(builder *b, gn__node *node) {
 }
 
 static gn_status set(builder *b, gn_dict *dict, const char *name, gn__node *value, int depth) {
-    if (b->room-- == 0)
+    b->room -= value->kind >= GN__NODE_TUPLE && value->kind <= GN__NODE_DICT ? DICT_COST : 1;
+    if (b->room < 0)
         return wrong(b, "refers to its parts so often that it would be larger than itself");
     switch ((gn__node_kind)value->kind) {
     case GN__NODE_NONE: return gn_dict_set_none(dict, name);
@@ -93,7 +98,7 @@ gn_dict *gn__unpickle(const char *path, const void *bytes, size_t n,
                       gn_tensor *(*make)(void *context, const gn__tensor_spec *spec),
                       void *context) {
     gn__arena arena = {.chunks = NULL};
-    builder b = {.path = path, .room = (int64_t)n, .make = make, .context = context};
+    builder b = {.path = path, .room = FREE_ROOM + (int64_t)n, .make = make, .context = context};
     gn_scope scope = gn_scope_begin();
     gn_dict *dict = NULL;
     gn__node *root = gn__unpickle_run(&arena, path, bytes, n);
