@@ -24,13 +24,19 @@ public_headers = \
 	include/genesis/utils.h
 
 libgenesis_sources = \
+	libgenesis/autograd/anomaly.c \
 	libgenesis/autograd/autograd.h \
+	libgenesis/autograd/checkpoint.c \
+	libgenesis/autograd/derivative.c \
 	libgenesis/autograd/engine.c \
 	libgenesis/autograd/function.c \
 	libgenesis/autograd/gradcheck.c \
 	libgenesis/autograd/history.c \
+	libgenesis/autograd/hooks.c \
 	libgenesis/autograd/hooks.h \
+	libgenesis/autograd/mode.c \
 	libgenesis/autograd/node.c \
+	libgenesis/autograd/reach.c \
 	libgenesis/base/error.c \
 	libgenesis/base/hooks.c \
 	libgenesis/base/internal.h \
@@ -52,6 +58,7 @@ libgenesis_sources = \
 	libgenesis/io/safetensors_header.c \
 	libgenesis/io/tensor_bytes.c \
 	libgenesis/nn/activation.c \
+	libgenesis/nn/checkpoint.c \
 	libgenesis/nn/clip.c \
 	libgenesis/nn/containers.c \
 	libgenesis/nn/conv.c \
