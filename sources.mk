@@ -438,6 +438,7 @@ checked_samples = \
 
 unit_tests = \
 	tests/autograd/test_engine \
+	tests/autograd/test_every_op \
 	tests/autograd/test_function \
 	tests/autograd/test_gradcheck \
 	tests/autograd/test_history \
@@ -511,6 +512,7 @@ opencl_tests = \
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests) $(opencl_tests)
 tests_autograd_test_engine_LDADD = $(test_ldadd)
+tests_autograd_test_every_op_LDADD = $(test_ldadd)
 tests_autograd_test_function_LDADD = $(test_ldadd)
 tests_autograd_test_gradcheck_LDADD = $(test_ldadd)
 tests_autograd_test_history_LDADD = $(test_ldadd)
