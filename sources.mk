@@ -437,11 +437,17 @@ checked_samples = \
 	samples/05_save_load
 
 unit_tests = \
+	tests/autograd/test_anomaly \
+	tests/autograd/test_checkpoint \
+	tests/autograd/test_derivative \
 	tests/autograd/test_engine \
 	tests/autograd/test_every_op \
 	tests/autograd/test_function \
 	tests/autograd/test_gradcheck \
 	tests/autograd/test_history \
+	tests/autograd/test_hooks \
+	tests/autograd/test_mode \
+	tests/autograd/test_scenes \
 	tests/base/test_error \
 	tests/base/test_scope \
 	tests/base/test_table \
@@ -511,11 +517,17 @@ opencl_tests = \
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests) $(opencl_tests)
+tests_autograd_test_anomaly_LDADD = $(test_ldadd)
+tests_autograd_test_checkpoint_LDADD = $(test_ldadd)
+tests_autograd_test_derivative_LDADD = $(test_ldadd)
 tests_autograd_test_engine_LDADD = $(test_ldadd)
 tests_autograd_test_every_op_LDADD = $(test_ldadd)
 tests_autograd_test_function_LDADD = $(test_ldadd)
 tests_autograd_test_gradcheck_LDADD = $(test_ldadd)
 tests_autograd_test_history_LDADD = $(test_ldadd)
+tests_autograd_test_hooks_LDADD = $(test_ldadd)
+tests_autograd_test_mode_LDADD = $(test_ldadd)
+tests_autograd_test_scenes_LDADD = $(test_ldadd)
 tests_base_test_error_LDADD = $(test_ldadd)
 tests_base_test_scope_LDADD = $(test_ldadd)
 tests_base_test_table_LDADD = $(test_ldadd)
@@ -848,6 +860,8 @@ extra_files = \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
+	tests/fixtures/autograd.inc \
+	tests/fixtures/make_autograd.py \
 	tests/fixtures/make_modules_linear.py \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \

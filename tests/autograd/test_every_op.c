@@ -131,6 +131,7 @@ static gn_tensor *dropped(gn_tensor *x) {
     X(index_select, 1, -1, 1, S(2, 3), S(1), S(1), gn_index_select(a, 0, indices()))               \
     X(masked_fill, 1, -1, 1, S(2, 3), S(1), S(1), gn_masked_fill(a, mask(), 2))                    \
     X(masked_select, 1, -1, 1, S(2, 3), S(1), S(1), gn_masked_select(a, mask()))                   \
+    X(bincount, 1, -1, 1, S(3), S(1), S(1), gn_bincount(indices(), a, 3))                          \
     X(sort, 1, -1, 1, S(2, 3), S(1), S(1), values_of(a, false))                                    \
     X(topk, 1, -1, 1, S(2, 3), S(1), S(1), values_of(a, true))
 
