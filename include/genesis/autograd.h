@@ -36,8 +36,9 @@ typedef struct gn_backward_options {
     size_t struct_size;
     gn_tensor *gradient; /* of t; needed unless t has one element */
     bool retain_graph;   /* keep saved tensors for another walk */
-    bool create_graph;   /* record the walk itself, for gradients of gradients; retains the graph. A
-                          * leaf's gradient then holds the leaf: gn_set_grad(leaf, NULL) ends that */
+    /* Record the walk itself, for gradients of gradients; retains the graph. A leaf's gradient then
+     * holds the leaf: gn_set_grad(leaf, NULL) ends that. */
+    bool create_graph;
     /* gn_backward only: accumulate into these tensors, leaves or not, and no others. */
     gn_tensor *const *inputs;
     int n_inputs; /* 0: all leaves */
@@ -48,9 +49,9 @@ typedef struct gn_backward_options {
 #define gn_backward(...) GN_CALL1(gn_backward_with, gn_backward_options, __VA_ARGS__, )
 GN_API gn_status gn_backward_with(gn_tensor *t, const gn_backward_options *options);
 
-/* The gradients of t with respect to n inputs (leaves or not), without touching the .grad of leaves.
- * Only what leads to them is walked. out[i] is owned by the scope, and NULL if t does not depend on
- * inputs[i]. */
+/* The gradients of t with respect to n inputs (leaves or not), after their hooks and without
+ * touching the .grad of leaves. Only what leads to the inputs is walked. out[i] is owned by the
+ * scope, and NULL if t does not depend on inputs[i]. */
 GN_API gn_status gn_gradients(gn_tensor *t, int n, gn_tensor *const *inputs, gn_tensor **out,
                               const gn_backward_options *options);
 
@@ -127,10 +128,9 @@ typedef gn_status gn_checkpointed(gn_tensor *const *inputs, int n_inputs, gn_ten
 
 typedef struct gn_checkpoint_options {
     size_t struct_size;
-    void (*free_context)(void *context); /* called when the graph needs it no more, or on an error;
-                                          * NULL: the context outlives the graph */
-    bool
-        no_preserve_rng_state; /* random numbers of the second run are others; saves nothing much */
+    /* Called when the graph needs the context no more, or on an error; NULL: it outlives them. */
+    void (*free_context)(void *context);
+    bool no_preserve_rng_state; /* the second run takes other random numbers */
 } gn_checkpoint_options;
 
 /* Runs fn without keeping what its operations need for backward: at most 10 inputs are kept, and

@@ -89,7 +89,8 @@ bool gn__records(const gn_tensor *t);
 bool gn__recording(int n, gn_tensor *const *inputs);
 
 /* Makes the node of an operation, whose outputs are computed already, and sets it as the output's
- * history. data_bytes of zeroed data come with it. Inputs may contain NULL. NULL with an error: return NULL then. */
+ * history. data_bytes of zeroed data come with it. Inputs may contain NULL. NULL with an error:
+ * return NULL then. */
 gn__node *gn__record(const gn__node_class *type, gn_tensor *output, int n, gn_tensor *const *inputs,
                      size_t data_bytes);
 /* The same for several outputs (not floating-point ones are left without history), and under a name

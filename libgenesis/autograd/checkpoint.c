@@ -2,10 +2,10 @@
 /*
  * checkpoint.c - functions whose operations save nothing: the walk computes them once more.
  *
- * The first run records nothing but one node, which keeps the inputs. When the walk comes to it, the
- * function runs again on the same inputs, recorded, and the walk goes on through what that recorded
- * (engine.c, recompute). So gradients go to inputs and to parameters as they would have without the
- * checkpoint, hooks run once, and gradients of gradients work.
+ * The first run records nothing but one node, which keeps the inputs. When the walk comes to it,
+ * the function runs again on the same inputs, recorded, and the walk goes on through what that
+ * recorded (engine.c, recompute). So gradients go to inputs and to parameters as they would have
+ * without the checkpoint, hooks run once, and gradients of gradients work.
  */
 #include <stdlib.h>
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * history.c - how a tensor hangs on the graph: properties, its gradient, in-place changes. Hooks and
- * retained gradients are in hooks.c.
+ * history.c - how a tensor hangs on the graph: properties, its gradient, in-place changes. Hooks
+ * and retained gradients are in hooks.c.
  */
 #include <stdlib.h>
 

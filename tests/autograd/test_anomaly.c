@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of libgenesis/autograd/anomaly.c, and of the paths of modules that it shows (nn/module.c). */
+/* Tests of libgenesis/autograd/anomaly.c, and of the paths that it shows, from nn/module.c. */
 #include <math.h>
 
 #include <genesis/nn.h>

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of libgenesis/autograd/derivative.c: what it refuses and leaves alone. The values are compared
- * in test_scenes.c, gn_function's once_differentiable in test_function.c. */
+/* Tests of libgenesis/autograd/derivative.c: what it refuses and leaves alone. The values are
+ * compared in test_scenes.c, once_differentiable in test_function.c. */
 #include "tests/expect.h"
 #include "tests/suite.h"
 

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * Every differentiable operation: gradients of first and second order against finite differences,
- * and that each gradient goes to its own input, whichever of the inputs need one. What PyTorch gives
- * is the business of tools/genesis-conform.
+ * and that each gradient goes to its own input, whichever of the inputs need one. What PyTorch
+ * gives is the business of tools/genesis-conform.
  */
 #include <stdio.h>
 #include <stdlib.h>
@@ -179,7 +179,7 @@ static const operation operations[] = {
 #undef X
 };
 
-/* Shapes that broadcast, and values for which all of them are defined; acosh has its own. */
+/* Shapes that broadcast, and values for which all of them are defined; acosh takes 1 more. */
 static const operation pointwise[] = {
 #define GN_UNARY(function, expression, gradient, meaning)                                          \
     {#function, function##_row, 1, 0.1, 0.9, {{2, {2, 3}}}},

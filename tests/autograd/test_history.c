@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of libgenesis/autograd/history.c: in-place changes and the versions of data. Changes through
- * views are compared with PyTorch in genesis-conform and test_scenes.
+ * Tests of libgenesis/autograd/history.c: in-place changes and the versions of data. Changes
+ * through views are compared with PyTorch in genesis-conform and test_scenes.
  */
 #include "tests/expect.h"
 #include "tests/suite.h"
