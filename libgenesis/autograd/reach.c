@@ -17,35 +17,80 @@ typedef struct found {
 } found;
 
 struct gn__reach {
-    gn__table *by_node; /* of found */
-    found **list;
+    found *list;
     size_t n, capacity;
+    size_t *slots; /* open addressing by the node's address: 1 + a place in the list, or 0 */
+    size_t n_slots;
     int n_wanted;
     gn_tensor *const *wanted;
 };
 
+/* ---- The set of nodes */
+
+static size_t slot_of(const gn__reach *r, const gn__node *node) {
+    size_t i = (size_t)((uintptr_t)node / 16 * 0x9E3779B97F4A7C15ull >> 20) & (r->n_slots - 1);
+    while (r->slots[i] && r->list[r->slots[i] - 1].node != node)
+        i = (i + 1) & (r->n_slots - 1);
+    return i;
+}
+
 static found *find(const gn__reach *r, const gn__node *node) {
-    return gn__table_get(r->by_node, &node, sizeof node);
+    const size_t at = r->n_slots ? r->slots[slot_of(r, node)] : 0;
+    return at ? &r->list[at - 1] : NULL;
+}
+
+/* Enters the whole list into empty slots. */
+static void fill_slots(gn__reach *r) {
+    memset(r->slots, 0, r->n_slots * sizeof *r->slots);
+    for (size_t i = 0; i < r->n; i++)
+        r->slots[slot_of(r, r->list[i].node)] = i + 1;
+}
+
+static bool grow_slots(gn__reach *r) {
+    const size_t n = r->n_slots ? 2 * r->n_slots : 64;
+    size_t *slots = gn__alloc_array(n, sizeof *slots);
+    if (!slots)
+        return false;
+    free(r->slots);
+    r->slots = slots;
+    r->n_slots = n;
+    fill_slots(r);
+    return true;
 }
 
 static void add(gn__reach *r, gn__node *node) {
-    if (gn__failed() || find(r, node))
+    if (gn__failed() || (2 * (r->n + 1) > r->n_slots && !grow_slots(r)))
         return;
-    found *f = gn__alloc(sizeof *f);
-    if (!f || gn__grow((void **)&r->list, &r->capacity, r->n, sizeof *r->list)) {
-        free(f);
+    const size_t slot = slot_of(r, node);
+    if (r->slots[slot] || gn__grow((void **)&r->list, &r->capacity, r->n, sizeof *r->list) != GN_OK)
         return;
-    }
-    f->node = node;
-    r->list[r->n++] = f;
-    gn__table_set(r->by_node, &node, sizeof node, f);
+    r->list[r->n++] = (found){.node = node};
+    r->slots[slot] = r->n;
 }
 
 static int by_sequence(const void *a, const void *b) {
-    const uint64_t x = (*(found *const *)a)->node->sequence;
-    const uint64_t y = (*(found *const *)b)->node->sequence;
+    const uint64_t x = ((const found *)a)->node->sequence;
+    const uint64_t y = ((const found *)b)->node->sequence;
     return x < y ? -1 : x > y;
 }
+
+/* All that the root depends on, the oldest first; false with an error. */
+static bool collect(gn__reach *r, gn__node *root) {
+    add(r, root);
+    for (size_t i = 0; i < r->n && !gn__failed(); i++) {
+        const gn__node *node = r->list[i].node;
+        for (int k = 0; k < node->n_inputs; k++)
+            if (node->edges[k].node)
+                add(r, node->edges[k].node);
+    }
+    if (gn__failed())
+        return false;
+    qsort(r->list, r->n, sizeof *r->list, by_sequence);
+    fill_slots(r);
+    return true;
+}
+
+/* ---- What leads where */
 
 static bool is_wanted_leaf(const gn__reach *r, const gn_tensor *leaf) {
     for (int i = 0; i < r->n_wanted; i++)
@@ -65,14 +110,8 @@ gn__reach *gn__reach_new(gn__node *root, int n, gn_tensor *const *wanted) {
     gn__reach *r = gn__alloc(sizeof *r);
     if (!r)
         return NULL;
-    *r = (gn__reach){.by_node = gn__table_new(), .n_wanted = n, .wanted = wanted};
-    if (root && r->by_node)
-        add(r, root);
-    for (size_t i = 0; i < r->n && !gn__failed(); i++)
-        for (int k = 0; k < r->list[i]->node->n_inputs; k++)
-            if (r->list[i]->node->edges[k].node)
-                add(r, r->list[i]->node->edges[k].node);
-    if (gn__failed()) {
+    *r = (gn__reach){.n_wanted = n, .wanted = wanted};
+    if (root && !collect(r, root)) {
         gn__reach_free(r);
         return NULL;
     }
@@ -82,20 +121,16 @@ gn__reach *gn__reach_new(gn__node *root, int n, gn_tensor *const *wanted) {
         if (f)
             f->wanted = true;
     }
-    if (r->n)
-        qsort(r->list, r->n, sizeof *r->list, by_sequence);
     for (size_t i = 0; i < r->n; i++)
-        r->list[i]->leads = leads(r, r->list[i]);
+        r->list[i].leads = leads(r, &r->list[i]);
     return r;
 }
 
 void gn__reach_free(gn__reach *reach) {
     if (!reach)
         return;
-    for (size_t i = 0; i < reach->n; i++)
-        free(reach->list[i]);
     free(reach->list);
-    gn__table_free(reach->by_node, NULL);
+    free(reach->slots);
     free(reach);
 }
 

@@ -168,16 +168,16 @@ gn_status gn_add_module(gn_module *module, const char *name, gn_module *child) {
 
 /* ---- Forward */
 
-typedef struct place {
+typedef struct lookup {
     const gn_module *module;
     char *name;
     size_t bytes;
-} place;
+} lookup;
 
 static void note_name(const char *name, gn_module *module, void *context) {
-    place *p = context;
-    if (module == p->module)
-        snprintf(p->name, p->bytes, "%s", name);
+    lookup *l = context;
+    if (module == l->module)
+        snprintf(l->name, l->bytes, "%s", name);
 }
 
 /* "layers.0.fc (Linear)": each module that runs is found below the one that runs it. */
@@ -189,7 +189,7 @@ static void describe(const gn__running *r, char *text, size_t bytes) {
     if (r->outer) {
         describe(r->outer, text, bytes);
         used = strcspn(text, " ("); /* the path, without its class */
-        gn__modules_walk(r->outer->module, true, note_name, &(place){module, name, sizeof name});
+        gn__modules_walk(r->outer->module, true, note_name, &(lookup){module, name, sizeof name});
     }
     snprintf(text + used, bytes - used, "%s%s%s(%s)", used && *name ? "." : "", name,
              used || *name ? " " : "", module->type->name);
