@@ -60,16 +60,24 @@ libgenesis_sources = \
 	libgenesis/nn/dict.c \
 	libgenesis/nn/embedding.c \
 	libgenesis/nn/forward.c \
+	libgenesis/nn/fuse.c \
 	libgenesis/nn/init.c \
+	libgenesis/nn/init.h \
+	libgenesis/nn/init_matrix.c \
 	libgenesis/nn/linear.c \
 	libgenesis/nn/loss.c \
 	libgenesis/nn/module.c \
 	libgenesis/nn/module.h \
 	libgenesis/nn/norm.c \
+	libgenesis/nn/parametrize.c \
+	libgenesis/nn/parametrize.h \
 	libgenesis/nn/pool.c \
 	libgenesis/nn/print.c \
+	libgenesis/nn/prune.c \
 	libgenesis/nn/state.c \
+	libgenesis/nn/vector.c \
 	libgenesis/nn/walk.c \
+	libgenesis/nn/weight_norm.c \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/avg_pool.c \
 	libgenesis/ops/batch_norm.c \

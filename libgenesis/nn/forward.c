@@ -186,6 +186,15 @@ void gn__derived_remove(gn_module *module, const char *name, gn_tensor *rest) {
     memmove(d, d + 1, (--s->n_derived - i) * sizeof *d);
 }
 
+void gn__derived_follow(gn_module *module, const void *old, const void *rest) {
+    struct gn_module_state *s = module->state;
+    for (size_t i = 0; i < s->n_derived && rest; i++)
+        if (s->derived[i].rest == old) {
+            s->derived[i].rest = gn_retain(rest);
+            gn_release((void *)old);
+        }
+}
+
 void gn__derived_free(struct gn_module_state *s) {
     for (size_t i = 0; i < s->n_derived; i++) {
         free(s->derived[i].name);
