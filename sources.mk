@@ -590,6 +590,8 @@ test_support_sources = \
 	tests/capture.h \
 	tests/expect.c \
 	tests/expect.h \
+	tests/nn/module_case.c \
+	tests/nn/module_case.h \
 	tests/nn/training.c \
 	tests/nn/training.h \
 	tests/opencl/child.c \
@@ -849,9 +851,12 @@ extra_files = \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
+	tests/fixtures/make_modules_linear.py \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
+	tests/fixtures/modules.py \
+	tests/fixtures/modules_linear.safetensors \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \
 	tests/fixtures/optim_one_cycle.inc \
