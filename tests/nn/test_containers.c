@@ -52,7 +52,7 @@ START_TEST(test_module_list) {
     ck_assert_ptr_null(gn_append(list, NULL));
     expect_error_with(GN_E_ARGUMENT, "append: the module is NULL");
     ck_assert_ptr_null(gn_append(gn_nn_relu(), gn_nn_relu()));
-    expect_error_with(GN_E_ARGUMENT, "append: ReLU is neither a Sequential nor a ModuleList");
+    expect_error_with(GN_E_ARGUMENT, "append: ReLU is no Sequential or ModuleList");
 }
 END_TEST
 
