@@ -455,7 +455,6 @@ unit_tests = \
 	tests/io/test_safetensors \
 	tests/layers/test_check \
 	tests/layers/test_trace \
-	tests/nn/test_clip \
 	tests/nn/test_containers \
 	tests/nn/test_faults \
 	tests/nn/test_hooks \
@@ -464,6 +463,8 @@ unit_tests = \
 	tests/nn/test_layers \
 	tests/nn/test_module \
 	tests/nn/test_parametrize \
+	tests/nn/test_state \
+	tests/nn/test_utils \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
 	tests/ops/test_copy \
@@ -530,7 +531,6 @@ tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
 tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
-tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
 tests_nn_test_hooks_LDADD = $(test_ldadd)
@@ -539,6 +539,8 @@ tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
 tests_nn_test_parametrize_LDADD = $(test_ldadd)
+tests_nn_test_state_LDADD = $(test_ldadd)
+tests_nn_test_utils_LDADD = $(test_ldadd)
 tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
 tests_opencl_test_faults_LDADD = $(test_ldadd)
