@@ -350,12 +350,53 @@ START_TEST(test_text) {
 }
 END_TEST
 
+START_TEST(test_text_of_lists) {
+    gn_module *list = gn_nn_module_list(gn_nn_linear(2, 2), gn_nn_linear(2, 2),
+                                        gn_nn_sequential(gn_nn_relu(), gn_nn_relu()),
+                                        gn_spectral_norm(gn_nn_linear(3, 2)), gn_nn_sequential());
+    gn_add_module(gn_at(list, 4), "none", NULL);
+    char *text = gn_module_text(list);
+    ck_assert_str_eq(text, "ModuleList(\n"
+                           "  (0-1): 2 x Linear(in_features=2, out_features=2, bias=True)\n"
+                           "  (2): Sequential(\n"
+                           "    (0): ReLU()\n"
+                           "    (1): ReLU()\n"
+                           "  )\n"
+                           "  (3): ParametrizedLinear(\n"
+                           "    in_features=3, out_features=2, bias=True\n"
+                           "    (parametrizations): ModuleDict(\n"
+                           "      (weight): ParametrizationList(\n"
+                           "        (0): _SpectralNorm()\n"
+                           "      )\n"
+                           "    )\n"
+                           "  )\n"
+                           "  (4): Sequential(\n"
+                           "    (none): None\n"
+                           "  )\n"
+                           ")");
+    free(text);
+}
+END_TEST
+
 int main(void) {
-    const TTest *tests[] = {test_custom,         test_ownership,    test_parameters,
-                            test_visits,         test_modes,        test_registration_errors,
-                            test_zero_grad,      test_walk_options, test_tied_weights,
-                            test_shared_modules, test_apply,        test_requires_grad,
-                            test_lookup,         test_replacement,  test_empty_places,
-                            test_dict,           test_text,         NULL};
+    const TTest *tests[] = {test_custom,
+                            test_ownership,
+                            test_parameters,
+                            test_visits,
+                            test_modes,
+                            test_registration_errors,
+                            test_zero_grad,
+                            test_walk_options,
+                            test_tied_weights,
+                            test_shared_modules,
+                            test_apply,
+                            test_requires_grad,
+                            test_lookup,
+                            test_replacement,
+                            test_empty_places,
+                            test_dict,
+                            test_text,
+                            test_text_of_lists,
+                            NULL};
     return suite_run("module", tests);
 }
