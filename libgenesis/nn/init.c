@@ -62,6 +62,7 @@ gn_tensor *gn_init_constant_(gn_tensor *t, double value) {
 
 typedef struct range {
     double mean, std, low, high;
+    double peak; /* where the density is largest, in standard deviations from the mean */
 } range;
 
 static bool has_most_mass(const range *r) {
@@ -69,25 +70,35 @@ static bool has_most_mass(const range *r) {
     return erf((r->high - r->mean) * unit) - erf((r->low - r->mean) * unit) > 0.6;
 }
 
+/* A range for uniform candidates: where the density is below exp(-20) of its peak, which is less
+ * than a random number's step, none would be accepted. */
+static void narrow(range *r) {
+    const double mode = fmin(fmax(r->mean, r->low), r->high);
+    r->peak = (mode - r->mean) / r->std;
+    const double reach = r->std * sqrt(r->peak * r->peak + 2 * 20);
+    r->low = fmax(r->low, r->mean - reach);
+    r->high = fmin(r->high, r->mean + reach);
+}
+
 /* 1 where the candidate is refused, 0 elsewhere. */
 static gn_tensor *refused(gn_tensor *candidate, const range *r, bool normal, gn_generator *g) {
     if (normal)
         return gn_map("x < low || x > high ? 1.0 : 0.0", candidate,
                       .params = {{"low", r->low}, {"high", r->high}});
-    const double mode = fmin(fmax(r->mean, r->low), r->high), peak = (mode - r->mean) / r->std;
     gn_tensor *inputs[] = {candidate, gn_uniform_(gn_empty_like(candidate), 0, 1, g)};
-    return gn_map_n(
-        "(x, u) -> u > exp((peak - ((x - mean) / std) ** 2) / 2) ? 1.0 : 0.0", 2, inputs,
-        &(gn_map_options){.struct_size = sizeof(gn_map_options),
-                          .params = {{"peak", peak * peak}, {"mean", r->mean}, {"std", r->std}}});
+    const gn_map_options o = {.params = {{"peak", r->peak}, {"mean", r->mean}, {"std", r->std}}};
+    return gn_map_n("(x, u) -> u > exp((peak ** 2 - ((x - mean) / std) ** 2) / 2) ? 1.0 : 0.0", 2,
+                    inputs, &o);
 }
 
 static void fill_trunc_normal(const char *op, gn_tensor *t, const gn_init_options *o) {
-    const range r = {o->mean, gn_or(o->std, 1), gn_or(o->low, -2), gn_or(o->high, 2)};
+    range r = {o->mean, gn_or(o->std, 1), gn_or(o->low, -2), gn_or(o->high, 2), 0};
     if (!(r.std > 0) || !(r.low < r.high))
         gn_fail(GN_E_ARGUMENT, op, "a standard deviation of %g in the range from %g to %g", r.std,
                 r.low, r.high);
     const bool normal = has_most_mass(&r);
+    if (!normal)
+        narrow(&r);
     gn_tensor *pending = gn_ones_like(t);
     for (bool any = true; any && !gn__failed();) {
         gn_scope scope = gn_scope_begin();

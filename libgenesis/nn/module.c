@@ -88,14 +88,14 @@ static bool check_name(const char *op, const gn_module *module, const gn__entrie
         return false;
     }
     const gn__entries *const all[] = {&s->parameters, &s->buffers, &s->children};
+    bool taken = gn__derived_find(module, name) != NULL;
     for (size_t i = 0; i < GN_LENGTH(all); i++) {
-        const gn__entry *taken = gn__entry_find(all[i], name);
-        if (taken && (all[i] != entries || taken->object)) {
-            gn_fail(GN_E_ARGUMENT, op, "%s has a \"%s\" already", module->type->name, name);
-            return false;
-        }
+        const gn__entry *e = gn__entry_find(all[i], name);
+        taken |= e && (all[i] != entries || e->object);
     }
-    return true;
+    if (taken)
+        gn_fail(GN_E_ARGUMENT, op, "%s has a \"%s\" already", module->type->name, name);
+    return !taken;
 }
 
 gn_status gn__entry_set(gn__entries *entries, const char *name, void *object, bool transient) {

@@ -143,14 +143,14 @@ gn_module *gn_spectral_norm_with(gn_module *module, const gn_weight_norm_options
     if (w == NULL)
         return NULL;
     const bool transposed = strncmp(module->type->name, "ConvTranspose", 13) == 0;
-    int dim;
-    if (!gn__dim(op, (int64_t)gn_or(o.dim, transposed ? 1 : 0), w->n_dims, &dim))
-        return NULL;
-    if (o.n_power_iterations < 0 || w->n_dims == 0)
-        return gn__fail_null(GN_E_ARGUMENT, op, "%lld power iterations for a weight %s",
-                             (long long)o.n_power_iterations, gn__shape_of(w));
+    const double dim = gn_or(o.dim, transposed ? 1 : 0);
+    if (!(dim >= 0 && dim < w->n_dims))
+        return gn__fail_null(GN_E_ARGUMENT, op, "dim %g is none of %s", dim, gn__shape_of(w));
+    if (o.n_power_iterations < 0)
+        return gn__fail_null(GN_E_ARGUMENT, op, "there can't be %lld power iterations",
+                             (long long)o.n_power_iterations);
     gn_scope scope = gn_scope_begin();
-    gn_module *norm = spectral_norm_new(w, dim, &o);
+    gn_module *norm = spectral_norm_new(w, (int)dim, &o);
     if (norm)
         gn_register_parametrization(module, name, norm);
     return gn_scope_end(scope) == GN_OK ? module : NULL;

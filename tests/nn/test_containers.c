@@ -128,6 +128,9 @@ START_TEST(test_insert_and_pop) {
     expect_error_with(GN_E_INDEX, "ModuleList has no place 5: its length is 3");
     ck_assert_ptr_null(gn_set_at(list, 0, NULL));
     expect_error_with(GN_E_ARGUMENT, "set_at: the module is NULL");
+    gn_add_module(list, "3", NULL);
+    ck_assert_ptr_null(gn_pop(list, 3));
+    expect_error_with(GN_E_STATE, "pop: the place \"3\" of ModuleList is empty");
     gn_clear(list);
     ck_assert_int_eq(gn_length(list), 0);
     ck_assert_int_eq(gn_scope_end(scope), GN_OK);

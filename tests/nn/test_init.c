@@ -118,6 +118,8 @@ START_TEST(test_trunc_normal) {
     gn_init_trunc_normal_(t, .mean = 1, .std = gn_some(0.5), .low = gn_some(1.75),
                           .high = gn_some(3));
     expect_truncated(t, 1.5, 4, 1, 0.5);
+    gn_init_trunc_normal_(t, .low = gn_some(3), .high = gn_some(INFINITY));
+    expect_truncated(t, 3, 9, 0, 1); /* beyond 9 there is nothing */
 }
 END_TEST
 

@@ -117,7 +117,11 @@ START_TEST(test_parametrization_errors) {
     ck_assert_ptr_null(gn_weight_norm(m, .dim = gn_some(2)));
     expect_error_with(GN_E_ARGUMENT, "weight_norm: dim 2 is none of (3, 3)");
     ck_assert_ptr_null(gn_spectral_norm(m, .n_power_iterations = -1));
-    expect_error_with(GN_E_ARGUMENT, "spectral_norm: -1 power iterations");
+    expect_error_with(GN_E_ARGUMENT, "spectral_norm: there can't be -1 power iterations");
+    ck_assert_ptr_null(gn_spectral_norm(m, .dim = gn_some(1e300)));
+    expect_error_with(GN_E_ARGUMENT, "spectral_norm: dim 1e+300 is none of (3, 3)");
+    ck_assert_ptr_null(gn_parameter(normed, "weight", gn_ones(3, 3)));
+    expect_error_with(GN_E_ARGUMENT, "Linear has a \"weight\" already");
     ck_assert_ptr_null(gn_weight_norm(NULL));
     expect_error_with(GN_E_ARGUMENT, "weight_norm: the module is NULL");
 }

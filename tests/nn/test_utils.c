@@ -47,6 +47,17 @@ START_TEST(test_no_gradients) {
 }
 END_TEST
 
+/* The gradient of a sum is one number, expanded. */
+START_TEST(test_expanded) {
+    gn_dict *dict = gn_dict_new();
+    gn_tensor *p = gn_requires_grad_(gn_zeros(4), true);
+    gn_dict_set(dict, "p", p);
+    gn_backward(gn_sum(p));
+    ck_assert_double_eq_tol(gn_item(gn_clip_grad_norm_(dict, 1)), 2, 1e-6);
+    EXPECT_VALUES(gn_grad(p), 1e-6, 0.5, 0.5, 0.5, 0.5);
+}
+END_TEST
+
 START_TEST(test_value) {
     gn_dict *dict = parameters();
     ck_assert_int_eq(gn_clip_grad_value_(dict, 3.5), GN_OK);
@@ -169,8 +180,8 @@ START_TEST(test_errors) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {
-        test_norms,  test_no_gradients, test_value,       test_nonfinite, test_total_norm,
-        test_vector, test_fuse,         test_fuse_errors, test_errors,    NULL};
+    const TTest *tests[] = {test_norms,       test_no_gradients, test_expanded, test_value,
+                            test_nonfinite,   test_total_norm,   test_vector,   test_fuse,
+                            test_fuse_errors, test_errors,       NULL};
     return suite_run("utils", tests);
 }
