@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * utils.h - utilities on the gradients and weights of modules: clipping, parameters as one vector,
+ * utils.h - utilities on modules, their gradients and weights: clipping, parameters as one vector,
  * parametrizations (weight norm, spectral norm, one's own), pruning, batch norm folded into the
- * layer before it.
+ * layer before it, checkpoints.
  */
 #ifndef GENESIS_UTILS_H
 #define GENESIS_UTILS_H
@@ -102,6 +102,15 @@ GN_API gn_status gn_prune_remove(gn_module *module, const char *name);
 /* A copy of a Linear or convolution that does what it and the batch norm after it do, both in
  * evaluation mode. */
 GN_API gn_module *gn_fuse_bn_eval(const gn_module *layer, const gn_module *batch_norm);
+
+/* ---- Less memory in training */
+
+/* gn_forward(module, x) that keeps only x, and runs again in backward: see gn_checkpoint. Buffers that
+ * forward updates (batch norm's) are updated twice. */
+GN_API gn_tensor *gn_checkpoint_module(gn_module *module, gn_tensor *x);
+/* gn_forward of a Sequential in so many segments of about equal numbers of children, all but the
+ * last one of them checkpointed. */
+GN_API gn_tensor *gn_checkpoint_sequential(gn_module *sequential, int64_t segments, gn_tensor *x);
 
 #ifdef __cplusplus
 }

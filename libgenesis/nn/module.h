@@ -75,8 +75,8 @@ void gn__derived_remove(gn_module *module, const char *name, gn_tensor *rest);
 void gn__derived_follow(gn_module *module, const void *old, const void *rest);
 void gn__derived_free(struct gn_module_state *state);
 
-/* Calls `forward` as what the module does with x: between its hooks, with its derived members.
- * Every function that runs a module goes through this, inside a scope of its own. */
+/* Calls `forward` as what the module does with x: in a scope of its own, between its hooks, with
+ * its derived members. Every function that runs a module goes through this. */
 typedef gn_tensor *gn__module_forward(gn_module *module, gn_tensor *x, void *context);
 gn_tensor *gn__module_run(gn_module *module, gn_tensor *x, gn__module_forward *forward,
                           void *context);
