@@ -49,11 +49,10 @@ gn_module *gn_weight_norm_with(gn_module *module, const gn_weight_norm_options *
         return gn__fail_null(GN_E_ARGUMENT, op, "dim %g is none of %s", dim, gn__shape_of(w));
     gn_scope scope = gn_scope_begin();
     weight_norm *self = gn_module_new(&weight_norm_class);
-    if (self) {
+    gn_tensor *v = gn_detach(w), *g = v ? norm_except(v, (int)dim) : NULL;
+    if (self && g) {
         self->dim = (int)dim;
-        gn_tensor *g = norm_except(gn_detach(w), self->dim);
-        if (g)
-            gn__parametrize(op, module, name_of(&o), &self->base, g, combine);
+        gn__parametrize(op, module, name_of(&o), &self->base, g, combine);
     }
     return gn_scope_end(scope) == GN_OK ? module : NULL;
 }
@@ -121,7 +120,8 @@ static gn_module *spectral_norm_new(gn_tensor *w, int dim, const gn_weight_norm_
     self->dim = dim;
     self->iterations = o->n_power_iterations ? o->n_power_iterations : 1;
     self->eps = gn_or(o->eps, 1e-12);
-    gn_tensor *matrix = w->n_dims > 1 ? as_matrix(gn_detach(w), dim) : NULL;
+    gn_tensor *detached = gn_detach(w);
+    gn_tensor *matrix = detached && w->n_dims > 1 ? as_matrix(detached, dim) : NULL;
     if (matrix) {
         enum { FIRST_ITERATIONS = 15 };
         self->u = gn_buffer(self, "_u", random_unit(matrix, 0, self->eps), true);
