@@ -21,7 +21,9 @@ public_headers = \
 	include/genesis/ops.h \
 	include/genesis/optim.h \
 	include/genesis/pointwise.def \
+	include/genesis/scheduler.h \
 	include/genesis/shape_ops.h \
+	include/genesis/swa.h \
 	include/genesis/tensor.h \
 	include/genesis/utils.h
 
@@ -140,12 +142,26 @@ libgenesis_sources = \
 	libgenesis/ops/support.c \
 	libgenesis/ops/support.h \
 	libgenesis/ops/view.c \
+	libgenesis/optim/adafactor.c \
 	libgenesis/optim/adam.c \
+	libgenesis/optim/adaptive.c \
+	libgenesis/optim/combine.c \
+	libgenesis/optim/cycles.c \
+	libgenesis/optim/lbfgs.c \
+	libgenesis/optim/line_search.c \
+	libgenesis/optim/line_search.h \
+	libgenesis/optim/load.c \
 	libgenesis/optim/optimizer.c \
 	libgenesis/optim/optimizer.h \
-	libgenesis/optim/schedule.c \
+	libgenesis/optim/plateau.c \
+	libgenesis/optim/scheduler.c \
+	libgenesis/optim/scheduler.h \
+	libgenesis/optim/schedules.c \
 	libgenesis/optim/sgd.c \
 	libgenesis/optim/state.c \
+	libgenesis/optim/step.c \
+	libgenesis/optim/swa.c \
+	libgenesis/program/assign.c \
 	libgenesis/program/builder.c \
 	libgenesis/program/builder.h \
 	libgenesis/program/derive.c \

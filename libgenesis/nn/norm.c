@@ -56,6 +56,16 @@ static void describe_batch_norm(const gn_module *module, char *text, size_t byte
              self->mean ? "True" : "False");
 }
 
+bool gn__batch_norm_cumulative(gn_module *module, bool *cumulative) {
+    batch_norm *self = (batch_norm *)module;
+    if (module->type->describe != describe_batch_norm || self->mean == NULL)
+        return false;
+    bool was = self->cumulative;
+    self->cumulative = *cumulative;
+    *cumulative = was;
+    return true;
+}
+
 double gn__batch_norm_eps(const gn_module *module) {
     const bool is_one = module->type->describe == describe_batch_norm;
     return is_one ? ((const batch_norm *)module)->eps : -1;
