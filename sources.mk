@@ -438,6 +438,10 @@ noinst_PROGRAMS += samples/05_save_load
 samples_05_save_load_SOURCES = \
 	samples/05_save_load.c
 
+noinst_PROGRAMS += samples/06_checkpoint
+samples_06_checkpoint_SOURCES = \
+	samples/06_checkpoint.c
+
 noinst_PROGRAMS += samples/fashion_mnist/fashion_mnist
 samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/chart.c \
@@ -458,7 +462,8 @@ checked_samples = \
 	samples/02_custom_layer \
 	samples/03_resnet \
 	samples/04_module_dict_list \
-	samples/05_save_load
+	samples/05_save_load \
+	samples/06_checkpoint
 
 unit_tests = \
 	tests/autograd/test_anomaly \
@@ -805,6 +810,7 @@ project_tests = \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
+	tests/project/test_files.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
 	tests/project/test_readme.sh \
@@ -812,7 +818,8 @@ project_tests = \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh \
-	tests/project/test_template.sh
+	tests/project/test_template.sh \
+	tests/project/test_torch_files.sh
 
 conform_data = \
 	tools/genesis-conform/fixtures/attention.safetensors \
@@ -889,6 +896,7 @@ extra_files = \
 	samples/03_resnet.out \
 	samples/04_module_dict_list.out \
 	samples/05_save_load.out \
+	samples/06_checkpoint.out \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
@@ -920,6 +928,7 @@ extra_files = \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
+	tests/project/test_files.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
 	tests/project/test_readme.sh \
@@ -928,6 +937,8 @@ extra_files = \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh \
 	tests/project/test_template.sh \
+	tests/project/test_torch_files.sh \
+	tests/project/torch_files.py \
 	tests/tsan.supp \
 	docs/adding-an-op.md \
 	docs/backend-howto.md \

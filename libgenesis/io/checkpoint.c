@@ -93,8 +93,8 @@ static gn_status add_extra(gn_dict *dict, const gn_dict *extra) {
 }
 
 gn_status gn_save_checkpoint_with(const char *path, gn_module *model, gn_optimizer *optimizer,
-                                  const gn_checkpoint_options *options) {
-    gn_checkpoint_options o;
+                                  const gn_save_checkpoint_options *options) {
+    gn_save_checkpoint_options o;
     gn__options(&o, sizeof o, options);
     if (gn__failed())
         return gn_error_status();
@@ -131,8 +131,8 @@ static gn_status load_rng(const gn_dict *dict, gn_generator *generator) {
 }
 
 gn_dict *gn_load_checkpoint_with(const char *path, gn_module *model, gn_optimizer *optimizer,
-                                 const gn_checkpoint_options *options) {
-    gn_checkpoint_options o;
+                                 const gn_load_checkpoint_options *options) {
+    gn_load_checkpoint_options o;
     gn__options(&o, sizeof o, options);
     gn_dict *dict = gn_load(path, NULL);
     if (dict == NULL)
