@@ -657,6 +657,46 @@ test_support_sources = \
 	tests/temp_dir.c \
 	tests/temp_dir.h
 
+fuzz_targets += tests/fuzz/fuzz_npy
+tests_fuzz_fuzz_npy_SOURCES = \
+	tests/fuzz/fuzz_npy.c
+
+tests_fuzz_fuzz_npy_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_npy_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_npy_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
+fuzz_targets += tests/fuzz/fuzz_npz
+tests_fuzz_fuzz_npz_SOURCES = \
+	tests/fuzz/fuzz_npz.c
+
+tests_fuzz_fuzz_npz_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_npz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_npz_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
+fuzz_targets += tests/fuzz/fuzz_pickle
+tests_fuzz_fuzz_pickle_SOURCES = \
+	tests/fuzz/fuzz_pickle.c
+
+tests_fuzz_fuzz_pickle_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_pickle_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_pickle_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
+fuzz_targets += tests/fuzz/fuzz_pth
+tests_fuzz_fuzz_pth_SOURCES = \
+	tests/fuzz/fuzz_pth.c
+
+tests_fuzz_fuzz_pth_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_pth_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_pth_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
+fuzz_targets += tests/fuzz/fuzz_safetensors
+tests_fuzz_fuzz_safetensors_SOURCES = \
+	tests/fuzz/fuzz_safetensors.c
+
+tests_fuzz_fuzz_safetensors_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_safetensors_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_safetensors_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
 check_LTLIBRARIES += tests/plugins/genesis_async.la
 tests_plugins_genesis_async_la_SOURCES = \
 	tests/plugins/async.c
@@ -811,6 +851,7 @@ project_tests = \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_files.sh \
+	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
 	tests/project/test_readme.sh \
@@ -920,6 +961,18 @@ extra_files = \
 	tests/fixtures/random.inc \
 	tests/fixtures/torch.pth \
 	tests/fixtures/training.pth \
+	tests/fuzz/corpus/npy/numpy.npy \
+	tests/fuzz/corpus/npz/numpy.npz \
+	tests/fuzz/corpus/pickle/cycle \
+	tests/fuzz/corpus/pickle/protocol4 \
+	tests/fuzz/corpus/pickle/shared \
+	tests/fuzz/corpus/pickle/torch \
+	tests/fuzz/corpus/pickle/training \
+	tests/fuzz/corpus/pth/old.pth \
+	tests/fuzz/corpus/pth/torch.pth \
+	tests/fuzz/corpus/safetensors/metadata \
+	tests/fuzz/corpus/safetensors/python.safetensors \
+	tests/fuzz/make_corpus.py \
 	tests/lsan.supp \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
@@ -929,6 +982,7 @@ extra_files = \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
 	tests/project/test_files.sh \
+	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
 	tests/project/test_readme.sh \
