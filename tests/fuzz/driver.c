@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * driver.c - runs a fuzz target where there is no libFuzzer: on the files of the given folders, then
- * on changed ones for a time. Input number i is always the same.
+ * driver.c - runs a fuzz target where there is no libFuzzer: on the files of the given folders,
+ * then on changed ones for a time. Input number i is always the same.
  *
  *     fuzz_npy [-max_total_time=SECONDS] [-first=i] [-runs=N] FOLDER..
  */

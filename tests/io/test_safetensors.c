@@ -134,8 +134,8 @@ START_TEST(test_from_python) {
 }
 END_TEST
 
-/* Tensors in the mapped file may be changed, and live on when the file is replaced or gone; one that
- * does not lie at a multiple of its element's size is copied. */
+/* Tensors in the mapped file may be changed, and live on when the file is replaced or gone; one
+ * that does not lie at a multiple of its element's size is copied. */
 START_TEST(test_in_place) {
     static const char header[] = "{\"a\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]},"
                                  "\"b\":{\"dtype\":\"I16\",\"shape\":[2],\"data_offsets\":[3,7]},"
