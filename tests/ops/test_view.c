@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/view.c. */
-#include "tensor/tensor.h"
 #include <genesis/device.h>
 
+#include "tensor/tensor.h"
 #include "tests/expect.h"
 #include "tests/suite.h"
 
