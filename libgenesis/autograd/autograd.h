@@ -32,6 +32,10 @@ typedef struct gn__node_class {
      * dtype, or leaves NULL for zero. Written in public ops, so it records itself under
      * create_graph. Runs in a scope of its own. */
     gn_status (*backward)(gn__node *node, gn_tensor *const *grads, gn_tensor **out);
+    /* Whether backward can add to what its first input has received so far. Then out[0] may be that
+     * on entry, unless the walk is recorded: row-major, and seen by nobody else. Backward adds to
+     * it in place and leaves it there. */
+    bool adds;
     void (*destroy)(void *data); /* of the node's data, or NULL */
 } gn__node_class;
 

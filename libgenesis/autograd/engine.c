@@ -202,6 +202,16 @@ static void visit_leaf(walk *w, place *p) {
         gn__accumulate(p->leaf, p->one, w->create_graph);
 }
 
+/* What the node's first input has received so far, if its backward can add to that in place. */
+static gn_tensor *sum_to_add_to(const walk *w, const gn__node *node) {
+    if (!node->type->adds || w->create_graph || !gn__needs(node, 0))
+        return NULL;
+    const gn__edge *edge = &node->edges[0];
+    const place *to = w->slots[slot_of(w, edge->node ? (void *)edge->node : edge->leaf)];
+    gn_tensor *sum = to ? to->grads[edge->node ? edge->output : 0] : NULL;
+    return sum && is_ours(sum) && gn__is_row_major(sum) ? sum : NULL;
+}
+
 static void visit_node(walk *w, place *p) {
     gn__node *node = p->node;
     gn_tensor *few[8] = {NULL}, **out = few;
@@ -218,10 +228,11 @@ static void visit_node(walk *w, place *p) {
         if (w->wanted && g)
             note_wanted(w, node, (uint32_t)i, NULL, g);
     }
+    gn_tensor *sum = out[0] = sum_to_add_to(w, node);
     if (!gn__failed())
         node->type->backward(node, p->grads, out);
     for (int i = 0; i < node->n_inputs && !gn__failed(); i++) {
-        if (!out[i] || !gn__needs(node, i) || !fits_input(node, i, out[i]))
+        if (!out[i] || out[i] == sum || !gn__needs(node, i) || !fits_input(node, i, out[i]))
             continue;
         const gn__edge *edge = &node->edges[i];
         place *to = find_place(w, edge->node, edge->leaf);
