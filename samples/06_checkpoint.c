@@ -1,6 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* A training is interrupted after three epochs and goes on as if it were not. With an argument, the
- * checkpoint stays in a file of that name. */
+/* A training is interrupted and goes on as if it were not. An argument names the file to keep. */
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -37,7 +36,10 @@ static double train(int64_t first, int64_t last) {
 }
 
 int main(int argc, char **argv) {
-    const char *path = argc > 1 ? argv[1] : "06_checkpoint.pth";
+    char temporary[] = "/tmp/genesis-sample-XXXXXX.pth";
+    const char *path = argc > 1 ? argv[1] : temporary;
+    if (path == temporary && mkstemps(temporary, 4) < 0)
+        return 1;
     gn_manual_seed(1);
     begin();
     train(0, 3);
@@ -49,7 +51,7 @@ int main(int argc, char **argv) {
     int64_t epoch = gn_dict_get_int(run, "epoch", 0);
     printf("resumed after epoch %lld: ", (long long)epoch);
     printf("%s loss\n", train(epoch, EPOCHS) == uninterrupted ? "the same" : "another");
-    if (argc < 2)
+    if (path == temporary)
         remove(path);
     int failed = gn_error_status() != GN_OK;
     gn_perror("06_checkpoint");
