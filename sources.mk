@@ -444,7 +444,9 @@ tools_genesis_genesis_SOURCES = \
 
 bin_PROGRAMS += bench/genesis-bench
 bench_genesis_bench_SOURCES = \
-	bench/genesis-bench.c
+	bench/bench.h \
+	bench/genesis-bench.c \
+	bench/transformer.c
 
 noinst_PROGRAMS += samples/01_simple_model
 samples_01_simple_model_SOURCES = \
@@ -466,6 +468,10 @@ noinst_PROGRAMS += samples/05_save_load
 samples_05_save_load_SOURCES = \
 	samples/05_save_load.c
 
+noinst_PROGRAMS += samples/06_checkpoint
+samples_06_checkpoint_SOURCES = \
+	samples/06_checkpoint.c
+
 noinst_PROGRAMS += samples/fashion_mnist/fashion_mnist
 samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/chart.c \
@@ -486,7 +492,8 @@ checked_samples = \
 	samples/02_custom_layer \
 	samples/03_resnet \
 	samples/04_module_dict_list \
-	samples/05_save_load
+	samples/05_save_load \
+	samples/06_checkpoint
 
 unit_tests = \
 	tests/autograd/test_anomaly \
@@ -686,6 +693,46 @@ test_support_sources = \
 	tests/temp_dir.c \
 	tests/temp_dir.h
 
+fuzz_targets += tests/fuzz/fuzz_npy
+tests_fuzz_fuzz_npy_SOURCES = \
+	tests/fuzz/fuzz_npy.c
+
+tests_fuzz_fuzz_npy_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_npy_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_npy_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
+fuzz_targets += tests/fuzz/fuzz_npz
+tests_fuzz_fuzz_npz_SOURCES = \
+	tests/fuzz/fuzz_npz.c
+
+tests_fuzz_fuzz_npz_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_npz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_npz_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
+fuzz_targets += tests/fuzz/fuzz_pickle
+tests_fuzz_fuzz_pickle_SOURCES = \
+	tests/fuzz/fuzz_pickle.c
+
+tests_fuzz_fuzz_pickle_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_pickle_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_pickle_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
+fuzz_targets += tests/fuzz/fuzz_pth
+tests_fuzz_fuzz_pth_SOURCES = \
+	tests/fuzz/fuzz_pth.c
+
+tests_fuzz_fuzz_pth_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_pth_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_pth_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
+fuzz_targets += tests/fuzz/fuzz_safetensors
+tests_fuzz_fuzz_safetensors_SOURCES = \
+	tests/fuzz/fuzz_safetensors.c
+
+tests_fuzz_fuzz_safetensors_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_safetensors_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_safetensors_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
 check_LTLIBRARIES += tests/plugins/genesis_async.la
 tests_plugins_genesis_async_la_SOURCES = \
 	tests/plugins/async.c
@@ -839,6 +886,8 @@ project_tests = \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
+	tests/project/test_files.sh \
+	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
 	tests/project/test_readme.sh \
@@ -846,7 +895,8 @@ project_tests = \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh \
-	tests/project/test_template.sh
+	tests/project/test_template.sh \
+	tests/project/test_torch_files.sh
 
 conform_data = \
 	tools/genesis-conform/fixtures/attention.safetensors \
@@ -923,6 +973,7 @@ extra_files = \
 	samples/03_resnet.out \
 	samples/04_module_dict_list.out \
 	samples/05_save_load.out \
+	samples/06_checkpoint.out \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
@@ -948,6 +999,18 @@ extra_files = \
 	tests/fixtures/random.inc \
 	tests/fixtures/torch.pth \
 	tests/fixtures/training.pth \
+	tests/fuzz/corpus/npy/numpy.npy \
+	tests/fuzz/corpus/npz/numpy.npz \
+	tests/fuzz/corpus/pickle/cycle \
+	tests/fuzz/corpus/pickle/protocol4 \
+	tests/fuzz/corpus/pickle/shared \
+	tests/fuzz/corpus/pickle/torch \
+	tests/fuzz/corpus/pickle/training \
+	tests/fuzz/corpus/pth/old.pth \
+	tests/fuzz/corpus/pth/torch.pth \
+	tests/fuzz/corpus/safetensors/metadata \
+	tests/fuzz/corpus/safetensors/python.safetensors \
+	tests/fuzz/make_corpus.py \
 	tests/lsan.supp \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
@@ -956,6 +1019,8 @@ extra_files = \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
+	tests/project/test_files.sh \
+	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
 	tests/project/test_readme.sh \
@@ -964,6 +1029,8 @@ extra_files = \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh \
 	tests/project/test_template.sh \
+	tests/project/test_torch_files.sh \
+	tests/project/torch_files.py \
 	tests/tsan.supp \
 	docs/adding-an-op.md \
 	docs/backend-howto.md \

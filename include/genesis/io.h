@@ -55,28 +55,34 @@ GN_API gn_dict *gn_load(const char *path, const char *device);
  *     epoch        a number
  *
  * and the entries of `extra`, the program's own. */
-typedef struct gn_checkpoint_options {
+typedef struct gn_save_checkpoint_options {
     size_t struct_size;
     gn_scheduler *scheduler; /* NULL: none */
     gn_generator *generator; /* NULL: the default one */
-    int64_t epoch;           /* saving only */
-    gn_dict *extra;          /* saving only; NULL: none */
-} gn_checkpoint_options;
+    int64_t epoch;
+    gn_dict *extra; /* NULL: none */
+} gn_save_checkpoint_options;
 
 #define gn_save_checkpoint(...)                                                                    \
-    GN_CALL3(gn_save_checkpoint_with, gn_checkpoint_options, __VA_ARGS__, )
+    GN_CALL3(gn_save_checkpoint_with, gn_save_checkpoint_options, __VA_ARGS__, )
 GN_API gn_status gn_save_checkpoint_with(const char *path, gn_module *model,
                                          gn_optimizer *optimizer,
-                                         const gn_checkpoint_options *options);
+                                         const gn_save_checkpoint_options *options);
 
 /* Puts a checkpoint's states into the model, the optimizer, the scheduler and the generator, which
- * must be made as they were then; returns all that was in it. A part that the checkpoint lacks or
- * that does not fit is an error; parts before it may have been loaded then. Checkpoints of PyTorch
- * with these names load as well; one that has no rng_state leaves the generator as it is. */
+ * must be made with the options that they had; returns all that was in it. A part that the
+ * checkpoint lacks or that does not fit is an error; parts before it may have been loaded then. One
+ * that has no rng_state, as PyTorch's, leaves the generator as it is. */
+typedef struct gn_load_checkpoint_options {
+    size_t struct_size;
+    gn_scheduler *scheduler; /* NULL: none */
+    gn_generator *generator; /* NULL: the default one */
+} gn_load_checkpoint_options;
+
 #define gn_load_checkpoint(...)                                                                    \
-    GN_CALL3(gn_load_checkpoint_with, gn_checkpoint_options, __VA_ARGS__, )
+    GN_CALL3(gn_load_checkpoint_with, gn_load_checkpoint_options, __VA_ARGS__, )
 GN_API gn_dict *gn_load_checkpoint_with(const char *path, gn_module *model, gn_optimizer *optimizer,
-                                        const gn_checkpoint_options *options);
+                                        const gn_load_checkpoint_options *options);
 
 #ifdef __cplusplus
 }

@@ -148,7 +148,8 @@ GN_API char *gn_module_text(const gn_module *module);
 /* forward pre-hook:    value is the input; other is NULL
  * forward hook:        value is the output, other the input
  * full backward hook:  value is the gradient of the input (NULL: the input needs none, and there is
- *                      nothing to replace), other that of the output */
+ *                      nothing to replace), other that of the output. A module with such hooks must
+ *                      not change its input in place. */
 typedef gn_tensor *gn_module_hook(gn_module *module, gn_tensor *value, gn_tensor *other,
                                   void *context);
 GN_API int64_t gn_register_forward_pre_hook(gn_module *module, gn_module_hook *fn, void *context);

@@ -12,6 +12,7 @@ enum {
     ALIGNMENT = 64,
     MAX_NAME = 4096,
     LOCAL_BYTES = 30,
+    RECORD_ROOM = 128,      /* more than the largest, the three records at the end */
     EXTRA64_BYTES = 4 + 16, /* of a local header: both sizes */
     CRC_OFFSET = 14,
     ZIP_VERSION = 45, /* needed to read it: 4.5 knows 64-bit sizes */
@@ -25,7 +26,7 @@ static const uint32_t MAX32 = 0xffffffff;
 
 typedef struct record {
     size_t n;
-    unsigned char bytes[LOCAL_BYTES + EXTRA64_BYTES + 64 + ALIGNMENT + 4];
+    unsigned char bytes[RECORD_ROOM];
 } record;
 
 static void put(record *r, uint64_t value, int width) {

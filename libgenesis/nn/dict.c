@@ -154,6 +154,12 @@ double gn_dict_get_float(const gn_dict *dict, const char *name, double absent) {
 
 /* ---- Setting */
 
+static bool is_integer(const char *name) {
+    char canonical[32];
+    snprintf(canonical, sizeof canonical, "%lld", strtoll(name, NULL, 10));
+    return strcmp(name, canonical) == 0;
+}
+
 /* The place of a name, made if there is none; NULL with an error. */
 static item *place(gn_dict *dict, const char *name) {
     char next[32];
@@ -175,6 +181,7 @@ static item *place(gn_dict *dict, const char *name) {
         free(copy);
         return NULL;
     }
+    dict->numbered = dict->numbered && is_integer(name);
     dict->items[dict->n] = (item){.name = copy};
     return &dict->items[dict->n++];
 }

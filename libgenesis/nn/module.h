@@ -114,6 +114,10 @@ bool gn__batch_norm_cumulative(gn_module *module, bool *cumulative);
 gn_tensor *gn__parameter_uniform(void *module, const char *name, gn_shape shape, double bound);
 gn_tensor *gn__parameter_full(void *module, const char *name, gn_shape shape, double value);
 
+/* What Sequential asks of its children. */
+bool gn__is_relu(const gn_module *module);     /* not in place */
+bool gn__is_max_pool(const gn_module *module); /* each window has an element of the input */
+
 /* A growing text. */
 typedef struct gn__text {
     char *bytes;

@@ -296,8 +296,8 @@ START_TEST(test_damaged_archives) {
 }
 END_TEST
 
-/* An entry that claims as much as deflate can make of its bytes, but does not hold it: the header of
- * the array says what is to come, and it is not there. */
+/* An entry that claims as much as deflate can make of its bytes, but does not hold it: the header
+ * of the array says what is to come, and it is not there. */
 START_TEST(test_bomb) {
     enum { CLAIM = 1 << 30, PACKED = CLAIM / 1032 + 1 };
     char header[] = "\x93NUMPY\1\0v\0{'descr': '|u1', 'fortran_order': False, 'shape': "

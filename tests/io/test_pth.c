@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of libgenesis/io/pth.c and what is below it: files of PyTorch, and such as would do harm. */
+/* Tests of libgenesis/io/pth.c and what is below it: files of PyTorch, and harmful ones. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>

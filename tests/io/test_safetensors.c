@@ -134,8 +134,8 @@ START_TEST(test_from_python) {
 }
 END_TEST
 
-/* Tensors in the mapped file may be changed, and live on when the file is replaced or gone; one that
- * does not lie at a multiple of its element's size is copied. */
+/* Tensors in the mapped file may be changed, and live on when the file is replaced or gone; one
+ * that does not lie at a multiple of its element's size is copied. */
 START_TEST(test_in_place) {
     static const char header[] = "{\"a\":{\"dtype\":\"U8\",\"shape\":[3],\"data_offsets\":[0,3]},"
                                  "\"b\":{\"dtype\":\"I16\",\"shape\":[2],\"data_offsets\":[3,7]},"
@@ -154,6 +154,29 @@ START_TEST(test_in_place) {
     ck_assert_int_eq(gn_item_int(gn_sum(gn_dict_get(dict, "b"))), 29);
     ck_assert_int_eq(gn_item_int(gn_sum(gn_dict_get(again, "a"))), 6);
     ck_assert_int_eq(gn_item_int(gn_sum(gn_dict_get(again, "b"))), 9);
+}
+END_TEST
+
+/* On cpu the tensors lie in the file: one of 1 GiB, which is a hole, takes no memory. */
+START_TEST(test_mapped) {
+    enum { COUNT = 1 << 28 };
+    char header[256];
+    int n = snprintf(header, sizeof header,
+                     "%8s{\"a\":{\"dtype\":\"F32\",\"shape\":[%d],\"data_offsets\":[0,%lld]}} ", "",
+                     COUNT, 4LL * COUNT);
+    memset(header, 0, 8);
+    header[0] = (char)(n - 8);
+    const char *path = temp_dir_write("hole.safetensors", header, (size_t)n);
+    ck_assert_int_eq(truncate(path, n + 4LL * COUNT), 0);
+    if (strcmp(gn_default_device(), "cpu") == 0) {
+        gn_memory_stats before, after;
+        ck_assert_int_eq(gn_memory_stats_get(NULL, &before), GN_OK);
+        gn_dict *dict = must_load(path);
+        ck_assert_int_eq(gn_memory_stats_get(NULL, &after), GN_OK);
+        ck_assert_uint_eq(before.allocated, after.allocated);
+        ck_assert_double_eq(gn_item(gn_select(gn_dict_get(dict, "a"), 0, -1)), 0);
+    }
+    ck_assert_int_eq(remove(path), 0);
 }
 END_TEST
 
@@ -425,23 +448,12 @@ START_TEST(test_bad_names) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_every_dtype,
-                            test_large,
-                            test_nothing,
-                            test_alignment,
-                            test_from_python,
-                            test_in_place,
-                            test_suffixes,
-                            test_hostile_headers,
-                            test_accepted_headers,
-                            test_deep_nesting,
-                            test_lengths,
-                            test_mutations,
-                            test_replaces,
-                            test_failed_write,
-                            test_bad_places,
-                            test_bad_names,
-                            NULL};
+    const TTest *tests[] = {test_every_dtype,      test_large,        test_nothing,
+                            test_alignment,        test_from_python,  test_in_place,
+                            test_mapped,           test_suffixes,     test_hostile_headers,
+                            test_accepted_headers, test_deep_nesting, test_lengths,
+                            test_mutations,        test_replaces,     test_failed_write,
+                            test_bad_places,       test_bad_names,    NULL};
     temp_dir_make();
     int status = suite_run("safetensors", tests);
     temp_dir_remove();

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/nn/containers.c. */
+#include <math.h>
 #include <string.h>
 
 #include <genesis/nn.h>
@@ -40,6 +41,53 @@ START_TEST(test_memory) {
     gn_set_grad_enabled(was);
     ck_assert_uint_le(after.allocated_peak - before.allocated,
                       LAYERS / 2 * SIDE * SIDE * sizeof(float));
+}
+END_TEST
+
+/* ReLU after a max pooling that is written after it: equal to the last bit, NaN and ties too. */
+START_TEST(test_relu_and_pool) {
+    gn_tensor *x = gn_randint(-2, 3, GN_SHAPE(2, 3, 8, 9), GN_AS(.dtype = GN_F32)), *grads[2];
+    gn_copy_(gn_select(gn_select(x, 0, 0), 0, 0), gn_full(GN_SHAPE(8, 9), NAN, NULL));
+    gn_copy_(gn_select(gn_select(x, 0, 0), 0, 1), gn_full(GN_SHAPE(8, 9), -INFINITY, NULL));
+    gn_requires_grad_(x, true);
+    gn_module *relu = gn_nn_relu(), *pool = gn_nn_max_pool2d(3, .stride = 2, .padding = 1);
+    gn_tensor *y = gn_forward(pool, gn_forward(relu, x)), *g = gn_randn_like(y);
+    gn_tensor *other = gn_forward(gn_nn_sequential(relu, pool), x);
+    expect_close("forward", other, y);
+    ck_assert_str_eq(gn_grad_fn(other), "relu");
+    for (int i = 0; i < 2; i++) {
+        gn_set_grad(x, NULL);
+        gn_backward(i ? other : y, .gradient = g);
+        grads[i] = gn_clone(gn_grad(x));
+    }
+    expect_close("gradient", grads[1], grads[0]);
+    relu = gn_nn_relu(.inplace = true); /* changes x, which is to be seen */
+    gn_forward(gn_nn_sequential(relu, pool),
+               gn_requires_grad_(x = gn_full(GN_SHAPE(1, 1, 3, 3), -1, NULL), false));
+    EXPECT_VALUES(x, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+}
+END_TEST
+
+static gn_tensor *see_height(gn_module *m, gn_tensor *value, gn_tensor *other, void *context) {
+    (void)m;
+    (void)other;
+    *(int64_t *)context = gn_size(value, -2);
+    return NULL;
+}
+
+/* Hooks see the modules in their order. */
+START_TEST(test_relu_and_pool_hooked) {
+    gn_module *model = gn_nn_sequential(gn_nn_relu(), gn_nn_max_pool2d(2));
+    int64_t height = 0;
+    gn_register_forward_pre_hook(gn_at(model, 0), see_height, &height);
+    gn_forward(model, gn_ones(1, 1, 4, 4));
+    ck_assert_int_eq(height, 4);
+    height = 0;
+    model = gn_nn_sequential(gn_nn_relu(), gn_nn_max_pool2d(2));
+    gn_register_forward_hook(gn_at(model, 1), see_height, &height);
+    ck_assert_str_eq(gn_grad_fn(gn_forward(model, gn_requires_grad_(gn_ones(1, 1, 4, 4), true))),
+                     "max_pool2d");
+    ck_assert_int_eq(height, 2);
 }
 END_TEST
 
@@ -219,6 +267,8 @@ END_TEST
 int main(void) {
     const TTest *tests[] = {test_sequential,
                             test_memory,
+                            test_relu_and_pool,
+                            test_relu_and_pool_hooked,
                             test_module_list,
                             test_module_dict,
                             test_named,
