@@ -550,9 +550,9 @@ unit_tests = \
 	tests/ops/test_softmax \
 	tests/ops/test_sort \
 	tests/ops/test_view \
-	tests/optim/test_adam \
-	tests/optim/test_schedule \
-	tests/optim/test_sgd \
+	tests/optim/test_lbfgs \
+	tests/optim/test_optimizer \
+	tests/optim/test_rules \
 	tests/program/test_builder \
 	tests/program/test_derive \
 	tests/program/test_instantiate \
@@ -641,9 +641,9 @@ tests_ops_test_select_LDADD = $(test_ldadd)
 tests_ops_test_softmax_LDADD = $(test_ldadd)
 tests_ops_test_sort_LDADD = $(test_ldadd)
 tests_ops_test_view_LDADD = $(test_ldadd)
-tests_optim_test_adam_LDADD = $(test_ldadd)
-tests_optim_test_schedule_LDADD = $(test_ldadd)
-tests_optim_test_sgd_LDADD = $(test_ldadd)
+tests_optim_test_lbfgs_LDADD = $(test_ldadd)
+tests_optim_test_optimizer_LDADD = $(test_ldadd)
+tests_optim_test_rules_LDADD = $(test_ldadd)
 tests_program_test_builder_LDADD = $(test_ldadd)
 tests_program_test_derive_LDADD = $(test_ldadd)
 tests_program_test_instantiate_LDADD = $(test_ldadd)
@@ -991,10 +991,10 @@ extra_files = \
 	tests/fixtures/numpy.npy \
 	tests/fixtures/numpy.npz \
 	tests/fixtures/old.pth \
-	tests/fixtures/optim_adam.inc \
-	tests/fixtures/optim_adamw.inc \
-	tests/fixtures/optim_one_cycle.inc \
-	tests/fixtures/optim_sgd.inc \
+	tests/fixtures/optim_lbfgs.inc \
+	tests/fixtures/optim_rules.inc \
+	tests/fixtures/optim_schedules.inc \
+	tests/fixtures/optim_torch.pth \
 	tests/fixtures/python.safetensors \
 	tests/fixtures/random.inc \
 	tests/fixtures/torch.pth \

@@ -5,7 +5,7 @@
 #include "scheduler.h"
 
 enum { FACTOR, PATIENCE, THRESHOLD, COOLDOWN, MIN_LR, EPS, MAX, ABSOLUTE };
-_Static_assert(ABSOLUTE < GN__SCHEDULE_VALUES, "all values have a place");
+_Static_assert((int)ABSOLUTE < (int)GN__SCHEDULE_VALUES, "all values have a place");
 
 static gn_status start(gn_scheduler *self, bool made) {
     (void)made;

@@ -3,10 +3,12 @@
  * swa.c - averages of weights over a training, the batch norms' statistics for them, and the
  * schedule that goes with them.
  */
-#include "../nn/module.h"
-#include "scheduler.h"
+#include <stdlib.h>
 
 #include <genesis/swa.h>
+
+#include "../nn/module.h"
+#include "scheduler.h"
 
 /* ---- The average, a module around a copy of the model */
 
