@@ -553,6 +553,9 @@ unit_tests = \
 	tests/optim/test_lbfgs \
 	tests/optim/test_optimizer \
 	tests/optim/test_rules \
+	tests/optim/test_scheduler \
+	tests/optim/test_state \
+	tests/optim/test_swa \
 	tests/program/test_builder \
 	tests/program/test_derive \
 	tests/program/test_instantiate \
@@ -644,6 +647,9 @@ tests_ops_test_view_LDADD = $(test_ldadd)
 tests_optim_test_lbfgs_LDADD = $(test_ldadd)
 tests_optim_test_optimizer_LDADD = $(test_ldadd)
 tests_optim_test_rules_LDADD = $(test_ldadd)
+tests_optim_test_scheduler_LDADD = $(test_ldadd)
+tests_optim_test_state_LDADD = $(test_ldadd)
+tests_optim_test_swa_LDADD = $(test_ldadd)
 tests_program_test_builder_LDADD = $(test_ldadd)
 tests_program_test_derive_LDADD = $(test_ldadd)
 tests_program_test_instantiate_LDADD = $(test_ldadd)
