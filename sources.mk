@@ -66,6 +66,7 @@ libgenesis_sources = \
 	libgenesis/nn/pool.c \
 	libgenesis/nn/print.c \
 	libgenesis/nn/state.c \
+	libgenesis/ops/arrange.c \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/avg_pool.c \
 	libgenesis/ops/batch_norm.c \
@@ -75,11 +76,14 @@ libgenesis_sources = \
 	libgenesis/ops/copy.c \
 	libgenesis/ops/cross_entropy.c \
 	libgenesis/ops/dropout.c \
+	libgenesis/ops/einsum.c \
 	libgenesis/ops/embedding.c \
 	libgenesis/ops/gather.c \
 	libgenesis/ops/index.c \
+	libgenesis/ops/index_dim.c \
 	libgenesis/ops/join.c \
 	libgenesis/ops/layer_norm.c \
+	libgenesis/ops/linalg.c \
 	libgenesis/ops/linear.c \
 	libgenesis/ops/loss.c \
 	libgenesis/ops/math.c \
@@ -94,7 +98,10 @@ libgenesis_sources = \
 	libgenesis/ops/product.c \
 	libgenesis/ops/product.h \
 	libgenesis/ops/reduce.c \
+	libgenesis/ops/sample.c \
+	libgenesis/ops/scan.c \
 	libgenesis/ops/select.c \
+	libgenesis/ops/sequence.c \
 	libgenesis/ops/softmax.c \
 	libgenesis/ops/sort.c \
 	libgenesis/ops/statistics.c \
@@ -320,6 +327,7 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/kernels/value.c \
 	tools/genesis-conform/kernels/window.c \
 	tools/genesis-conform/main.c \
+	tools/genesis-conform/ops/arrange.c \
 	tools/genesis-conform/ops/attention.c \
 	tools/genesis-conform/ops/check.c \
 	tools/genesis-conform/ops/conv.c \
@@ -330,6 +338,7 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/ops/join.c \
 	tools/genesis-conform/ops/library.c \
 	tools/genesis-conform/ops/library.h \
+	tools/genesis-conform/ops/linalg.c \
 	tools/genesis-conform/ops/linear.c \
 	tools/genesis-conform/ops/loss.c \
 	tools/genesis-conform/ops/math.c \
@@ -341,6 +350,7 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/ops/pool.c \
 	tools/genesis-conform/ops/random.c \
 	tools/genesis-conform/ops/reduce.c \
+	tools/genesis-conform/ops/scan.c \
 	tools/genesis-conform/ops/select.c \
 	tools/genesis-conform/ops/softmax.c \
 	tools/genesis-conform/ops/sort.c \
@@ -766,14 +776,17 @@ conform_data = \
 	tools/genesis-conform/fixtures/linear.safetensors \
 	tools/genesis-conform/fixtures/loss.safetensors \
 	tools/genesis-conform/fixtures/norm.safetensors \
+	tools/genesis-conform/fixtures/ops_arrange.txt \
 	tools/genesis-conform/fixtures/ops_copy.txt \
 	tools/genesis-conform/fixtures/ops_gather.txt \
 	tools/genesis-conform/fixtures/ops_index.txt \
 	tools/genesis-conform/fixtures/ops_join.txt \
+	tools/genesis-conform/fixtures/ops_linalg.txt \
 	tools/genesis-conform/fixtures/ops_math.txt \
 	tools/genesis-conform/fixtures/ops_matmul.txt \
 	tools/genesis-conform/fixtures/ops_pointwise.txt \
 	tools/genesis-conform/fixtures/ops_reduce.txt \
+	tools/genesis-conform/fixtures/ops_scan.txt \
 	tools/genesis-conform/fixtures/ops_select.txt \
 	tools/genesis-conform/fixtures/ops_sort.txt \
 	tools/genesis-conform/fixtures/ops_view.txt \
@@ -815,14 +828,17 @@ extra_files = \
 	tools/genesis-conform/fixtures/make_nn.py \
 	tools/genesis-conform/fixtures/make_ops.py \
 	tools/genesis-conform/fixtures/norm.safetensors \
+	tools/genesis-conform/fixtures/ops_arrange.txt \
 	tools/genesis-conform/fixtures/ops_copy.txt \
 	tools/genesis-conform/fixtures/ops_gather.txt \
 	tools/genesis-conform/fixtures/ops_index.txt \
 	tools/genesis-conform/fixtures/ops_join.txt \
+	tools/genesis-conform/fixtures/ops_linalg.txt \
 	tools/genesis-conform/fixtures/ops_math.txt \
 	tools/genesis-conform/fixtures/ops_matmul.txt \
 	tools/genesis-conform/fixtures/ops_pointwise.txt \
 	tools/genesis-conform/fixtures/ops_reduce.txt \
+	tools/genesis-conform/fixtures/ops_scan.txt \
 	tools/genesis-conform/fixtures/ops_select.txt \
 	tools/genesis-conform/fixtures/ops_sort.txt \
 	tools/genesis-conform/fixtures/ops_view.txt \
