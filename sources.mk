@@ -104,6 +104,8 @@ libgenesis_sources = \
 	libgenesis/ops/sequence.c \
 	libgenesis/ops/softmax.c \
 	libgenesis/ops/sort.c \
+	libgenesis/ops/sort.h \
+	libgenesis/ops/sort_host.c \
 	libgenesis/ops/statistics.c \
 	libgenesis/ops/support.c \
 	libgenesis/ops/support.h \

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sort.c - sorting along a dim, composed of maps, and what follows from it: topk, median, mode.
+ * sort.c - sorting along a dim, and what follows from it: topk, median, mode.
  *
- * Sorting is bitonic, in place, on values and their places at once: a map compares two halves of
+ * Where the host sees the device's memory, it sorts (sort_host.c); elsewhere sorting is composed of
+ * maps. It is bitonic, in place, on values and their places at once: a map compares two halves of
  * blocks and exchanges what is out of order. Equal values are ordered by their places, so the order
  * is total, and the sort stable. Any length will do: a block that the end cuts short is one whose
  * missing elements are larger than all others, and those stay where they are.
  */
-#include "ops.h"
+#include "sort.h"
 
 /* ---- Compare and exchange */
 
@@ -129,7 +130,11 @@ static bool sorted(const char *op, gn_tensor *x, int dim, bool descending, gn_te
     gn__device *device = x->storage->device;
     *value = gn__tensor_new(device, x->dtype, x->n_dims, x->size);
     *place = gn__tensor_new(device, GN_I64, x->n_dims, x->size);
-    if (gn__failed() || gn__copy_data(*value, x) || fill_places(*place, dim))
+    if (gn__failed() || gn__copy_data(*value, x))
+        return false;
+    if (x->n_dims && x->count && (*value)->storage->host)
+        return gn__sort_on_host(*value, *place, dim, descending) == GN_OK;
+    if (fill_places(*place, dim))
         return false;
     if (x->n_dims == 0 || x->count == 0)
         return true;
