@@ -462,14 +462,18 @@ unit_tests = \
 	tests/nn/test_init \
 	tests/nn/test_layers \
 	tests/nn/test_module \
+	tests/ops/test_arrange \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
 	tests/ops/test_copy \
 	tests/ops/test_dropout \
+	tests/ops/test_einsum \
 	tests/ops/test_embedding \
 	tests/ops/test_gather \
 	tests/ops/test_index \
+	tests/ops/test_index_dim \
 	tests/ops/test_join \
+	tests/ops/test_linalg \
 	tests/ops/test_linear \
 	tests/ops/test_loss \
 	tests/ops/test_math \
@@ -478,6 +482,8 @@ unit_tests = \
 	tests/ops/test_pointwise \
 	tests/ops/test_pool \
 	tests/ops/test_reduce \
+	tests/ops/test_sample \
+	tests/ops/test_scan \
 	tests/ops/test_select \
 	tests/ops/test_softmax \
 	tests/ops/test_sort \
@@ -539,14 +545,18 @@ tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
 tests_opencl_test_faults_LDADD = $(test_ldadd)
 tests_opencl_test_plans_LDADD = $(test_ldadd)
+tests_ops_test_arrange_LDADD = $(test_ldadd)
 tests_ops_test_attention_LDADD = $(test_ldadd)
 tests_ops_test_conv_LDADD = $(test_ldadd)
 tests_ops_test_copy_LDADD = $(test_ldadd)
 tests_ops_test_dropout_LDADD = $(test_ldadd)
+tests_ops_test_einsum_LDADD = $(test_ldadd)
 tests_ops_test_embedding_LDADD = $(test_ldadd)
 tests_ops_test_gather_LDADD = $(test_ldadd)
 tests_ops_test_index_LDADD = $(test_ldadd)
+tests_ops_test_index_dim_LDADD = $(test_ldadd)
 tests_ops_test_join_LDADD = $(test_ldadd)
+tests_ops_test_linalg_LDADD = $(test_ldadd)
 tests_ops_test_linear_LDADD = $(test_ldadd)
 tests_ops_test_loss_LDADD = $(test_ldadd)
 tests_ops_test_math_LDADD = $(test_ldadd)
@@ -555,6 +565,8 @@ tests_ops_test_norm_LDADD = $(test_ldadd)
 tests_ops_test_pointwise_LDADD = $(test_ldadd)
 tests_ops_test_pool_LDADD = $(test_ldadd)
 tests_ops_test_reduce_LDADD = $(test_ldadd)
+tests_ops_test_sample_LDADD = $(test_ldadd)
+tests_ops_test_scan_LDADD = $(test_ldadd)
 tests_ops_test_select_LDADD = $(test_ldadd)
 tests_ops_test_softmax_LDADD = $(test_ldadd)
 tests_ops_test_sort_LDADD = $(test_ldadd)

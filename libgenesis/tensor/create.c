@@ -143,10 +143,7 @@ gn_tensor *gn_eye(int64_t n, int64_t m, const gn_tensor_options *options) {
 /* The columns of a row that are in the triangle: first .. end-1. */
 static void columns_of(bool upper, int64_t row, int64_t columns, int64_t offset, int64_t *first,
                        int64_t *end) {
-    int64_t edge;
-    if (__builtin_add_overflow(row, offset, &edge))
-        edge = offset > 0 ? INT64_MAX - 1 : INT64_MIN;
-    int64_t bound = upper ? edge : edge + 1;
+    int64_t bound = upper ? row + offset : row + offset + 1;
     bound = bound < 0 ? 0 : bound > columns ? columns : bound;
     *first = upper ? bound : 0;
     *end = upper ? columns : bound;
@@ -160,6 +157,9 @@ static gn_tensor *triangle(const char *op, bool upper, int64_t rows, int64_t col
     if (rows < 0 || columns < 0 || gn__count(2, (int64_t[]){rows, columns}) < 0)
         return gn__fail_null(GN_E_ARGUMENT, op, "%lld rows, %lld columns", (long long)rows,
                              (long long)columns);
+    offset = offset < -rows     ? -rows
+             : offset > columns ? columns
+                                : offset; /* beyond, all is alike */
     for (int64_t row = 0; row < rows; row++) {
         columns_of(upper, row, columns, offset, &first, &end);
         n += end - first;
