@@ -2,14 +2,21 @@
 /*
  * scan.c - running sums, products and maxima along a dim: y[i] = x[0] * .. * x[i].
  *
- * With y_1 = x, y_2d[i] = y_d[i - d] * y_d[i], doubling d, combines 1, 2, 4, .. elements that end at
- * i: as many maps over the tensor as its size has binary digits.
+ * Within blocks of a few elements, y_1 = x and y_2d[i] = y_d[i - d] * y_d[i], doubling d, combine 1,
+ * 2, 4, .. elements that end at i. The last elements of the blocks are scanned in the same way, and
+ * what comes before a block is then combined with all of it.
  */
 #include "ops.h"
 
+enum { BLOCK = 16 };
+
 /* ---- Without history */
 
-/* here = before * here, for the opcode */
+typedef struct scan {
+    const char *name;
+    const gn_program *program; /* out = before * here */
+} scan;
+
 static void build(gn__builder *b, const int8_t *v) {
     int dtype = v[0], op = v[1];
     int before = gn__load(b, gn__build_operand(b, GN_READ, dtype));
@@ -18,45 +25,110 @@ static void build(gn__builder *b, const int8_t *v) {
 }
 static gn__kernel kernel = {.name = "scan", .build = build};
 
-/* to[i] = from[i - d] * from[i], from[i] where there is no such element */
-static gn_status scan_step(const char *name, int op, gn_tensor *to, gn_tensor *from, int dim,
-                           int64_t d) {
-    gn_tensor head_from = *from, head_to = *to; /* no objects of their own */
-    head_from.size[dim] = head_to.size[dim] = d;
-    const gn_program *program = gn__kernel_program(&kernel, GN__VARIANT(to->dtype, (int8_t)op));
-    if (!program || gn__copy_data(&head_to, &head_from))
+/* A window on t of other sizes and strides, from an element on; no object of its own. */
+static gn_tensor window(const gn_tensor *t, gn_shape size, gn_shape stride, int64_t start) {
+    gn_tensor w = *t;
+    w.n_dims = (int8_t)size.n;
+    memcpy(w.size, size.size, sizeof w.size);
+    memcpy(w.stride, stride.size, sizeof w.stride);
+    w.offset += start;
+    w.count = gn__count((int)size.n, size.size);
+    return w;
+}
+
+/* out = before * here, of one shape */
+static gn_status combine(const scan *s, const gn_tensor *out, const gn_tensor *before,
+                         const gn_tensor *here) {
+    gn__operand operands[3] = {gn__operand_of(before, out->n_dims, out->size),
+                               gn__operand_of(here, out->n_dims, out->size),
+                               gn__operand_of(out, out->n_dims, out->size)};
+    gn__launch launch = {.op = s->name,
+                         .program = s->program,
+                         .n_dims = out->n_dims,
+                         .size = out->size,
+                         .operands = operands};
+    return gn__failed() ? gn_error_status() : gn__launch_run(out->storage->device, &launch);
+}
+
+/* to[i] = from[i - d] * from[i] within blocks, from[i] where there is no such element: both (outer,
+ * blocks, BLOCK, inner) */
+static gn_status double_step(const scan *s, gn_tensor *to, gn_tensor *from, int64_t d) {
+    gn_shape stride = gn__shape(4, to->stride), first = gn__shape(4, to->size), rest = first;
+    int64_t start = d * to->stride[2];
+    first.size[2] = d;
+    rest.size[2] = BLOCK - d;
+    gn_tensor to_first = window(to, first, stride, 0), from_first = window(from, first, stride, 0);
+    gn_tensor to_rest = window(to, rest, stride, start), here = window(from, rest, stride, start),
+              before = window(from, rest, stride, 0);
+    return gn__copy_data(&to_first, &from_first) ? gn_error_status()
+                                                 : combine(s, &to_rest, &before, &here);
+}
+
+/* y's blocks from number `first` on = the block's last total, in totals, * the block, each as long
+ * as `length` */
+static gn_status carry(const scan *s, const gn_tensor *y, const gn_tensor *totals,
+                       const gn_tensor *blocks, int64_t first, int64_t n, int64_t length) {
+    int64_t outer = y->size[0], inner = y->size[2];
+    gn_shape size = GN_SHAPE(outer, n, length, inner);
+    gn_shape in_y = GN_SHAPE(y->stride[0], BLOCK * inner, inner, 1);
+    gn_shape in_totals = GN_SHAPE(totals->stride[0], inner, 0, 1);
+    gn_tensor out = window(y, size, in_y, first * BLOCK * inner);
+    gn_tensor before = window(totals, size, in_totals, (first - 1) * inner);
+    gn_tensor here = window(blocks, size, gn__shape(4, blocks->stride), first * BLOCK * inner);
+    return n && length ? combine(s, &out, &before, &here) : GN_OK;
+}
+
+/* y (outer, n, inner), row-major, becomes its running results along n. */
+static gn_status scan_lines(const scan *s, gn_tensor *y) {
+    int64_t outer = y->size[0], n = y->size[1], inner = y->size[2];
+    int64_t blocks = n / BLOCK + (n % BLOCK != 0);
+    gn_tensor *t[2];
+    for (int i = 0; i < 2; i++)
+        t[i] = gn__tensor_new(y->storage->device, y->dtype, 4,
+                              (int64_t[]){outer, blocks, BLOCK, inner});
+    if (gn__failed())
         return gn_error_status();
-    int64_t size[GN_TENSOR_MAX_DIMS], shift = d * to->stride[dim];
-    memcpy(size, to->size, sizeof size);
-    size[dim] -= d;
-    gn__operand operands[3] = {gn__operand_of(from, to->n_dims, to->size),
-                               gn__operand_of(from, to->n_dims, to->size),
-                               gn__operand_of(to, to->n_dims, to->size)};
-    operands[1].offset += shift;
-    operands[2].offset += shift;
-    gn__launch launch = {
-        .op = name, .program = program, .n_dims = to->n_dims, .size = size, .operands = operands};
-    return gn__launch_run(to->storage->device, &launch);
+    gn_shape stride = GN_SHAPE(t[0]->stride[0], inner, 1);
+    gn_tensor line = window(t[0], gn__shape(3, y->size), stride, 0);
+    gn_tensor end = window(t[0], GN_SHAPE(outer, blocks * BLOCK - n, inner), stride, n * inner);
+    gn__copy_data(&line, y);
+    gn__fill_data(&end, 0); /* combined with what comes before it alone */
+    for (int64_t d = 1; d < BLOCK && d < n && !gn__failed(); d *= 2) {
+        double_step(s, t[1], t[0], d);
+        gn_tensor *done = t[1];
+        t[1] = t[0];
+        t[0] = done;
+    }
+    gn_shape head = GN_SHAPE(outer, n < BLOCK ? n : BLOCK, inner);
+    gn_tensor from = window(t[0], head, stride, 0);
+    gn_tensor to = window(y, head, gn__shape(3, y->stride), 0);
+    if (gn__copy_data(&to, &from) || blocks == 1)
+        return gn_error_status();
+    gn_tensor lasts = window(t[0], GN_SHAPE(outer, blocks, inner),
+                             GN_SHAPE(t[0]->stride[0], BLOCK * inner, 1), (BLOCK - 1) * inner);
+    gn_tensor *totals =
+        gn__tensor_new(y->storage->device, y->dtype, 3, (int64_t[]){outer, blocks, inner});
+    if (gn__copy_data(totals, &lasts) || scan_lines(s, totals) ||
+        carry(s, y, totals, t[0], 1, n / BLOCK - 1, BLOCK))
+        return gn_error_status();
+    return carry(s, y, totals, t[0], n / BLOCK, 1, n % BLOCK);
 }
 
 gn_tensor *gn__scan(const char *name, int op, gn_tensor *x, int dim, int dtype) {
-    gn_tensor *y[2];
     gn_scope scope = gn_scope_begin();
-    for (int i = 0; i < 2; i++) /* halves are combined as floats */
-        y[i] = gn__tensor_new(x->storage->device, gn__compute_type(dtype), x->n_dims, x->size);
-    gn__copy_data(y[0], x);
-    for (int64_t step = 1; !gn__failed() && x->n_dims && step < x->size[dim]; step *= 2) {
-        scan_step(name, op, y[1], y[0], dim, step);
-        gn_tensor *done = y[1];
-        y[1] = y[0];
-        y[0] = done;
+    int type = gn__compute_type(dtype); /* halves are combined as floats */
+    scan s = {name, gn__kernel_program(&kernel, GN__VARIANT((int8_t)type, (int8_t)op))};
+    gn_tensor *y = gn__tensor_new(x->storage->device, type, x->n_dims, x->size);
+    if (s.program && !gn__copy_data(y, x) && y->count > 1 && x->n_dims) {
+        int64_t outer = gn__count(dim, x->size), n = x->size[dim], inner = y->stride[dim];
+        gn_tensor lines = window(y, GN_SHAPE(outer, n, inner), GN_SHAPE(n * inner, inner, 1), 0);
+        scan_lines(&s, &lines);
     }
-    gn_tensor *result = y[0];
-    if (!gn__failed() && result->dtype != dtype) {
-        result = gn__tensor_new(x->storage->device, dtype, x->n_dims, x->size);
-        gn__copy_data(result, y[0]);
+    if (!gn__failed() && type != dtype) {
+        gn_tensor *halves = gn__tensor_new(x->storage->device, dtype, x->n_dims, x->size);
+        y = gn__copy_data(halves, y) ? NULL : halves;
     }
-    return gn_scope_end_with(scope, gn__failed() ? NULL : result);
+    return gn_scope_end_with(scope, gn__failed() ? NULL : y);
 }
 
 /* ---- Public */

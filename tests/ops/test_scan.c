@@ -13,6 +13,9 @@ START_TEST(test_lengths) {
         ck_assert(gn_equal(gn_cumsum(ones, 0), count));
         ck_assert(gn_equal(gn_cumprod(ones, 0), ones));
     }
+    gn_tensor *grid = gn_cumsum(gn_ones(2, 300, 3), 1);
+    gn_tensor *count = gn_reshape(gn_arange(1, 301, 1, GN_AS(.dtype = GN_F32)), 1, 300, 1);
+    ck_assert(gn_equal(grid, gn_expand(count, 2, 300, 3)));
     gn_tensor *bytes = gn_full(GN_SHAPE(3), 200, GN_AS(.dtype = GN_U8));
     ck_assert_int_eq(gn_dtype_of(gn_cumsum(bytes, 0)), GN_I64);
     EXPECT_VALUES(gn_cumsum(bytes, 0), 0, 200, 400, 600);
