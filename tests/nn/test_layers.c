@@ -5,7 +5,22 @@
 #include <genesis/nn.h>
 
 #include "tests/expect.h"
+#include "tests/nn/module_case.h"
 #include "tests/suite.h"
+
+#define CASES(CASE)                                                                                \
+    CASE(linear, gn_nn_linear(4, 3))                                                               \
+    CASE(linear_no_bias, gn_nn_linear(4, 3, .no_bias = true))                                      \
+    CASE(linear_vector, gn_nn_linear(4, 3))                                                        \
+    CASE(embedding, gn_nn_embedding(5, 3))                                                         \
+    CASE(batch_norm2d, gn_nn_batch_norm2d(3))                                                      \
+    CASE(batch_norm2d_eval, gn_nn_batch_norm2d(3))
+MODULE_CASES(linear_cases, CASES)
+
+START_TEST(test_like_pytorch) {
+    module_cases("linear", linear_cases, sizeof linear_cases / sizeof *linear_cases);
+}
+END_TEST
 
 static gn_tensor *parameter(gn_module *m, const char *name) {
     return gn_dict_get(gn_parameters(m), name);
@@ -166,8 +181,16 @@ START_TEST(test_losses) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {
-        test_linear_and_conv, test_activations, test_inplace,   test_batch_norm, test_norms,
-        test_dropout,         test_pools,       test_embedding, test_losses,     NULL};
+    const TTest *tests[] = {test_like_pytorch,
+                            test_linear_and_conv,
+                            test_activations,
+                            test_inplace,
+                            test_batch_norm,
+                            test_norms,
+                            test_dropout,
+                            test_pools,
+                            test_embedding,
+                            test_losses,
+                            NULL};
     return suite_run("layers", tests);
 }
