@@ -181,10 +181,10 @@ GN_API gn_tensor *gn_addmm_with(gn_tensor *x, gn_tensor *a, gn_tensor *b,
 GN_API gn_tensor *gn_baddbmm_with(gn_tensor *x, gn_tensor *a, gn_tensor *b,
                                   const gn_addmm_options *options);
 
-/* The sum of the products over pairs of dims, dims_a[i] of a with dims_b[i] of b; the others remain,
- * those of a first. */
+/* The sum of the products over pairs of dims, dims_a[i] of a with dims_b[i] of b; the others
+ * remain, those of a first. */
 GN_API gn_tensor *gn_tensordot(gn_tensor *a, gn_tensor *b, gn_dims dims_a, gn_dims dims_b);
-/* y[i p + k, j q + l] = a[i, j] b[k, l]   (n, m) (p, q) -> (n p, m q); any number of dims up to 4 */
+/* y[i p + k, j q + l] = a[i, j] b[k, l]   (n, m) (p, q) -> (n p, m q); up to 4 dims */
 GN_API gn_tensor *gn_kron(gn_tensor *a, gn_tensor *b);
 /* Sums of products by an equation: gn_einsum("bij,bjk->bik", 2, tensors). Each letter names a dim
  * of a term; what the result lacks is summed; a letter twice in a term takes the diagonal; ... is

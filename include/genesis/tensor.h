@@ -68,8 +68,8 @@ GN_API gn_tensor *gn_bernoulli_of(gn_tensor *p, gn_generator *generator);
 /* Normal numbers with means and standard deviations by elements, broadcast; differentiable. */
 GN_API gn_tensor *gn_normal(gn_tensor *mean, gn_tensor *std, gn_generator *generator);
 /* n draws from each row of weights, (C) -> (n), (N, C) -> (N, n) int64, with probabilities in
- * proportion to the weights: floats, not negative, with a positive finite sum. Without replacement a
- * row gives each index at most once, and must have n weights that are not 0. Waits for the
+ * proportion to the weights: floats, not negative, with a positive finite sum. Without replacement
+ * a row gives each index at most once, and must have n weights that are not 0. Waits for the
  * device. */
 GN_API gn_tensor *gn_multinomial(gn_tensor *weights, int64_t n, bool replacement,
                                  gn_generator *generator);
@@ -88,7 +88,7 @@ GN_API gn_tensor *gn_logspace(double start, double end, int64_t steps, double ba
 /* The n x m matrix with ones on its diagonal; m < 0: square. */
 GN_API gn_tensor *gn_eye(int64_t n, int64_t m, const gn_tensor_options *options);
 
-/* (2, K) int64: rows and columns of the places on and below (above) a matrix's diagonal `offset`. */
+/* (2, K) int64: rows and columns of the places on and below (above) diagonal `offset`. */
 GN_API gn_tensor *gn_tril_indices(int64_t rows, int64_t columns, int64_t offset,
                                   const gn_tensor_options *options);
 GN_API gn_tensor *gn_triu_indices(int64_t rows, int64_t columns, int64_t offset,

@@ -2,8 +2,8 @@
 /*
  * einsum.c - sums of products by an equation, "bij,bjk->bik".
  *
- * Each dim of each operand has a label. Operands are taken from left to right, two at a time: labels
- * that nothing after them needs are summed, by a batched matrix product where both have such a
+ * Each dim of each operand has a label. Operands are taken from left to right, two at a time:
+ * labels that nothing after them needs are summed, by a batched matrix product where both have such a
  * label, and by a sum where one has it. All of it is made of public operations.
  */
 #include <ctype.h>

@@ -94,7 +94,7 @@ static gn_tensor *search(gn_tensor *bounds, gn_tensor *t) {
     return place;
 }
 
-/* The running sum of the weights divides 0 .. sum into intervals, of which uniform numbers name one.
+/* The running sum of the weights divides 0 .. sum into intervals; a uniform number names one.
  * Rounding must make none where a weight is 0: the bound there is that of the weight before. */
 static gn_tensor *with_replacement(gn_tensor *weights, int64_t n, gn_generator *generator) {
     gn_tensor_options options;

@@ -2,8 +2,8 @@
 /*
  * scan.c - running sums, products and maxima along a dim: y[i] = x[0] * .. * x[i].
  *
- * Within blocks of a few elements, y_1 = x and y_2d[i] = y_d[i - d] * y_d[i], doubling d, combine 1,
- * 2, 4, .. elements that end at i. The last elements of the blocks are scanned in the same way, and
+ * Within blocks of a few elements, y_1 = x and y_2d[i] = y_d[i - d] * y_d[i], doubling d, combine
+ * 1, 2, 4, .. elements that end at i. The last elements of the blocks are scanned in the same way, and
  * what comes before a block is then combined with all of it.
  */
 #include "ops.h"

@@ -3,8 +3,8 @@
  * sort_host.c - sorting on a device whose memory the host sees: row by row, on the host.
  *
  * Each element gets a key, an unsigned number with the same order (NaN the largest, -0 equal to 0).
- * Keys and places are sorted by digits of 8 bits from the lowest up, which is stable and takes a time
- * in proportion to the length; few of them by insertion.
+ * Keys and places are sorted by digits of 8 bits from the lowest up, which is stable and takes a
+ * time in proportion to the length; few of them by insertion.
  */
 #include <stdlib.h>
 

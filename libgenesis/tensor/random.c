@@ -179,8 +179,8 @@ static int build_bernoulli(const random_build *r) {
     return gn__emit(r->b, GN_OP_LT, uniform(r), r->first_param, 0);
 }
 
-/* -log(1 - u) / rate; where u is 0, the mean of what its cell stands for, so that no value is 0; a =
- * 1 / rate */
+/* -log(1 - u) / rate; where u is 0, the mean of what its cell stands for, so that no value is 0;
+ * a = 1 / rate */
 static int build_exponential(const random_build *r) {
     gn__builder *b = r->b;
     int rest = gn__emit(b, GN_OP_SUB, gn__const_f(b, r->type, 1), uniform(r), 0);

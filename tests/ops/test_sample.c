@@ -7,7 +7,7 @@
 
 enum { DRAWS = 20000 };
 
-/* Frequencies within 4 standard deviations, sqrt(p (1 - p) / DRAWS) each; weights 0 are never drawn. */
+/* Frequencies are within 4 standard deviations, sqrt(p (1 - p) / DRAWS) each; 0 is never drawn. */
 START_TEST(test_multinomial) {
     gn_manual_seed(3);
     static const double weight[] = {0, 1, 5, 0, 2, 0};

@@ -110,8 +110,8 @@ START_TEST(test_moments) {
 }
 END_TEST
 
-/* Numbers of one call are not those of the one before, moved on; generators stand alone, and a state
- * that is put back is a fork of the generator. */
+/* Numbers of one call are not those of the one before, moved on; a state that is put back forks the
+ * generator. */
 START_TEST(test_streams) {
     gn_manual_seed(11);
     gn_tensor *a = gn_rand(50), *b = gn_rand(50);
