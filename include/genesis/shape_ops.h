@@ -72,8 +72,8 @@ GN_API int64_t gn_split_sizes(gn_tensor *x, const int64_t *sizes, int64_t n, int
 GN_API int64_t gn_chunk(gn_tensor *x, int64_t chunks, int64_t dim, gn_tensor **out, int64_t room);
 GN_API int64_t gn_unbind(gn_tensor *x, int64_t dim, gn_tensor **out, int64_t room);
 
-/* x so many times along each dim, a copy; where there are more numbers than dims, x gets dims of size
- * 1 in front. tile also takes fewer numbers: the dims in front are not repeated. */
+/* x so many times along each dim, a copy; where there are more numbers than dims, x gets dims of
+ * size 1 in front. tile also takes fewer numbers: the dims in front are not repeated. */
 GN_API gn_tensor *gn_repeat_with(gn_tensor *x, gn_shape times);
 GN_API gn_tensor *gn_tile_with(gn_tensor *x, gn_shape times);
 /* Elements move on by shifts[i] along dims[i]; those that leave come in at the other end. No dims:
