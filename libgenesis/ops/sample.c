@@ -56,17 +56,19 @@ gn_tensor *gn_normal(gn_tensor *mean, gn_tensor *std, gn_generator *generator) {
  * them are not 0. */
 static bool check_weights(gn_tensor *weights, int64_t n, bool replacement) {
     static const char op[] = "multinomial";
+    static gn__op usable = {.name = "multinomial",
+                            .text = "least >= 0 && sum > 0 && !isinf(sum)",
+                            .variables = "least, sum"};
     if (!weights->count)
         return true;
-    gn_dims rows = GN_DIMS(-1);
-    gn_tensor *sum = gn_sum(weights, .dims = rows);
-    bool fits = gn_item_bool(gn_all(gn_ge_scalar(weights, 0))) &&
-                gn_item_bool(gn_all(gn_logical_and(gn_isfinite(sum), gn_gt_scalar(sum, 0))));
-    if (!fits)
+    gn_dims row = GN_DIMS(-1);
+    gn_tensor *in[] = {gn_amin(weights, .dims = row), gn_sum(weights, .dims = row)};
+    gn_tensor *fits = gn_all(gn__failed() ? NULL : gn__apply(&usable, 2, in, NULL));
+    if (!gn_item_bool(fits))
         gn_fail(GN_E_ARGUMENT, op,
                 "weights must not be negative, and each row must have a positive, finite sum");
     else if (!replacement &&
-             gn_item_int(gn_amin(gn_sum(gn_gt_scalar(weights, 0), .dims = rows))) < n)
+             gn_item_int(gn_amin(gn_sum(gn_gt_scalar(weights, 0), .dims = row))) < n)
         gn_fail(GN_E_ARGUMENT, op,
                 "%lld draws without replacement need as many weights that are not 0 in each row",
                 (long long)n);
