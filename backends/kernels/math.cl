@@ -239,12 +239,23 @@ FN f32 exp_f32(f32 x) {
 }
 
 #ifdef USES_tanh_f32
+/*
+ * Up to 0.8 it is x + x^3 p(x^2), beyond it 1 - u g(u) with u = e^-2x, where g is 2 / (1 + u)
+ * without the division. The polynomials are minimax fits (Lawson's algorithm): p and g leave errors
+ * of 4e-9 and 2e-9 of the result, that of e^f for |f| <= log(2) / 2 one of 1e-7, but u <= 0.21 times
+ * as much. Over all f32 the result is within 1.5 ulp, and without fma within 1.8.
+ */
 FN f32 tanh_f32(f32 x) {
-    const f32 a = fabs(x), s = x * x;
-    const f32 small = POLY6(s, -0.333333313f, 0.133331954f, -0.0539453775f, 0.0216926076f,
-                            -0.00815628003f, 0.00212274562f);
-    const f32 large = 1 - 2 / (exp_f32(2 * a) + 1);
-    return a < 0.625f ? x + x * s * small : copysign(large, x);
+    const f32 a = fabs(x), s = x * x, t = a > 9.1f ? 9.1f : a; /* tanh 9.1 rounds to 1 */
+    const f32 p = POLY6(s, -0.333333f, 0.13332221f, -0.053852327f, 0.021302974f, -0.0074095316f,
+                        0.0015847413f);
+    const f32 bits = WHOLE_BITS(t * -2.88539004f);
+    const f32 f = -2 * t - (bits - 12582912.0f) * 0.693147182f;
+    const f32 e = POLY6(f, 1, 1, 0.49999232f, 0.16667115f, 0.04189015f, 0.00831249f);
+    const f32 u = AS_F32(AS_U32(e) + (AS_U32(bits) << 23));
+    const f32 g = POLY6(u, 1.9999994f, -1.9999398f, 1.9980628f, -1.970767f, 1.7695986f,
+                        -1.0389777f);
+    return copysign(a >= 0.8f ? 1 - u * g : a * s * p + a, x);
 }
 #endif
 
