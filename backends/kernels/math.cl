@@ -40,26 +40,25 @@ FN u32 quotient(u32 n, u64 magic) { return (MUL_HI(n, (u32)magic) + n) >> (u32)(
 /* ---- Random numbers: Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", 2011 */
 
 #ifdef USES_philox
-/* The four words of the block that `index` is in. */
+/* The four words of the block that `index` is in. They are computed in the lower halves of 64 bits,
+ * as the vectors of CPUs multiply; what is in the upper halves no word depends on. */
 FN void philox(i64 index, i64 offset, i64 key, u32 *out) {
-    u32 c0 = (u32)(index >> 2), c1 = (u32)(index >> 34);
-    u32 c2 = (u32)offset, c3 = (u32)((u64)offset >> 32);
+    u64 c0 = (u64)(index >> 2), c1 = c0 >> 32, c2 = (u64)offset, c3 = c2 >> 32;
     u32 k0 = (u32)key, k1 = (u32)((u64)key >> 32);
 #pragma unroll
     for (int round = 0; round < 10; round++) {
-        const u32 high0 = MUL_HI(0xD2511F53u, c0), high1 = MUL_HI(0xCD9E8D57u, c2);
-        const u32 low0 = 0xD2511F53u * c0, low1 = 0xCD9E8D57u * c2;
-        c0 = high1 ^ c1 ^ k0;
-        c1 = low1;
-        c2 = high0 ^ c3 ^ k1;
-        c3 = low0;
+        const u64 product0 = (u64)(u32)c0 * 0xD2511F53u, product1 = (u64)(u32)c2 * 0xCD9E8D57u;
+        c0 = (product1 >> 32) ^ c1 ^ k0;
+        c1 = product1;
+        c2 = (product0 >> 32) ^ c3 ^ k1;
+        c3 = product0;
         k0 += 0x9E3779B9u;
         k1 += 0xBB67AE85u;
     }
-    out[0] = c0;
-    out[1] = c1;
-    out[2] = c2;
-    out[3] = c3;
+    out[0] = (u32)c0;
+    out[1] = (u32)c1;
+    out[2] = (u32)c2;
+    out[3] = (u32)c3;
 }
 
 FN u32 philox_word(i64 index, i64 offset, i64 key) {
