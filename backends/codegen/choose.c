@@ -175,7 +175,8 @@ void cg_choose_map(const cg_program *p, const cg_device *device, const gn_call *
 
 /* ---- Rows */
 
-/* Whether more memory lies dense along the last kept dim than along the last reduced one. */
+/* Whether more memory lies dense along the last kept dim than along the last reduced one. Operands
+ * that move along one of them only are small beside the others. */
 static bool prefers_columns(const cg_program *p, const gn_call *call) {
     const uint32_t n_kept = call->n_dims - call->n_reduced;
     int64_t kept = 0, reduced = 0;
@@ -185,10 +186,12 @@ static bool prefers_columns(const cg_program *p, const gn_call *call) {
         if (!p->in_elements[k] || p->source->operands[k].role == GN_INDEX)
             continue;
         const int64_t bytes = gn_dtype_bytes(p->source->operands[k].dtype);
-        const gn_operand *operand = cg_operand(call, k);
-        if (operand->stride[call->n_dims - 1] == 1)
+        const int64_t *stride = cg_operand(call, k)->stride;
+        if (stride[n_kept - 1] == 0 || stride[call->n_dims - 1] == 0)
+            continue;
+        if (stride[call->n_dims - 1] == 1)
             reduced += bytes;
-        else if (operand->stride[n_kept - 1] == 1 && operand->stride[call->n_dims - 1] != 0)
+        else if (stride[n_kept - 1] == 1)
             kept += bytes;
     }
     return kept > reduced;

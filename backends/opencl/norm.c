@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * norm.c - batch norm over (N, C, spatial..) in training, and its gradient; and sums over pixels
- * for others. Images may lie in memory in any way; channels that are neighbours there are read
- * together.
+ * for others. Images may lie in memory in any way; channels or pixels that are neighbours there are
+ * read together.
  */
 #include "norm.h"
 
@@ -11,7 +11,8 @@
 
 enum { ITEM_PIXELS = 64, COEFFICIENTS = 4 };
 
-/* A group: its work-items, as many of them along channels, and the channels of each. */
+/* A group: its work-items, as many of them along channels that are neighbours, and the elements side
+ * by side of each. */
 static const struct {
     size_t items, lanes;
     int width;
