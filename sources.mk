@@ -105,6 +105,7 @@ libgenesis_sources = \
 	libgenesis/nn/vector.c \
 	libgenesis/nn/walk.c \
 	libgenesis/nn/weight_norm.c \
+	libgenesis/ops/arrange.c \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/avg_pool.c \
 	libgenesis/ops/batch_norm.c \
@@ -114,11 +115,14 @@ libgenesis_sources = \
 	libgenesis/ops/copy.c \
 	libgenesis/ops/cross_entropy.c \
 	libgenesis/ops/dropout.c \
+	libgenesis/ops/einsum.c \
 	libgenesis/ops/embedding.c \
 	libgenesis/ops/gather.c \
 	libgenesis/ops/index.c \
+	libgenesis/ops/index_dim.c \
 	libgenesis/ops/join.c \
 	libgenesis/ops/layer_norm.c \
+	libgenesis/ops/linalg.c \
 	libgenesis/ops/linear.c \
 	libgenesis/ops/loss.c \
 	libgenesis/ops/math.c \
@@ -133,9 +137,14 @@ libgenesis_sources = \
 	libgenesis/ops/product.c \
 	libgenesis/ops/product.h \
 	libgenesis/ops/reduce.c \
+	libgenesis/ops/sample.c \
+	libgenesis/ops/scan.c \
 	libgenesis/ops/select.c \
+	libgenesis/ops/sequence.c \
 	libgenesis/ops/softmax.c \
 	libgenesis/ops/sort.c \
+	libgenesis/ops/sort.h \
+	libgenesis/ops/sort_host.c \
 	libgenesis/ops/statistics.c \
 	libgenesis/ops/support.c \
 	libgenesis/ops/support.h \
@@ -359,6 +368,7 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/kernels/value.c \
 	tools/genesis-conform/kernels/window.c \
 	tools/genesis-conform/main.c \
+	tools/genesis-conform/ops/arrange.c \
 	tools/genesis-conform/ops/attention.c \
 	tools/genesis-conform/ops/check.c \
 	tools/genesis-conform/ops/conv.c \
@@ -369,6 +379,7 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/ops/join.c \
 	tools/genesis-conform/ops/library.c \
 	tools/genesis-conform/ops/library.h \
+	tools/genesis-conform/ops/linalg.c \
 	tools/genesis-conform/ops/linear.c \
 	tools/genesis-conform/ops/loss.c \
 	tools/genesis-conform/ops/math.c \
@@ -380,6 +391,7 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/ops/pool.c \
 	tools/genesis-conform/ops/random.c \
 	tools/genesis-conform/ops/reduce.c \
+	tools/genesis-conform/ops/scan.c \
 	tools/genesis-conform/ops/select.c \
 	tools/genesis-conform/ops/softmax.c \
 	tools/genesis-conform/ops/sort.c \
@@ -514,14 +526,18 @@ unit_tests = \
 	tests/nn/test_parametrize \
 	tests/nn/test_state \
 	tests/nn/test_utils \
+	tests/ops/test_arrange \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
 	tests/ops/test_copy \
 	tests/ops/test_dropout \
+	tests/ops/test_einsum \
 	tests/ops/test_embedding \
 	tests/ops/test_gather \
 	tests/ops/test_index \
+	tests/ops/test_index_dim \
 	tests/ops/test_join \
+	tests/ops/test_linalg \
 	tests/ops/test_linear \
 	tests/ops/test_loss \
 	tests/ops/test_math \
@@ -530,6 +546,8 @@ unit_tests = \
 	tests/ops/test_pointwise \
 	tests/ops/test_pool \
 	tests/ops/test_reduce \
+	tests/ops/test_sample \
+	tests/ops/test_scan \
 	tests/ops/test_select \
 	tests/ops/test_softmax \
 	tests/ops/test_sort \
@@ -605,14 +623,18 @@ tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
 tests_opencl_test_faults_LDADD = $(test_ldadd)
 tests_opencl_test_plans_LDADD = $(test_ldadd)
+tests_ops_test_arrange_LDADD = $(test_ldadd)
 tests_ops_test_attention_LDADD = $(test_ldadd)
 tests_ops_test_conv_LDADD = $(test_ldadd)
 tests_ops_test_copy_LDADD = $(test_ldadd)
 tests_ops_test_dropout_LDADD = $(test_ldadd)
+tests_ops_test_einsum_LDADD = $(test_ldadd)
 tests_ops_test_embedding_LDADD = $(test_ldadd)
 tests_ops_test_gather_LDADD = $(test_ldadd)
 tests_ops_test_index_LDADD = $(test_ldadd)
+tests_ops_test_index_dim_LDADD = $(test_ldadd)
 tests_ops_test_join_LDADD = $(test_ldadd)
+tests_ops_test_linalg_LDADD = $(test_ldadd)
 tests_ops_test_linear_LDADD = $(test_ldadd)
 tests_ops_test_loss_LDADD = $(test_ldadd)
 tests_ops_test_math_LDADD = $(test_ldadd)
@@ -621,6 +643,8 @@ tests_ops_test_norm_LDADD = $(test_ldadd)
 tests_ops_test_pointwise_LDADD = $(test_ldadd)
 tests_ops_test_pool_LDADD = $(test_ldadd)
 tests_ops_test_reduce_LDADD = $(test_ldadd)
+tests_ops_test_sample_LDADD = $(test_ldadd)
+tests_ops_test_scan_LDADD = $(test_ldadd)
 tests_ops_test_select_LDADD = $(test_ldadd)
 tests_ops_test_softmax_LDADD = $(test_ldadd)
 tests_ops_test_sort_LDADD = $(test_ldadd)
@@ -889,14 +913,17 @@ conform_data = \
 	tools/genesis-conform/fixtures/linear.safetensors \
 	tools/genesis-conform/fixtures/loss.safetensors \
 	tools/genesis-conform/fixtures/norm.safetensors \
+	tools/genesis-conform/fixtures/ops_arrange.txt \
 	tools/genesis-conform/fixtures/ops_copy.txt \
 	tools/genesis-conform/fixtures/ops_gather.txt \
 	tools/genesis-conform/fixtures/ops_index.txt \
 	tools/genesis-conform/fixtures/ops_join.txt \
+	tools/genesis-conform/fixtures/ops_linalg.txt \
 	tools/genesis-conform/fixtures/ops_math.txt \
 	tools/genesis-conform/fixtures/ops_matmul.txt \
 	tools/genesis-conform/fixtures/ops_pointwise.txt \
 	tools/genesis-conform/fixtures/ops_reduce.txt \
+	tools/genesis-conform/fixtures/ops_scan.txt \
 	tools/genesis-conform/fixtures/ops_select.txt \
 	tools/genesis-conform/fixtures/ops_sort.txt \
 	tools/genesis-conform/fixtures/ops_view.txt \
@@ -938,14 +965,17 @@ extra_files = \
 	tools/genesis-conform/fixtures/make_nn.py \
 	tools/genesis-conform/fixtures/make_ops.py \
 	tools/genesis-conform/fixtures/norm.safetensors \
+	tools/genesis-conform/fixtures/ops_arrange.txt \
 	tools/genesis-conform/fixtures/ops_copy.txt \
 	tools/genesis-conform/fixtures/ops_gather.txt \
 	tools/genesis-conform/fixtures/ops_index.txt \
 	tools/genesis-conform/fixtures/ops_join.txt \
+	tools/genesis-conform/fixtures/ops_linalg.txt \
 	tools/genesis-conform/fixtures/ops_math.txt \
 	tools/genesis-conform/fixtures/ops_matmul.txt \
 	tools/genesis-conform/fixtures/ops_pointwise.txt \
 	tools/genesis-conform/fixtures/ops_reduce.txt \
+	tools/genesis-conform/fixtures/ops_scan.txt \
 	tools/genesis-conform/fixtures/ops_select.txt \
 	tools/genesis-conform/fixtures/ops_sort.txt \
 	tools/genesis-conform/fixtures/ops_view.txt \

@@ -84,6 +84,8 @@ GN_API gn_tensor *gn_dropout(gn_tensor *x, double p, bool training);
 /* softmax: exp(x_i) / sum_j exp(x_j) along dim; log_softmax: its logarithm. Stable. */
 GN_API gn_tensor *gn_softmax(gn_tensor *x, int64_t dim);
 GN_API gn_tensor *gn_log_softmax(gn_tensor *x, int64_t dim);
+/* softmax, but 0 where everything along dim is -inf, as it is where all is masked. */
+GN_API gn_tensor *gn_safe_softmax(gn_tensor *x, int64_t dim);
 
 /* indices (*) integers, weight (V, D) -> (*, D). The gradient adds up over equal indices. */
 GN_API gn_tensor *gn_embedding(gn_tensor *indices, gn_tensor *weight);
