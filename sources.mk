@@ -57,6 +57,7 @@ libgenesis_sources = \
 	libgenesis/nn/conv.c \
 	libgenesis/nn/dict.c \
 	libgenesis/nn/embedding.c \
+	libgenesis/nn/fold.c \
 	libgenesis/nn/init.c \
 	libgenesis/nn/linear.c \
 	libgenesis/nn/loss.c \
@@ -66,16 +67,21 @@ libgenesis_sources = \
 	libgenesis/nn/pool.c \
 	libgenesis/nn/print.c \
 	libgenesis/nn/state.c \
+	libgenesis/ops/adaptive_pool.c \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/avg_pool.c \
 	libgenesis/ops/batch_norm.c \
 	libgenesis/ops/compose.c \
 	libgenesis/ops/compose.h \
 	libgenesis/ops/conv.c \
+	libgenesis/ops/conv.h \
+	libgenesis/ops/conv_composed.c \
+	libgenesis/ops/conv_options.c \
 	libgenesis/ops/copy.c \
 	libgenesis/ops/cross_entropy.c \
 	libgenesis/ops/dropout.c \
 	libgenesis/ops/embedding.c \
+	libgenesis/ops/fold.c \
 	libgenesis/ops/gather.c \
 	libgenesis/ops/index.c \
 	libgenesis/ops/join.c \
@@ -88,6 +94,7 @@ libgenesis_sources = \
 	libgenesis/ops/norm.c \
 	libgenesis/ops/norm.h \
 	libgenesis/ops/ops.h \
+	libgenesis/ops/pad_edges.c \
 	libgenesis/ops/pointwise.c \
 	libgenesis/ops/pool.c \
 	libgenesis/ops/pool.h \

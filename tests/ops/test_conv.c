@@ -46,7 +46,7 @@ static gn_tensor *checked(gn_tensor *const *in, void *context) {
 
 START_TEST(test_gradcheck) {
     const gn_shape shapes[] = {GN_SHAPE(1, 2, 4, 3), GN_SHAPE(2, 1, 2, 2), GN_SHAPE(2)};
-    gn_conv2d_options options = {
+    gn_conv_options options = {
         .struct_size = sizeof options, .groups = 2, .padding = 1, .stride = 2};
     expect_gradcheck("conv2d", checked, &options, 3, shapes, -1, 1);
 }

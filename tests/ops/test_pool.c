@@ -19,7 +19,7 @@ static gn_tensor *checked_adaptive(gn_tensor *const *in, void *context) {
 
 START_TEST(test_gradcheck) {
     const gn_shape shape = GN_SHAPE(1, 2, 4, 5);
-    gn_pool2d_options options = {.struct_size = sizeof options, .stride = 2, .padding = 1};
+    gn_pool_options options = {.struct_size = sizeof options, .stride = 2, .padding = 1};
     expect_gradcheck("max_pool2d", checked_max, &options, 1, &shape, -9, 9);
     expect_gradcheck("avg_pool2d", checked_avg, &options, 1, &shape, -1, 1);
     options.exclude_pad = true;
