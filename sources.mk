@@ -452,16 +452,19 @@ unit_tests = \
 	tests/layers/test_trace \
 	tests/nn/test_clip \
 	tests/nn/test_containers \
+	tests/nn/test_conv \
 	tests/nn/test_faults \
 	tests/nn/test_host_memory \
 	tests/nn/test_init \
 	tests/nn/test_layers \
 	tests/nn/test_module \
+	tests/nn/test_pool \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
 	tests/ops/test_copy \
 	tests/ops/test_dropout \
 	tests/ops/test_embedding \
+	tests/ops/test_fold \
 	tests/ops/test_gather \
 	tests/ops/test_index \
 	tests/ops/test_join \
@@ -525,11 +528,13 @@ tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
 tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
+tests_nn_test_conv_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
 tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
+tests_nn_test_pool_LDADD = $(test_ldadd)
 tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
 tests_opencl_test_faults_LDADD = $(test_ldadd)
@@ -539,6 +544,7 @@ tests_ops_test_conv_LDADD = $(test_ldadd)
 tests_ops_test_copy_LDADD = $(test_ldadd)
 tests_ops_test_dropout_LDADD = $(test_ldadd)
 tests_ops_test_embedding_LDADD = $(test_ldadd)
+tests_ops_test_fold_LDADD = $(test_ldadd)
 tests_ops_test_gather_LDADD = $(test_ldadd)
 tests_ops_test_index_LDADD = $(test_ldadd)
 tests_ops_test_join_LDADD = $(test_ldadd)
@@ -846,12 +852,16 @@ extra_files = \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
+	tests/fixtures/make_modules_conv.py \
 	tests/fixtures/make_modules_linear.py \
+	tests/fixtures/make_modules_pool.py \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
 	tests/fixtures/modules.py \
+	tests/fixtures/modules_conv.safetensors \
 	tests/fixtures/modules_linear.safetensors \
+	tests/fixtures/modules_pool.safetensors \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \
 	tests/fixtures/optim_one_cycle.inc \
