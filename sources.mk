@@ -459,6 +459,7 @@ unit_tests = \
 	tests/nn/test_layers \
 	tests/nn/test_module \
 	tests/nn/test_pool \
+	tests/nn/test_resnet \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
 	tests/ops/test_copy \
@@ -535,6 +536,7 @@ tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
 tests_nn_test_pool_LDADD = $(test_ldadd)
+tests_nn_test_resnet_LDADD = $(test_ldadd)
 tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
 tests_opencl_test_faults_LDADD = $(test_ldadd)
@@ -855,6 +857,7 @@ extra_files = \
 	tests/fixtures/make_modules_conv.py \
 	tests/fixtures/make_modules_linear.py \
 	tests/fixtures/make_modules_pool.py \
+	tests/fixtures/make_modules_resnet.py \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
@@ -862,6 +865,7 @@ extra_files = \
 	tests/fixtures/modules_conv.safetensors \
 	tests/fixtures/modules_linear.safetensors \
 	tests/fixtures/modules_pool.safetensors \
+	tests/fixtures/modules_resnet.safetensors \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \
 	tests/fixtures/optim_one_cycle.inc \

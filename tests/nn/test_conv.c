@@ -12,11 +12,9 @@
 #define CASES(CASE)                                                                                \
     CASE(conv1d, gn_nn_conv1d(2, 4, 3, .stride = 2, .padding = 1))                                 \
     CASE(conv1d_same, gn_nn_conv1d(2, 3, 4, .dilation = 3, .same_padding = true))                  \
-    CASE(conv2d, gn_nn_conv2d(2, 3, 3, .padding = 1))                                              \
     CASE(conv2d_each, gn_nn_conv2d(4, 6, 0, .groups = 2, .strides = {2, 1}, .paddings = {1, 0},    \
                                    .dilations = {1, 2}, .kernel_sizes = {3, 2}, .no_bias = true))  \
     CASE(conv2d_unbatched, gn_nn_conv2d(2, 3, 3))                                                  \
-    CASE(conv2d_depthwise, gn_nn_conv2d(3, 6, 3, .padding = 1, .groups = 3))                       \
     CASE(conv2d_reflect,                                                                           \
          gn_nn_conv2d(2, 3, 3, .paddings = {2, 1}, .padding_mode = GN_PAD_REFLECT))                \
     CASE(conv2d_replicate,                                                                         \
