@@ -418,6 +418,8 @@ noinst_PROGRAMS += samples/fashion_mnist/fashion_mnist
 samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/chart.c \
 	samples/fashion_mnist/main.c \
+	samples/fashion_mnist/models.c \
+	samples/fashion_mnist/models.h \
 	samples/fashion_mnist/options.c \
 	samples/fashion_mnist/options.h \
 	samples/fashion_mnist/progress.c \
