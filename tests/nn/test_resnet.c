@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* A residual network, as in samples/03_resnet.c but smaller, against PyTorch's: the names in its
- * state, a training step's outputs, gradients and running statistics, and what it says afterwards. */
+ * state, outputs, gradients, and running statistics afterwards. */
 #include <genesis/nn.h>
 
 #include "tests/nn/module_case.h"
