@@ -24,13 +24,19 @@ public_headers = \
 	include/genesis/utils.h
 
 libgenesis_sources = \
+	libgenesis/autograd/anomaly.c \
 	libgenesis/autograd/autograd.h \
+	libgenesis/autograd/checkpoint.c \
+	libgenesis/autograd/derivative.c \
 	libgenesis/autograd/engine.c \
 	libgenesis/autograd/function.c \
 	libgenesis/autograd/gradcheck.c \
 	libgenesis/autograd/history.c \
+	libgenesis/autograd/hooks.c \
 	libgenesis/autograd/hooks.h \
+	libgenesis/autograd/mode.c \
 	libgenesis/autograd/node.c \
+	libgenesis/autograd/reach.c \
 	libgenesis/base/error.c \
 	libgenesis/base/hooks.c \
 	libgenesis/base/internal.h \
@@ -52,6 +58,7 @@ libgenesis_sources = \
 	libgenesis/io/safetensors_header.c \
 	libgenesis/io/tensor_bytes.c \
 	libgenesis/nn/activation.c \
+	libgenesis/nn/checkpoint.c \
 	libgenesis/nn/clip.c \
 	libgenesis/nn/containers.c \
 	libgenesis/nn/conv.c \
@@ -439,10 +446,17 @@ checked_samples = \
 	samples/05_save_load
 
 unit_tests = \
+	tests/autograd/test_anomaly \
+	tests/autograd/test_checkpoint \
+	tests/autograd/test_derivative \
 	tests/autograd/test_engine \
+	tests/autograd/test_every_op \
 	tests/autograd/test_function \
 	tests/autograd/test_gradcheck \
 	tests/autograd/test_history \
+	tests/autograd/test_hooks \
+	tests/autograd/test_mode \
+	tests/autograd/test_scenes \
 	tests/base/test_error \
 	tests/base/test_scope \
 	tests/base/test_table \
@@ -516,10 +530,17 @@ opencl_tests = \
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests) $(opencl_tests)
+tests_autograd_test_anomaly_LDADD = $(test_ldadd)
+tests_autograd_test_checkpoint_LDADD = $(test_ldadd)
+tests_autograd_test_derivative_LDADD = $(test_ldadd)
 tests_autograd_test_engine_LDADD = $(test_ldadd)
+tests_autograd_test_every_op_LDADD = $(test_ldadd)
 tests_autograd_test_function_LDADD = $(test_ldadd)
 tests_autograd_test_gradcheck_LDADD = $(test_ldadd)
 tests_autograd_test_history_LDADD = $(test_ldadd)
+tests_autograd_test_hooks_LDADD = $(test_ldadd)
+tests_autograd_test_mode_LDADD = $(test_ldadd)
+tests_autograd_test_scenes_LDADD = $(test_ldadd)
 tests_base_test_error_LDADD = $(test_ldadd)
 tests_base_test_scope_LDADD = $(test_ldadd)
 tests_base_test_table_LDADD = $(test_ldadd)
@@ -856,6 +877,8 @@ extra_files = \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
+	tests/fixtures/autograd.inc \
+	tests/fixtures/make_autograd.py \
 	tests/fixtures/make_modules_conv.py \
 	tests/fixtures/make_modules_linear.py \
 	tests/fixtures/make_modules_pool.py \

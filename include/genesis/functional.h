@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * functional.h - the functions behind the modules of nn.h: linear, convolution, pooling, fold,
- * normalisation, dropout, softmax, embedding, attention. All differentiable. Losses are in losses.h.
+ * normalisation, dropout, softmax, embedding, attention. All differentiable. Losses are in
+ * losses.h.
  *
  * Shapes: N batch, C channels, L sequence, E embedding, H W spatial; * any leading dims.
  */

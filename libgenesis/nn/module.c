@@ -168,13 +168,52 @@ gn_status gn_add_module(gn_module *module, const char *name, gn_module *child) {
 
 /* ---- Forward */
 
+typedef struct lookup {
+    const gn_module *module;
+    char *name;
+    size_t bytes;
+} lookup;
+
+static void note_name(const char *name, gn_module *module, void *context) {
+    lookup *l = context;
+    if (module == l->module)
+        snprintf(l->name, l->bytes, "%s", name);
+}
+
+/* "layers.0.fc (Linear)": each module that runs is found below the one that runs it. */
+static void describe(const gn__running *r, char *text, size_t bytes) {
+    const gn_module *module = r->module;
+    char name[GN__NAME_BYTES] = "";
+    size_t used = 0;
+    text[0] = '\0';
+    if (r->outer) {
+        describe(r->outer, text, bytes);
+        used = strcspn(text, " ("); /* the path, without its class */
+        gn__modules_walk(r->outer->module, true, note_name, &(lookup){module, name, sizeof name});
+    }
+    snprintf(text + used, bytes - used, "%s%s%s(%s)", used && *name ? "." : "", name,
+             used || *name ? " " : "", module->type->name);
+}
+
+/* Says for the time of a forward which module it is of. */
+static const gn__running *enter_forward(gn__running *r, gn_module *module) {
+    gn__thread *self = gn__self();
+    *r = (gn__running){self->running, module, describe};
+    self->running = r;
+    return r->outer;
+}
+
 gn_tensor *gn_forward(gn_module *module, gn_tensor *x) {
     if (!gn__is_module("forward", module) || !gn__given(module->type->name, x))
         return NULL;
     if (module->type->forward == NULL)
         return gn__fail_null(GN_E_UNSUPPORTED, module->type->name, "this module has no forward");
+    gn__running running;
+    const gn__running *outer = enter_forward(&running, module);
     gn_scope scope = gn_scope_begin();
-    return gn_scope_end_with(scope, module->type->forward(module, x));
+    gn_tensor *y = gn_scope_end_with(scope, module->type->forward(module, x));
+    gn__self()->running = outer;
+    return y;
 }
 
 gn_tensor *gn_loss(gn_module *criterion, gn_tensor *input, gn_tensor *target) {
@@ -183,8 +222,12 @@ gn_tensor *gn_loss(gn_module *criterion, gn_tensor *input, gn_tensor *target) {
         return NULL;
     if (criterion->type->loss == NULL)
         return gn__fail_null(GN_E_UNSUPPORTED, criterion->type->name, "this module is no loss");
+    gn__running running;
+    const gn__running *outer = enter_forward(&running, criterion);
     gn_scope scope = gn_scope_begin();
-    return gn_scope_end_with(scope, criterion->type->loss(criterion, input, target));
+    gn_tensor *y = gn_scope_end_with(scope, criterion->type->loss(criterion, input, target));
+    gn__self()->running = outer;
+    return y;
 }
 
 /* ---- Walks */

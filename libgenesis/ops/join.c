@@ -158,9 +158,8 @@ static int64_t split_into(const char *op, gn_tensor *x, const split *s, int64_t 
     gn_set_grad_enabled(was);
     size_t list = s->sizes ? (size_t)n * sizeof *s->sizes : 0;
     if (recorded && n > 0 && !gn__failed()) {
-        gn__node *node = gn__record_outputs(&split_node, (int)n, out, 1, &x, sizeof *s + list);
+        gn__node *node = gn__record_outputs(&split_node, op, (int)n, out, 1, &x, sizeof *s + list);
         if (node) {
-            node->name = op;
             split *kept = node->data;
             *kept = *s;
             kept->sizes = list ? memcpy(kept + 1, s->sizes, list) : NULL;

@@ -221,11 +221,10 @@ static const gn__node_class pointwise_node = {.name = "pointwise", .backward = p
 static void record(const application *a, gn_tensor *y) {
     int n_params = gn__expr_n_params(a->e);
     size_t bytes = sizeof(recorded) + (size_t)n_params * sizeof(double);
-    gn__node *node = gn__record(&pointwise_node, y, a->n, a->inputs, bytes);
+    gn__node *node = gn__record_outputs(&pointwise_node, a->name, 1, &y, a->n, a->inputs, bytes);
     if (!node)
         return;
     recorded *r = node->data;
-    node->name = a->name;
     r->e = a->e;
     if (n_params)
         memcpy(r->params, a->params, (size_t)n_params * sizeof(double));

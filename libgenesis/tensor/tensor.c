@@ -54,6 +54,7 @@ static gn_tensor *tensor_over(gn__storage *storage, int dtype, int n_dims, const
     t->storage = storage;
     t->dtype = (int8_t)dtype;
     t->n_dims = (int8_t)n_dims;
+    t->inference = gn__self()->no_grad & GN__OFF_INFERENCE;
     if (n_dims) /* size may be NULL otherwise */
         memcpy(t->size, size, (size_t)n_dims * sizeof *size);
     return gn__own(t);
@@ -95,6 +96,7 @@ gn_tensor *gn__tensor_alias(gn_tensor *t, int n_dims, const int64_t *size, const
     view->count = count;
     memcpy(view->stride, stride, (size_t)n_dims * sizeof *stride);
     view->offset = offset;
+    view->inference = t->inference;
     view->base = gn_retain(t->base ? t->base : t);
     return view;
 }
@@ -106,6 +108,7 @@ gn_tensor *gn__tensor_twin(const gn_tensor *t) {
     twin->count = t->count;
     twin->offset = t->offset;
     twin->hidden_layout = t->hidden_layout;
+    twin->inference = t->inference;
     memcpy(twin->stride, t->stride, sizeof twin->stride);
     return twin;
 }

@@ -34,6 +34,7 @@ struct gn_tensor {
     bool requires_grad; /* leaf that wants a gradient, or has a node */
     bool hidden_layout;
     bool retains_grad;
+    bool inference;        /* its data was made in inference mode */
     uint32_t output;       /* which output of node it is */
     struct gn__node *node; /* the operation that made it; NULL for leaves */
     gn_tensor *grad;
