@@ -80,8 +80,7 @@ static const gn_module_class transposed_classes[] = {
     {.name = "ConvTranspose3d", .size = sizeof(conv), .forward = transpose3d, .describe = describe},
 };
 
-/* The sizes of the weight without the channels; what else is wrong is found at the first call. */
-static bool check(const char *op, const conv *c) {
+static bool check(const char *op, bool transposed, const conv *c) {
     const gn_conv_options *o = &c->options;
     bool good = c->in >= 1 && c->out >= 1 && o->groups >= 1;
     for (int d = 0; d < c->n; d++)
@@ -94,9 +93,7 @@ static bool check(const char *op, const conv *c) {
     else if (c->in % o->groups || c->out % o->groups)
         gn_fail(GN_E_ARGUMENT, op, "%lld groups must divide %lld and %lld channels",
                 (long long)o->groups, (long long)c->in, (long long)c->out);
-    else if (o->padding_mode < GN_PAD_ZEROS || o->padding_mode > GN_PAD_CIRCULAR)
-        gn_fail(GN_E_ARGUMENT, op, "there is no padding mode %d", (int)o->padding_mode);
-    return !gn__failed();
+    return !gn__failed() && gn__conv_check(op, c->n, transposed, o);
 }
 
 /* Both parameters ~ U(-b, b), b = 1 / sqrt(dim 1 of the weight * kernel elements). */
@@ -113,7 +110,7 @@ static gn_module *make(const gn_module_class *type, int n, bool transposed, int6
     self->in = in;
     self->out = out;
     gn__per_dim(n, o->kernel_sizes, kernel, 0, self->kernel);
-    if (!check(type->name, self))
+    if (!check(type->name, transposed, self))
         return NULL;
     gn_shape size = {.n = n + 2,
                      .size = {transposed ? in : out, (transposed ? out : in) / o->groups}};

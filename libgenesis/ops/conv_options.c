@@ -20,6 +20,7 @@ typedef struct conv_call {
 
 static bool check_numbers(const conv_call *c) {
     const gn_conv_attr *a = &c->attr;
+    const gn_padding_mode mode = c->options.padding_mode;
     bool steps = a->groups >= 1 && a->groups <= GN__MAX_STEP, padding = true;
     for (int d = 0; d < c->n; d++) {
         steps = steps && a->stride[d] >= 1 && a->stride[d] <= GN__MAX_STEP && a->dilation[d] >= 1 &&
@@ -32,43 +33,36 @@ static bool check_numbers(const conv_call *c) {
     else if (!padding)
         gn_fail(GN_E_ARGUMENT, c->op,
                 "padding must be from 0 to %d; to crop, use gn_narrow on the result", GN__MAX_STEP);
-    return steps && padding;
+    else if (mode < GN_PAD_ZEROS || mode > GN_PAD_CIRCULAR)
+        gn_fail(GN_E_ARGUMENT, c->op, "there is no padding mode %d", (int)mode);
+    return !gn__failed();
 }
 
-static bool check_same(const conv_call *c) {
+static bool check_forward(const conv_call *c) {
+    const gn_conv_attr *a = &c->attr;
     for (int d = 0; d < c->n; d++)
-        if (c->attr.stride[d] != 1 || c->attr.padding[d]) {
+        if (c->output_padding[d])
+            gn_fail(GN_E_ARGUMENT, c->op, "output_padding is for transposed convolutions only");
+        else if (c->options.same_padding && (a->stride[d] != 1 || a->padding[d]))
             gn_fail(GN_E_ARGUMENT, c->op,
                     "same_padding needs stride 1 and no padding of its own, not %lld and %lld: "
                     "give a padding instead",
-                    (long long)c->attr.stride[d], (long long)c->attr.padding[d]);
-            return false;
-        }
-    return true;
+                    (long long)a->stride[d], (long long)a->padding[d]);
+    return !gn__failed();
 }
 
-static bool check_mode(const conv_call *c) {
-    const gn_conv_options *o = &c->options;
-    if (o->padding_mode < GN_PAD_ZEROS || o->padding_mode > GN_PAD_CIRCULAR) {
-        gn_fail(GN_E_ARGUMENT, c->op, "there is no padding mode %d", (int)o->padding_mode);
-    } else if (c->transposed && (o->padding_mode != GN_PAD_ZEROS || o->same_padding)) {
+static bool check_transposed(const conv_call *c) {
+    const gn_conv_attr *a = &c->attr;
+    if (c->options.padding_mode != GN_PAD_ZEROS || c->options.same_padding)
         gn_fail(GN_E_ARGUMENT, c->op,
-                "a transposed convolution has a padding of zeros only, and "
-                "no same_padding");
-    } else if (!c->transposed) {
-        for (int d = 0; d < c->n; d++)
-            if (c->output_padding[d])
-                gn_fail(GN_E_ARGUMENT, c->op, "output_padding is for transposed convolutions only");
-    } else {
-        for (int d = 0; d < c->n; d++) {
-            int64_t stride = c->attr.stride[d], dilation = c->attr.dilation[d];
-            if (c->output_padding[d] < 0 ||
-                (c->output_padding[d] >= stride && c->output_padding[d] >= dilation))
-                gn_fail(GN_E_ARGUMENT, c->op,
-                        "output_padding %lld must be at least 0, and smaller than stride %lld or "
-                        "dilation %lld",
-                        (long long)c->output_padding[d], (long long)stride, (long long)dilation);
-        }
+                "a transposed convolution has a padding of zeros only, and no same_padding");
+    for (int d = 0; d < c->n; d++) {
+        const int64_t n = c->output_padding[d];
+        if (n < 0 || (n >= a->stride[d] && n >= a->dilation[d]))
+            gn_fail(GN_E_ARGUMENT, c->op,
+                    "output_padding %lld must be at least 0, and smaller than stride %lld or "
+                    "dilation %lld",
+                    (long long)n, (long long)a->stride[d], (long long)a->dilation[d]);
     }
     return !gn__failed();
 }
@@ -88,7 +82,13 @@ static bool call_make(const char *op, int n, bool transposed, const gn_conv_opti
     gn__per_dim(n, o->dilations, o->dilation, 1, a->dilation);
     gn__per_dim(n, o->output_paddings, o->output_padding, 0, c->output_padding);
     memcpy(c->after, a->padding, sizeof c->after);
-    return check_numbers(c) && check_mode(c) && (!o->same_padding || check_same(c));
+    return check_numbers(c) && (transposed ? check_transposed(c) : check_forward(c));
+}
+
+bool gn__conv_check(const char *op, int n_spatial, bool transposed,
+                    const gn_conv_options *options) {
+    conv_call c;
+    return call_make(op, n_spatial, transposed, options, &c);
 }
 
 /* ---- Shapes */

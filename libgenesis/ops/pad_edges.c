@@ -25,7 +25,7 @@ static bool check_amount(const char *op, const gn_tensor *x, int dim, int64_t n,
                                               : mode == GN_PAD_CIRCULAR ? size
                                               : size > 0                ? GN__MAX_STEP
                                                                         : 0;
-    if (n <= most)
+    if (n == 0 || n <= most)
         return true;
     gn_fail(GN_E_ARGUMENT, op,
             "padding %lld of dim %d of input %s is too large: this padding mode takes at most %lld",

@@ -26,6 +26,26 @@ static bool output_size(const char *op, gn__pool *pool, int d, bool ceil_mode) {
     return true;
 }
 
+/* Whether each window has an element of the input. All do, but where they are dilated by more than
+ * the input is wide. */
+static bool reaches_input(const char *op, const gn__pool *pool, int d) {
+    const gn_pool_attr *a = &pool->attr;
+    const int64_t in = pool->in[2 + d], dilation = a->dilation[d];
+    for (int64_t i = 0; dilation > in && i < pool->out[2 + d]; i++) {
+        const int64_t start = i * a->stride[d] - a->padding[d],
+                      skipped = start < 0 ? (dilation - 1 - start) / dilation : 0;
+        if (skipped >= a->kernel[d] || start + skipped * dilation >= in) {
+            gn_fail(GN_E_ARGUMENT, op,
+                    "with padding %lld and dilation %lld a window has no element of input %s: use "
+                    "a smaller dilation",
+                    (long long)a->padding[d], (long long)dilation,
+                    gn__shape_text(2 + (int)a->n_spatial, pool->in));
+            return false;
+        }
+    }
+    return true;
+}
+
 static bool check_window(const char *op, const gn_pool_attr *a, int d) {
     const int64_t numbers[] = {a->kernel[d], a->stride[d], a->dilation[d]};
     for (size_t i = 0; i < GN_LENGTH(numbers); i++)
@@ -59,7 +79,8 @@ bool gn__pool_make(const char *op, int n, const gn_tensor *x, int64_t kernel,
     for (int d = 0; d < n; d++) {
         if (a->stride[d] == 0)
             a->stride[d] = a->kernel[d];
-        if (!check_window(op, a, d) || !output_size(op, out, d, o->ceil_mode))
+        if (!check_window(op, a, d) || !output_size(op, out, d, o->ceil_mode) ||
+            !reaches_input(op, out, d))
             return false;
     }
     return true;

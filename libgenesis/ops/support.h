@@ -101,6 +101,9 @@ gn_tensor *gn__pad_edges(const char *op, gn_tensor *x, int n_spatial, const int6
 
 /* ---- For libgenesis/nn */
 
+/* Whether the options of a convolution make sense, whatever the tensors; false with an error. */
+bool gn__conv_check(const char *op, int n_spatial, bool transposed, const gn_conv_options *options);
+
 /* Dropout in place; x is returned. */
 gn_tensor *gn__dropout_(gn_tensor *x, double p);
 

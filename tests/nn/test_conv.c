@@ -87,10 +87,11 @@ START_TEST(test_errors) {
     expect_error_with(GN_E_ARGUMENT, "Conv1d: 3 and 6 channels, a kernel of (0)");
     ck_assert_ptr_null(gn_nn_conv1d(3, 6, 3, .padding_mode = (gn_padding_mode)7));
     expect_error_with(GN_E_ARGUMENT, "Conv1d: there is no padding mode 7");
-    ck_assert_ptr_null(gn_forward(gn_nn_conv_transpose1d(2, 2, 2, .padding_mode = GN_PAD_REFLECT),
-                                  gn_zeros(1, 2, 4)));
-    expect_error_with(GN_E_ARGUMENT, "conv_transpose1d: a transposed convolution has a padding of "
+    ck_assert_ptr_null(gn_nn_conv_transpose1d(2, 2, 2, .padding_mode = GN_PAD_REFLECT));
+    expect_error_with(GN_E_ARGUMENT, "ConvTranspose1d: a transposed convolution has a padding of "
                                      "zeros only");
+    ck_assert_ptr_null(gn_nn_conv2d(2, 2, 3, .stride = 2, .same_padding = true));
+    expect_error_with(GN_E_ARGUMENT, "Conv2d: same_padding needs stride 1");
 }
 END_TEST
 

@@ -58,6 +58,10 @@ START_TEST(test_errors) {
     ck_assert_ptr_null(indices);
     ck_assert_ptr_null(gn_max_pool2d(x, 5));
     expect_error_with(GN_E_ARGUMENT, "a window of 5 does not fit input (1, 2, 4, 4)");
+    ck_assert_ptr_null(
+        gn_max_pool1d(gn_zeros(2, 1), 3, .padding = 1, .dilation = 2, .ceil_mode = true));
+    expect_error_with(GN_E_ARGUMENT, "max_pool1d: with padding 1 and dilation 2 a window has no "
+                                     "element of input (1, 2, 1)");
     ck_assert_ptr_null(gn_max_pool3d(x, 2, .padding = -1));
     expect_error_with(GN_E_ARGUMENT, "max_pool3d: padding -1");
     ck_assert_ptr_null(gn_max_pool2d(x, 2, .exclude_pad = true));
