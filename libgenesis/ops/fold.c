@@ -151,10 +151,10 @@ static bool windows_make(const char *op, int64_t height, int64_t width, int64_t 
     gn__per_dim(2, o.paddings, o.padding, 0, w->padding);
     gn__per_dim(2, o.dilations, o.dilation, 1, w->dilation);
     for (int d = 0; d < 2; d++) {
-        const int64_t numbers[] = {w->kernel[d], w->stride[d], w->dilation[d], w->padding[d] + 1,
-                                   w->image[2 + d]};
+        const int64_t numbers[] = {w->kernel[d], w->stride[d], w->dilation[d], w->image[2 + d],
+                                   w->padding[d]};
         for (size_t i = 0; i < GN_LENGTH(numbers); i++)
-            if (numbers[i] < 1 || numbers[i] > GN__MAX_STEP) {
+            if (numbers[i] < (i < 4) || numbers[i] > GN__MAX_STEP) { /* a padding may be 0 */
                 gn_fail(GN_E_ARGUMENT, op,
                         "kernel, stride, dilation and the image's size must be from 1, and padding "
                         "from 0, to %d",
