@@ -5,6 +5,7 @@ public_headers = \
 	include/genesis/autograd.h \
 	include/genesis/backend.h \
 	include/genesis/base.h \
+	include/genesis/containers.h \
 	include/genesis/data.h \
 	include/genesis/device.h \
 	include/genesis/functional.h \
@@ -60,20 +61,31 @@ libgenesis_sources = \
 	libgenesis/nn/activation.c \
 	libgenesis/nn/checkpoint.c \
 	libgenesis/nn/clip.c \
+	libgenesis/nn/clone.c \
 	libgenesis/nn/containers.c \
 	libgenesis/nn/conv.c \
 	libgenesis/nn/dict.c \
 	libgenesis/nn/embedding.c \
 	libgenesis/nn/fold.c \
+	libgenesis/nn/forward.c \
+	libgenesis/nn/fuse.c \
 	libgenesis/nn/init.c \
+	libgenesis/nn/init.h \
+	libgenesis/nn/init_matrix.c \
 	libgenesis/nn/linear.c \
 	libgenesis/nn/loss.c \
 	libgenesis/nn/module.c \
 	libgenesis/nn/module.h \
 	libgenesis/nn/norm.c \
+	libgenesis/nn/parametrize.c \
+	libgenesis/nn/parametrize.h \
 	libgenesis/nn/pool.c \
 	libgenesis/nn/print.c \
+	libgenesis/nn/prune.c \
 	libgenesis/nn/state.c \
+	libgenesis/nn/vector.c \
+	libgenesis/nn/walk.c \
+	libgenesis/nn/weight_norm.c \
 	libgenesis/ops/adaptive_pool.c \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/avg_pool.c \
@@ -399,7 +411,9 @@ tools_genesis_genesis_SOURCES = \
 
 bin_PROGRAMS += bench/genesis-bench
 bench_genesis_bench_SOURCES = \
-	bench/genesis-bench.c
+	bench/bench.h \
+	bench/genesis-bench.c \
+	bench/transformer.c
 
 noinst_PROGRAMS += samples/01_simple_model
 samples_01_simple_model_SOURCES = \
@@ -466,16 +480,19 @@ unit_tests = \
 	tests/io/test_safetensors \
 	tests/layers/test_check \
 	tests/layers/test_trace \
-	tests/nn/test_clip \
 	tests/nn/test_containers \
 	tests/nn/test_conv \
 	tests/nn/test_faults \
+	tests/nn/test_hooks \
 	tests/nn/test_host_memory \
 	tests/nn/test_init \
 	tests/nn/test_layers \
 	tests/nn/test_module \
+	tests/nn/test_parametrize \
 	tests/nn/test_pool \
 	tests/nn/test_resnet \
+	tests/nn/test_state \
+	tests/nn/test_utils \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
 	tests/ops/test_copy \
@@ -550,16 +567,19 @@ tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
 tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
-tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_conv_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
+tests_nn_test_hooks_LDADD = $(test_ldadd)
 tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
+tests_nn_test_parametrize_LDADD = $(test_ldadd)
 tests_nn_test_pool_LDADD = $(test_ldadd)
 tests_nn_test_resnet_LDADD = $(test_ldadd)
+tests_nn_test_state_LDADD = $(test_ldadd)
+tests_nn_test_utils_LDADD = $(test_ldadd)
 tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
 tests_opencl_test_faults_LDADD = $(test_ldadd)
@@ -881,6 +901,7 @@ extra_files = \
 	tests/fixtures/make_autograd.py \
 	tests/fixtures/make_modules_conv.py \
 	tests/fixtures/make_modules_linear.py \
+	tests/fixtures/make_modules_parametrize.py \
 	tests/fixtures/make_modules_pool.py \
 	tests/fixtures/make_modules_resnet.py \
 	tests/fixtures/make_optim.py \
@@ -889,6 +910,7 @@ extra_files = \
 	tests/fixtures/modules.py \
 	tests/fixtures/modules_conv.safetensors \
 	tests/fixtures/modules_linear.safetensors \
+	tests/fixtures/modules_parametrize.safetensors \
 	tests/fixtures/modules_pool.safetensors \
 	tests/fixtures/modules_resnet.safetensors \
 	tests/fixtures/optim_adam.inc \

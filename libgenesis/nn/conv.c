@@ -121,7 +121,9 @@ static gn_module *make(const gn_module_class *type, int n, bool transposed, int6
     }
     const double bound = 1 / sqrt(fan_in);
     self->weight = gn__parameter_uniform(self, "weight", size, bound);
-    if (!o->no_bias)
+    if (o->no_bias)
+        gn__parameter_none(self, "bias", &self->bias);
+    else
         self->bias = gn__parameter_uniform(self, "bias", GN_SHAPE(out), bound);
     return gn__failed() ? NULL : &self->base;
 }

@@ -132,6 +132,10 @@ static const gn_module_class adaptive_max_classes[] = {
 };
 #undef CLASS
 
+bool gn__is_max_pool(const gn_module *module) {
+    return module && module->type->forward == max_forward;
+}
+
 static gn_module *make(const gn_module_class *classes, int n, int64_t kernel,
                        const gn_pool_options *options) {
     const gn_module_class *type = &classes[n - 1];
@@ -209,16 +213,30 @@ gn_module *gn_nn_adaptive_max_pool3d(int64_t depth, int64_t height, int64_t widt
     return make_adaptive(adaptive_max_classes, 3, (const int64_t[]){depth, height, width});
 }
 
+/* The indices outlive the module's scope. */
+static gn_tensor *run_with_indices(gn_module *module, gn_tensor *x, void *context) {
+    gn_tensor **indices = context;
+    const pool *self = (const pool *)module;
+    gn_tensor *y = module->type->forward == max_forward ? max_pool(self, x, indices)
+                                                        : adaptive_max(self, x, indices);
+    gn_retain(*indices);
+    return y;
+}
+
 gn_tensor *gn_max_pool_forward(gn_module *module, gn_tensor *x, gn_tensor **indices) {
     static const char op[] = "max_pool_forward";
+    gn_tensor *at = NULL;
     if (indices)
         *indices = NULL;
-    if (!gn__is_module(op, module))
+    if (!gn__is_module(op, module) || !gn__given(module->type->name, x))
         return NULL;
-    if (module->type->forward == max_forward)
-        return max_pool((const pool *)module, x, indices);
-    if (module->type->forward == adaptive_max_forward)
-        return adaptive_max((const pool *)module, x, indices);
-    return gn__fail_null(GN_E_ARGUMENT, op, "%s is no MaxPool or AdaptiveMaxPool",
-                         module->type->name);
+    if (module->type->forward != max_forward && module->type->forward != adaptive_max_forward)
+        return gn__fail_null(GN_E_ARGUMENT, op, "%s is no MaxPool or AdaptiveMaxPool",
+                             module->type->name);
+    if (indices == NULL)
+        return gn_forward(module, x);
+    gn_tensor *y = gn__module_run(module, x, run_with_indices, &at);
+    gn__own(at);
+    *indices = y ? at : NULL;
+    return y;
 }
