@@ -72,8 +72,9 @@ GN_API gn_tensor *gn_conv_transpose3d_with(gn_tensor *x, gn_tensor *weight, gn_t
 
 typedef struct gn_pool_options {
     size_t struct_size;
-    int64_t stride, padding; /* kernel, 0; padding is at most half of the kernel */
-    int64_t kernel_sizes[GN_MAX_SPATIAL], strides[GN_MAX_SPATIAL], paddings[GN_MAX_SPATIAL];
+    int64_t stride, padding;              /* kernel, 0; padding is at most half of the kernel */
+    int64_t kernel_sizes[GN_MAX_SPATIAL]; /* instead of kernel */
+    int64_t strides[GN_MAX_SPATIAL], paddings[GN_MAX_SPATIAL];
     bool ceil_mode; /* a last window may be cut off, if it starts inside the input or before */
     int64_t dilation, dilations[GN_MAX_SPATIAL]; /* max: 1 */
     gn_tensor **indices;      /* max, functions only: the maxima's places, or NULL on an error */
@@ -82,7 +83,8 @@ typedef struct gn_pool_options {
 } gn_pool_options;
 
 /* (N, C, in..) -> (N, C, out..). Padding is -inf; the first maximum gets the gradient, NaN counts
- * as the largest. Indices are int64 into the input's spatial dims as one: h W + w. */
+ * as the largest. Indices are int64 into the input's spatial dims as one: h W + w. A window that
+ * dilation spreads around the whole input is an error. */
 #define gn_max_pool1d(...) GN_CALL2(gn_max_pool1d_with, gn_pool_options, __VA_ARGS__, )
 #define gn_max_pool2d(...) GN_CALL2(gn_max_pool2d_with, gn_pool_options, __VA_ARGS__, )
 #define gn_max_pool3d(...) GN_CALL2(gn_max_pool3d_with, gn_pool_options, __VA_ARGS__, )
