@@ -86,6 +86,7 @@ libgenesis_sources = \
 	libgenesis/nn/dict.h \
 	libgenesis/nn/embedding.c \
 	libgenesis/nn/flatten.c \
+	libgenesis/nn/fold.c \
 	libgenesis/nn/forward.c \
 	libgenesis/nn/fuse.c \
 	libgenesis/nn/init.c \
@@ -105,6 +106,7 @@ libgenesis_sources = \
 	libgenesis/nn/vector.c \
 	libgenesis/nn/walk.c \
 	libgenesis/nn/weight_norm.c \
+	libgenesis/ops/adaptive_pool.c \
 	libgenesis/ops/arrange.c \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/avg_pool.c \
@@ -112,11 +114,15 @@ libgenesis_sources = \
 	libgenesis/ops/compose.c \
 	libgenesis/ops/compose.h \
 	libgenesis/ops/conv.c \
+	libgenesis/ops/conv.h \
+	libgenesis/ops/conv_composed.c \
+	libgenesis/ops/conv_options.c \
 	libgenesis/ops/copy.c \
 	libgenesis/ops/cross_entropy.c \
 	libgenesis/ops/dropout.c \
 	libgenesis/ops/einsum.c \
 	libgenesis/ops/embedding.c \
+	libgenesis/ops/fold.c \
 	libgenesis/ops/gather.c \
 	libgenesis/ops/index.c \
 	libgenesis/ops/index_dim.c \
@@ -131,6 +137,7 @@ libgenesis_sources = \
 	libgenesis/ops/norm.c \
 	libgenesis/ops/norm.h \
 	libgenesis/ops/ops.h \
+	libgenesis/ops/pad_edges.c \
 	libgenesis/ops/pointwise.c \
 	libgenesis/ops/pool.c \
 	libgenesis/ops/pool.h \
@@ -472,6 +479,8 @@ noinst_PROGRAMS += samples/fashion_mnist/fashion_mnist
 samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/chart.c \
 	samples/fashion_mnist/main.c \
+	samples/fashion_mnist/models.c \
+	samples/fashion_mnist/models.h \
 	samples/fashion_mnist/options.c \
 	samples/fashion_mnist/options.h \
 	samples/fashion_mnist/progress.c \
@@ -516,6 +525,7 @@ unit_tests = \
 	tests/layers/test_check \
 	tests/layers/test_trace \
 	tests/nn/test_containers \
+	tests/nn/test_conv \
 	tests/nn/test_dict \
 	tests/nn/test_faults \
 	tests/nn/test_hooks \
@@ -524,6 +534,8 @@ unit_tests = \
 	tests/nn/test_layers \
 	tests/nn/test_module \
 	tests/nn/test_parametrize \
+	tests/nn/test_pool \
+	tests/nn/test_resnet \
 	tests/nn/test_state \
 	tests/nn/test_utils \
 	tests/ops/test_arrange \
@@ -533,6 +545,7 @@ unit_tests = \
 	tests/ops/test_dropout \
 	tests/ops/test_einsum \
 	tests/ops/test_embedding \
+	tests/ops/test_fold \
 	tests/ops/test_gather \
 	tests/ops/test_index \
 	tests/ops/test_index_dim \
@@ -609,6 +622,7 @@ tests_io_test_safetensors_LDADD = $(test_ldadd)
 tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
+tests_nn_test_conv_LDADD = $(test_ldadd)
 tests_nn_test_dict_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
 tests_nn_test_hooks_LDADD = $(test_ldadd)
@@ -617,6 +631,8 @@ tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
 tests_nn_test_parametrize_LDADD = $(test_ldadd)
+tests_nn_test_pool_LDADD = $(test_ldadd)
+tests_nn_test_resnet_LDADD = $(test_ldadd)
 tests_nn_test_state_LDADD = $(test_ldadd)
 tests_nn_test_utils_LDADD = $(test_ldadd)
 tests_opencl_test_cache_LDADD = $(test_ldadd)
@@ -630,6 +646,7 @@ tests_ops_test_copy_LDADD = $(test_ldadd)
 tests_ops_test_dropout_LDADD = $(test_ldadd)
 tests_ops_test_einsum_LDADD = $(test_ldadd)
 tests_ops_test_embedding_LDADD = $(test_ldadd)
+tests_ops_test_fold_LDADD = $(test_ldadd)
 tests_ops_test_gather_LDADD = $(test_ldadd)
 tests_ops_test_index_LDADD = $(test_ldadd)
 tests_ops_test_index_dim_LDADD = $(test_ldadd)
@@ -994,14 +1011,20 @@ extra_files = \
 	tests/fixtures/autograd.inc \
 	tests/fixtures/make_autograd.py \
 	tests/fixtures/make_files.py \
+	tests/fixtures/make_modules_conv.py \
 	tests/fixtures/make_modules_linear.py \
 	tests/fixtures/make_modules_parametrize.py \
+	tests/fixtures/make_modules_pool.py \
+	tests/fixtures/make_modules_resnet.py \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
 	tests/fixtures/modules.py \
+	tests/fixtures/modules_conv.safetensors \
 	tests/fixtures/modules_linear.safetensors \
 	tests/fixtures/modules_parametrize.safetensors \
+	tests/fixtures/modules_pool.safetensors \
+	tests/fixtures/modules_resnet.safetensors \
 	tests/fixtures/numpy.npy \
 	tests/fixtures/numpy.npz \
 	tests/fixtures/old.pth \
