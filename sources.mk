@@ -67,6 +67,8 @@ libgenesis_sources = \
 	libgenesis/nn/print.c \
 	libgenesis/nn/state.c \
 	libgenesis/ops/attention.c \
+	libgenesis/ops/attention.h \
+	libgenesis/ops/attention_options.c \
 	libgenesis/ops/avg_pool.c \
 	libgenesis/ops/batch_norm.c \
 	libgenesis/ops/compose.c \

@@ -90,11 +90,17 @@ GN_API gn_tensor *gn_embedding(gn_tensor *indices, gn_tensor *weight);
 
 typedef struct gn_attention_options {
     size_t struct_size;
-    bool causal;       /* position i of q sees positions 0 .. i of k */
-    gn_optional scale; /* 1 / sqrt(D) */
+    gn_tensor *attn_mask; /* broadcasts to (.., L, S): bool, true where q sees k, or added scores */
+    bool causal;          /* query i sees keys 0 .. i, also where L and S differ */
+    int64_t position;     /* causal: query i sees keys 0 .. position + i; 0 */
+    double dropout_p;     /* of the weights; 0. Applied whenever it is not 0 */
+    gn_optional scale;    /* 1 / sqrt(D) */
+    bool enable_gqa;      /* q (.., H, L, D) and k, v (.., H / n, S, *): each serves n heads of q */
 } gn_attention_options;
 
-/* softmax(q k^T scale) v   q (.., L, D), k (.., S, D), v (.., S, E) -> (.., L, E) */
+/* softmax(q k^T scale + mask) v   q (.., L, D), k (.., S, D), v (.., S, E) -> (.., L, E). Leading
+ * dims broadcast. A query that sees no key gives 0. A floating-point mask may require a gradient.
+ * One kernel, without the matrix of scores, where the backend has it and nothing is dropped. */
 #define gn_scaled_dot_product_attention(...)                                                       \
     GN_CALL3(gn_scaled_dot_product_attention_with, gn_attention_options, __VA_ARGS__, )
 GN_API gn_tensor *gn_scaled_dot_product_attention_with(gn_tensor *q, gn_tensor *k, gn_tensor *v,

@@ -83,6 +83,18 @@ enum { GN__MAX_STEP = 1 << 30 };
 /* Copies an option struct of any version: members that the caller does not know become 0. */
 void gn__options(void *out, size_t bytes, const void *options);
 
+/* ---- Dropout that can be repeated */
+
+typedef struct gn__dropout {
+    int64_t key, offset; /* of RANDOM */
+    double p;
+} gn__dropout;
+
+/* Takes a step of the default generator. */
+gn__dropout gn__dropout_next(double p);
+/* Dropout of x (not NULL) with that mask: the same elements go each time. Differentiable. */
+gn_tensor *gn__dropout_replay(const gn__dropout *dropout, gn_tensor *x);
+
 /* ---- For libgenesis/nn */
 
 /* Dropout in place; x is returned. */
