@@ -5,6 +5,7 @@ public_headers = \
 	include/genesis/autograd.h \
 	include/genesis/backend.h \
 	include/genesis/base.h \
+	include/genesis/containers.h \
 	include/genesis/data.h \
 	include/genesis/device.h \
 	include/genesis/functional.h \
@@ -53,10 +54,12 @@ libgenesis_sources = \
 	libgenesis/io/tensor_bytes.c \
 	libgenesis/nn/activation.c \
 	libgenesis/nn/clip.c \
+	libgenesis/nn/clone.c \
 	libgenesis/nn/containers.c \
 	libgenesis/nn/conv.c \
 	libgenesis/nn/dict.c \
 	libgenesis/nn/embedding.c \
+	libgenesis/nn/forward.c \
 	libgenesis/nn/init.c \
 	libgenesis/nn/linear.c \
 	libgenesis/nn/loss.c \
@@ -66,6 +69,7 @@ libgenesis_sources = \
 	libgenesis/nn/pool.c \
 	libgenesis/nn/print.c \
 	libgenesis/nn/state.c \
+	libgenesis/nn/walk.c \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/attention.h \
 	libgenesis/ops/attention_options.c \

@@ -62,7 +62,7 @@ gn_status gn_init_weights(gn_module *module, const char *type) {
                        "there is no type \"%s\": it is xavier, kaiming, normal or uniform",
                        type ? type : "NULL");
     bool was = gn_set_grad_enabled(false);
-    gn_status status = gn__state_walk(module, true, initialise, &chosen);
+    gn_status status = gn__state_walk(module, &gn__all_once, initialise, &chosen);
     gn_set_grad_enabled(was);
     return status;
 }
