@@ -22,6 +22,7 @@ public_headers = \
 	include/genesis/pointwise.def \
 	include/genesis/shape_ops.h \
 	include/genesis/tensor.h \
+	include/genesis/transformer.h \
 	include/genesis/utils.h
 
 libgenesis_sources = \
@@ -53,6 +54,7 @@ libgenesis_sources = \
 	libgenesis/io/safetensors_header.c \
 	libgenesis/io/tensor_bytes.c \
 	libgenesis/nn/activation.c \
+	libgenesis/nn/attention.c \
 	libgenesis/nn/clip.c \
 	libgenesis/nn/clone.c \
 	libgenesis/nn/containers.c \
@@ -69,6 +71,9 @@ libgenesis_sources = \
 	libgenesis/nn/pool.c \
 	libgenesis/nn/print.c \
 	libgenesis/nn/state.c \
+	libgenesis/nn/transformer.c \
+	libgenesis/nn/typed.c \
+	libgenesis/nn/typed.h \
 	libgenesis/nn/walk.c \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/attention.h \
@@ -449,6 +454,7 @@ unit_tests = \
 	tests/io/test_safetensors \
 	tests/layers/test_check \
 	tests/layers/test_trace \
+	tests/nn/test_attention \
 	tests/nn/test_clip \
 	tests/nn/test_containers \
 	tests/nn/test_faults \
@@ -456,6 +462,7 @@ unit_tests = \
 	tests/nn/test_init \
 	tests/nn/test_layers \
 	tests/nn/test_module \
+	tests/nn/test_transformer \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
 	tests/ops/test_copy \
@@ -522,6 +529,7 @@ tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
 tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
+tests_nn_test_attention_LDADD = $(test_ldadd)
 tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
@@ -529,6 +537,7 @@ tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
+tests_nn_test_transformer_LDADD = $(test_ldadd)
 tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
 tests_opencl_test_faults_LDADD = $(test_ldadd)
@@ -845,12 +854,16 @@ extra_files = \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
+	tests/fixtures/make_modules_attention.py \
 	tests/fixtures/make_modules_linear.py \
+	tests/fixtures/make_modules_transformer.py \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
 	tests/fixtures/modules.py \
+	tests/fixtures/modules_attention.safetensors \
 	tests/fixtures/modules_linear.safetensors \
+	tests/fixtures/modules_transformer.safetensors \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \
 	tests/fixtures/optim_one_cycle.inc \

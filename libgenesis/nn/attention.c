@@ -5,19 +5,20 @@
  * smaller operations.
  */
 #include <math.h>
+#include <stdio.h>
 
 #include <genesis/transformer.h>
 
 #include "typed.h"
 
-static const char op[] = "MultiheadAttention";
+static const char op[] = "MultiheadAttention"; /* in errors, and the class's name */
 
 typedef struct attention {
     gn_module base;
     int64_t embed_dim, heads, kdim, vdim;
     double dropout;
     bool batch_first, add_zero_attn;
-    gn_tensor *in_proj_weight;                /* of q, k and v, or: */
+    gn_tensor *in_proj_weight;                 /* of q, k and v, or: */
     gn_tensor *q_weight, *k_weight, *v_weight; /* if kdim or vdim is not embed_dim */
     gn_tensor *in_proj_bias, *bias_k, *bias_v; /* or NULL */
     gn_module *out_proj;
@@ -26,9 +27,10 @@ typedef struct attention {
 /* Arguments of a call; once begun, q, k, v have three dims. */
 typedef struct call {
     gn_tensor *q, *k, *v, *attn_mask, *key_padding_mask;
-    bool causal, no_batch;
-    int64_t n, l, s; /* batch, queries, keys; s counts keys of the module's own, too */
-    int own_keys;
+    bool causal, per_head_weights, no_batch;
+    gn_tensor **weights; /* get the weights; NULL: not wanted */
+    int64_t n, l, s;     /* batch, queries, keys */
+    int own_keys;        /* keys that the module adds */
 } call;
 
 /* ---- Arguments */
@@ -45,13 +47,14 @@ static gn_status check_inputs(const attention *self, const call *c) {
         fits = c->q->size[batch] == c->k->size[batch] && c->k->size[batch] == c->v->size[batch];
     if (fits)
         return GN_OK;
-    return gn_fail(GN_E_ARGUMENT, op,
-                   "query %s, key %s and value %s do not fit: they must be %s, with embed_dim %lld, "
-                   "kdim %lld, vdim %lld",
-                   gn__shape_of(c->q), gn__shape_of(c->k), gn__shape_of(c->v),
-                   self->batch_first ? "(N, L, embed_dim), (N, S, kdim), (N, S, vdim)"
-                                     : "(L, N, embed_dim), (S, N, kdim), (S, N, vdim)",
-                   (long long)self->embed_dim, (long long)self->kdim, (long long)self->vdim);
+    return gn_fail(
+        GN_E_ARGUMENT, op,
+        "query %s, key %s and value %s do not fit: they must be %s, with embed_dim %lld, "
+        "kdim %lld, vdim %lld",
+        gn__shape_of(c->q), gn__shape_of(c->k), gn__shape_of(c->v),
+        self->batch_first ? "(N, L, embed_dim), (N, S, kdim), (N, S, vdim)"
+                          : "(L, N, embed_dim), (S, N, kdim), (S, N, vdim)",
+        (long long)self->embed_dim, (long long)self->kdim, (long long)self->vdim);
 }
 
 static gn_tensor *with_batch(const attention *self, gn_tensor *t) {
@@ -60,8 +63,7 @@ static gn_tensor *with_batch(const attention *self, gn_tensor *t) {
 
 /* Checks the inputs; those that are one tensor stay one tensor. */
 static gn_status begin(const attention *self, call *c) {
-    if (!gn__given(op, c->q) || !gn__given(op, c->k) || !gn__given(op, c->v) ||
-        check_inputs(self, c) != GN_OK)
+    if (check_inputs(self, c) != GN_OK)
         return gn_error_status();
     c->no_batch = c->q->n_dims == 2;
     if (c->no_batch) {
@@ -116,6 +118,8 @@ static gn_tensor *split_heads(const attention *self, gn_tensor *t) {
 
 /* The way back. */
 static gn_tensor *join_heads(const attention *self, gn_tensor *t) {
+    if (t == NULL)
+        return NULL;
     t = self->batch_first ? gn_permute(t, 0, 2, 1, 3) : gn_permute(t, 2, 0, 1, 3);
     return gn_flatten(t, 2);
 }
@@ -128,8 +132,8 @@ static gn_tensor *with_key(const attention *self, gn_tensor *heads, gn_tensor *o
     if (own)
         own = gn_expand_with(split_heads(self, own), shape);
     else
-        own = gn_zeros_with(shape, GN_AS(.dtype = (gn_dtype)heads->dtype,
-                                         .device = heads->storage->device->name));
+        own = gn_zeros_with(
+            shape, GN_AS(.dtype = (gn_dtype)heads->dtype, .device = heads->storage->device->name));
     return gn_cat((gn_tensor *[]){heads, own}, 2, 2);
 }
 
@@ -231,61 +235,68 @@ static gn_tensor *attend(const attention *self, const call *c, double dropout) {
                                            .causal = c->causal && !spelled, .dropout_p = dropout);
 }
 
-static gn_tensor *attend_with_weights(const attention *self, const call *c, double dropout,
-                                      gn_tensor **weights) {
+static gn_tensor *attend_with_weights(const attention *self, const call *c, double dropout) {
     const double scale = 1 / sqrt((double)(self->embed_dim / self->heads));
     gn_tensor *mask = added(whole_mask(self, c, c->causal), c->q);
     gn_tensor *x = gn_matmul(gn_mul_scalar(c->q, scale), gn_transpose(c->k, -2, -1));
-    gn_tensor *p = gn_softmax(mask ? gn_add(x, mask) : x, -1);
-    *weights = gn_dropout(p, dropout, true);
-    return gn_matmul(*weights, c->v);
+    gn_tensor *p = gn_dropout(gn_softmax(mask ? gn_add(x, mask) : x, -1), dropout, true);
+    gn_tensor *weights = c->per_head_weights ? p : gn_mean(p, .dims = GN_DIMS(1));
+    *c->weights = c->no_batch ? gn_squeeze_dim(weights, 0) : weights;
+    return gn_matmul(p, c->v);
 }
 
-/* The output, and the weights if they are wanted. */
-static gn_tensor *run(const attention *self, call *c, gn_tensor **weights, bool average) {
+static gn_tensor *run(const attention *self, call *c) {
     const double dropout = self->base.training ? self->dropout : 0;
     if (begin(self, c) != GN_OK || !check_masks(self, c))
         return NULL;
     split_inputs(self, c);
     if (gn__failed())
         return NULL;
-    gn_tensor *y = weights ? attend_with_weights(self, c, dropout, weights)
-                           : attend(self, c, dropout);
+    gn_tensor *y = c->weights ? attend_with_weights(self, c, dropout) : attend(self, c, dropout);
     y = gn_forward(self->out_proj, join_heads(self, y));
-    if (weights && average)
-        *weights = gn_mean(*weights, .dims = GN_DIMS(1));
-    if (weights && c->no_batch)
-        *weights = gn_squeeze_dim(*weights, 0);
     return c->no_batch ? gn_squeeze_dim(y, self->batch_first ? 0 : 1) : y;
 }
 
 /* ---- The module */
 
 static gn_tensor *forward(gn_module *module, gn_tensor *x) {
-    return run((attention *)module, &(call){.q = x, .k = x, .v = x}, NULL, false);
+    return run((attention *)module, &(call){.q = x, .k = x, .v = x});
 }
 
 static const gn_module_class attention_class = {
     .name = op, .size = sizeof(attention), .forward = forward};
+
+/* The query, as hooks have left it. */
+static gn_tensor *forward_call(gn_module *module, gn_tensor *x, void *context) {
+    call *c = context;
+    c->v = c->v == c->q ? x : c->v;
+    c->k = c->k == c->q ? x : c->k;
+    c->q = x;
+    return run((attention *)module, c);
+}
 
 gn_tensor *gn_multihead_attention_forward_with(gn_module *module, gn_tensor *query, gn_tensor *key,
                                                gn_tensor *value, gn_tensor **weights,
                                                const gn_multihead_attention_call *options) {
     gn_multihead_attention_call o;
     gn__options(&o, sizeof o, options);
+    gn_tensor *out[2] = {NULL};
     if (weights)
         *weights = NULL;
     if (!gn__is_a("multihead_attention_forward", module, &attention_class))
         return NULL;
-    gn_scope scope = gn_scope_begin();
     call c = {.q = query,
               .k = key,
               .v = value,
               .attn_mask = o.attn_mask,
               .key_padding_mask = o.key_padding_mask,
-              .causal = o.causal};
-    gn_tensor *out[2] = {0};
-    out[0] = run((attention *)module, &c, weights ? &out[1] : NULL, !o.per_head_weights);
+              .causal = o.causal,
+              .weights = weights ? &out[1] : NULL,
+              .per_head_weights = o.per_head_weights};
+    if (!gn__given(op, query) || !gn__given(op, key) || !gn__given(op, value))
+        return NULL;
+    gn_scope scope = gn_scope_begin();
+    out[0] = gn__module_run(module, query, forward_call, &c);
     gn__scope_end_with_tensors(scope, 2, out);
     if (weights)
         *weights = out[1];
@@ -314,8 +325,7 @@ static void make_parameters(attention *self, const gn_multihead_attention_option
         self->bias_v = gn_parameter(self, "bias_v", gn_mul_scalar(gn_randn(1, 1, e), std));
     }
     self->out_proj = gn_child(self, "out_proj", gn_nn_linear(e, e, .no_bias = o->no_bias));
-    gn_tensor *bias =
-        o->no_bias ? NULL : gn_dict_get(gn_parameters(self->out_proj), "bias");
+    gn_tensor *bias = o->no_bias ? NULL : gn_dict_get(gn_parameters(self->out_proj), "bias");
     const bool was = gn_set_grad_enabled(false);
     if (bias)
         gn_zero_(bias);
