@@ -20,6 +20,7 @@ public_headers = \
 	include/genesis/ops.h \
 	include/genesis/optim.h \
 	include/genesis/pointwise.def \
+	include/genesis/recurrent.h \
 	include/genesis/shape_ops.h \
 	include/genesis/tensor.h \
 	include/genesis/transformer.h \
@@ -68,8 +69,12 @@ libgenesis_sources = \
 	libgenesis/nn/module.c \
 	libgenesis/nn/module.h \
 	libgenesis/nn/norm.c \
+	libgenesis/nn/packed.c \
+	libgenesis/nn/packed.h \
 	libgenesis/nn/pool.c \
 	libgenesis/nn/print.c \
+	libgenesis/nn/recurrent.c \
+	libgenesis/nn/recurrent_cell.c \
 	libgenesis/nn/state.c \
 	libgenesis/nn/transformer.c \
 	libgenesis/nn/typed.c \
@@ -104,6 +109,10 @@ libgenesis_sources = \
 	libgenesis/ops/pool.h \
 	libgenesis/ops/product.c \
 	libgenesis/ops/product.h \
+	libgenesis/ops/recurrent.c \
+	libgenesis/ops/recurrent.h \
+	libgenesis/ops/recurrent_cells.c \
+	libgenesis/ops/recurrent_steps.c \
 	libgenesis/ops/reduce.c \
 	libgenesis/ops/select.c \
 	libgenesis/ops/softmax.c \
@@ -462,6 +471,7 @@ unit_tests = \
 	tests/nn/test_init \
 	tests/nn/test_layers \
 	tests/nn/test_module \
+	tests/nn/test_recurrent \
 	tests/nn/test_transformer \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
@@ -537,6 +547,7 @@ tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
+tests_nn_test_recurrent_LDADD = $(test_ldadd)
 tests_nn_test_transformer_LDADD = $(test_ldadd)
 tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
@@ -856,6 +867,7 @@ extra_files = \
 	tests/abi/layout.sh \
 	tests/fixtures/make_modules_attention.py \
 	tests/fixtures/make_modules_linear.py \
+	tests/fixtures/make_modules_recurrent.py \
 	tests/fixtures/make_modules_transformer.py \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
@@ -863,6 +875,7 @@ extra_files = \
 	tests/fixtures/modules.py \
 	tests/fixtures/modules_attention.safetensors \
 	tests/fixtures/modules_linear.safetensors \
+	tests/fixtures/modules_recurrent.safetensors \
 	tests/fixtures/modules_transformer.safetensors \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \

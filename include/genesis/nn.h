@@ -10,6 +10,7 @@
 #include <genesis/layers.h>
 #include <genesis/losses.h>
 #include <genesis/module.h>
+#include <genesis/recurrent.h>
 #include <genesis/transformer.h>
 #include <genesis/utils.h>
 
