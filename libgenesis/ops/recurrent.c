@@ -211,24 +211,29 @@ static gn_status backward_data(gn__node *node, const frame *f, gn_tensor *const 
     return gn_error_status();
 }
 
-/* When the walk itself is recorded: the layer is computed again in public operations, and those walked
- * back. */
+/* When the walk itself is recorded: the layer is computed again in public operations, and those are
+ * walked back. The results are one vector there, so that the gradients, which may depend on the same
+ * inputs, are given to the walk and not part of what is differentiated. */
 static gn_status backward_recorded(gn__node *node, const gn__recurrence *r, gn_tensor *const *g,
                                    gn_tensor **out) {
     gn_tensor *const inputs[] = {r->x, r->h, r->c, r->weight, r->bias};
-    gn_tensor *wanted[N_INPUTS], *d[N_INPUTS], *y[GN__RECURRENCE_OUTPUTS], *total = NULL;
-    int n = 0;
+    gn_tensor *wanted[N_INPUTS], *d[N_INPUTS];
+    gn_tensor *y[GN__RECURRENCE_OUTPUTS], *results[GN__RECURRENCE_OUTPUTS],
+        *ups[GN__RECURRENCE_OUTPUTS];
+    int n = 0, given = 0;
     gn__recur_by_steps(r, NULL, y);
     for (int i = 0; i < GN__RECURRENCE_OUTPUTS; i++)
-        if (g[i] && y[i]) {
-            gn_tensor *term = gn_sum(gn_mul(y[i], g[i]));
-            total = total ? gn_add(total, term) : term;
+        if (g[i]) {
+            results[given] = gn_reshape(y[i], -1);
+            ups[given++] = gn_reshape(g[i], -1);
         }
     for (int i = 0; i < N_INPUTS; i++)
         if (gn__needs(node, i))
             wanted[n++] = inputs[i];
-    gn_backward_options o = {.struct_size = sizeof o, .create_graph = true};
-    if (gn__failed() || gn_gradients(total, n, wanted, d, &o) != GN_OK)
+    const gn_backward_options o = {
+        .struct_size = sizeof o, .create_graph = true, .gradient = gn_cat(ups, given, 0)};
+    gn_tensor *all = gn_cat(results, given, 0);
+    if (gn__failed() || gn_gradients(all, n, wanted, d, &o) != GN_OK)
         return gn_error_status();
     for (int i = N_INPUTS - 1; i >= 0; i--)
         if (gn__needs(node, i))
