@@ -56,6 +56,7 @@ libgenesis_sources = \
 	libgenesis/io/tensor_bytes.c \
 	libgenesis/nn/activation.c \
 	libgenesis/nn/attention.c \
+	libgenesis/nn/blocks.c \
 	libgenesis/nn/clip.c \
 	libgenesis/nn/clone.c \
 	libgenesis/nn/containers.c \
@@ -64,6 +65,7 @@ libgenesis_sources = \
 	libgenesis/nn/embedding.c \
 	libgenesis/nn/forward.c \
 	libgenesis/nn/init.c \
+	libgenesis/nn/kv_cache.c \
 	libgenesis/nn/linear.c \
 	libgenesis/nn/loss.c \
 	libgenesis/nn/module.c \
@@ -75,6 +77,7 @@ libgenesis_sources = \
 	libgenesis/nn/print.c \
 	libgenesis/nn/recurrent.c \
 	libgenesis/nn/recurrent_cell.c \
+	libgenesis/nn/rotary.c \
 	libgenesis/nn/state.c \
 	libgenesis/nn/transformer.c \
 	libgenesis/nn/typed.c \
@@ -114,6 +117,7 @@ libgenesis_sources = \
 	libgenesis/ops/recurrent_cells.c \
 	libgenesis/ops/recurrent_steps.c \
 	libgenesis/ops/reduce.c \
+	libgenesis/ops/rotary.c \
 	libgenesis/ops/select.c \
 	libgenesis/ops/softmax.c \
 	libgenesis/ops/sort.c \
@@ -464,13 +468,16 @@ unit_tests = \
 	tests/layers/test_check \
 	tests/layers/test_trace \
 	tests/nn/test_attention \
+	tests/nn/test_blocks \
 	tests/nn/test_clip \
 	tests/nn/test_containers \
 	tests/nn/test_faults \
 	tests/nn/test_host_memory \
 	tests/nn/test_init \
+	tests/nn/test_kv_cache \
 	tests/nn/test_layers \
 	tests/nn/test_module \
+	tests/nn/test_packed \
 	tests/nn/test_recurrent \
 	tests/nn/test_transformer \
 	tests/ops/test_attention \
@@ -540,13 +547,16 @@ tests_io_test_safetensors_LDADD = $(test_ldadd)
 tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
 tests_nn_test_attention_LDADD = $(test_ldadd)
+tests_nn_test_blocks_LDADD = $(test_ldadd)
 tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
 tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
+tests_nn_test_kv_cache_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
+tests_nn_test_packed_LDADD = $(test_ldadd)
 tests_nn_test_recurrent_LDADD = $(test_ldadd)
 tests_nn_test_transformer_LDADD = $(test_ldadd)
 tests_opencl_test_cache_LDADD = $(test_ldadd)
@@ -866,6 +876,7 @@ extra_files = \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
 	tests/fixtures/make_modules_attention.py \
+	tests/fixtures/make_modules_blocks.py \
 	tests/fixtures/make_modules_linear.py \
 	tests/fixtures/make_modules_recurrent.py \
 	tests/fixtures/make_modules_transformer.py \
@@ -874,6 +885,7 @@ extra_files = \
 	tests/fixtures/make_safetensors.py \
 	tests/fixtures/modules.py \
 	tests/fixtures/modules_attention.safetensors \
+	tests/fixtures/modules_blocks.safetensors \
 	tests/fixtures/modules_linear.safetensors \
 	tests/fixtures/modules_recurrent.safetensors \
 	tests/fixtures/modules_transformer.safetensors \

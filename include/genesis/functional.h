@@ -56,7 +56,7 @@ GN_API gn_tensor *gn_adaptive_avg_pool2d(gn_tensor *x, int64_t height, int64_t w
 
 typedef struct gn_norm_options {
     size_t struct_size;
-    gn_optional eps;      /* 1e-5 */
+    gn_optional eps;      /* 1e-5; rms norm: that of x's dtype, 2^-23 for float32 */
     gn_optional momentum; /* batch norm: 0.1 */
     bool training;        /* batch norm: use and update the batch's statistics */
 } gn_norm_options;
@@ -75,8 +75,11 @@ GN_API gn_tensor *gn_batch_norm_with(gn_tensor *x, gn_tensor *running_mean, gn_t
 #define gn_layer_norm(...) GN_CALL4(gn_layer_norm_with, gn_norm_options, __VA_ARGS__, )
 GN_API gn_tensor *gn_layer_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weight,
                                      gn_tensor *bias, const gn_norm_options *options);
-/* x / sqrt(mean(x^2) + eps) weight over the last dim. */
-GN_API gn_tensor *gn_rms_norm(gn_tensor *x, gn_tensor *weight, double eps);
+/* x / sqrt(mean(x^2) + eps) weight, likewise. Both are one kernel where the backend has it, with
+ * statistics in float32 or wider, in any number of dims. */
+#define gn_rms_norm(...) GN_CALL3(gn_rms_norm_with, gn_norm_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_rms_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weight,
+                                   const gn_norm_options *options);
 
 /* Zeroes elements with probability p and scales the others by 1 / (1 - p); x if not training. */
 GN_API gn_tensor *gn_dropout(gn_tensor *x, double p, bool training);

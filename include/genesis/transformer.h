@@ -122,6 +122,65 @@ GN_API gn_tensor *gn_transformer_forward_with(gn_module *module, gn_tensor *src,
 /* (n, n): 0 on and below the diagonal, -inf above it. float32 by default. */
 GN_API gn_tensor *gn_generate_square_subsequent_mask(int64_t n, const gn_tensor_options *options);
 
+/* ---- Blocks */
+
+/* fn(x) + x; child fn. */
+GN_API gn_module *gn_nn_residual(gn_module *fn);
+
+typedef struct gn_swiglu_options {
+    size_t struct_size;
+    gn_optional dropout; /* 0.1 */
+} gn_swiglu_options;
+/* dropout(down(silu(gate x) up x))   (*, dim) -> (*, dim); gate.weight and up.weight (hidden, dim),
+ * down.weight (dim, hidden), without biases. */
+#define gn_nn_feed_forward_swiglu(...)                                                             \
+    GN_CALL2(gn_nn_feed_forward_swiglu_with, gn_swiglu_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_feed_forward_swiglu_with(int64_t dim, int64_t hidden_dim,
+                                                 const gn_swiglu_options *options);
+
+/* ---- Rotary positions: element i of the first half of a vector and that of the second half are
+ * turned by the angle position base^(-2 i / dim) */
+
+typedef struct gn_rotary_options {
+    size_t struct_size;
+    int64_t max_position_embeddings; /* 2048 */
+    gn_optional base;                /* 10000 */
+} gn_rotary_options;
+/* Buffers inv_freq (dim / 2), cos_cached and sin_cached (1, 1, max_position_embeddings, dim); dim is
+ * even. gn_forward(m, x) turns x (.., T, dim) at positions 0 .. T - 1. */
+#define gn_nn_rotary_embedding(...)                                                                \
+    GN_CALL1(gn_nn_rotary_embedding_with, gn_rotary_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_rotary_embedding_with(int64_t dim, const gn_rotary_options *options);
+
+/* The same at positions position .. position + T - 1, for decoding. An error beyond the tables. */
+GN_API gn_tensor *gn_rotary_embedding_forward(gn_module *module, gn_tensor *x, int64_t position);
+/* The tables of `length` positions, (1, 1, length, dim): views, borrowing nothing. */
+GN_API gn_status gn_rotary_embedding_tables(gn_module *module, int64_t position, int64_t length,
+                                            gn_tensor **cos, gn_tensor **sin);
+/* x cos + (-x2, x1) sin, x1 and x2 the halves of x (.., T, dim); cos and sin broadcast to x and are
+ * constants. */
+GN_API gn_tensor *gn_apply_rotary(gn_tensor *x, gn_tensor *cos, gn_tensor *sin);
+
+/* ---- Keys and values of the positions so far, for decoding step by step:
+ *
+ *     int64_t position = gn_kv_cache_length(cache);
+ *     q = gn_rotary_embedding_forward(rotary, q, position), and k likewise;
+ *     gn_kv_cache_append(cache, k, v, &k, &v);
+ *     y = gn_scaled_dot_product_attention(q, k, v, .causal = true, .position = position);
+ */
+
+typedef struct gn_kv_cache gn_kv_cache;
+
+/* Room for so many positions; memory is taken at the first append. Owned by the scope. */
+GN_API gn_kv_cache *gn_kv_cache_new(int64_t max_length);
+GN_API int64_t gn_kv_cache_length(const gn_kv_cache *cache);
+/* Copies k (.., T, D) and v (.., T, E) behind what is there. all_k, all_v get views of everything so
+ * far. Nothing is recorded: keys that require gradients are an error. */
+GN_API gn_status gn_kv_cache_append(gn_kv_cache *cache, gn_tensor *k, gn_tensor *v,
+                                    gn_tensor **all_k, gn_tensor **all_v);
+/* Forgets all but the first `length` positions, whose memory is used again. */
+GN_API gn_status gn_kv_cache_truncate(gn_kv_cache *cache, int64_t length);
+
 #ifdef __cplusplus
 }
 #endif
