@@ -27,13 +27,19 @@ public_headers = \
 	include/genesis/utils.h
 
 libgenesis_sources = \
+	libgenesis/autograd/anomaly.c \
 	libgenesis/autograd/autograd.h \
+	libgenesis/autograd/checkpoint.c \
+	libgenesis/autograd/derivative.c \
 	libgenesis/autograd/engine.c \
 	libgenesis/autograd/function.c \
 	libgenesis/autograd/gradcheck.c \
 	libgenesis/autograd/history.c \
+	libgenesis/autograd/hooks.c \
 	libgenesis/autograd/hooks.h \
+	libgenesis/autograd/mode.c \
 	libgenesis/autograd/node.c \
+	libgenesis/autograd/reach.c \
 	libgenesis/base/error.c \
 	libgenesis/base/hooks.c \
 	libgenesis/base/internal.h \
@@ -57,6 +63,7 @@ libgenesis_sources = \
 	libgenesis/nn/activation.c \
 	libgenesis/nn/attention.c \
 	libgenesis/nn/blocks.c \
+	libgenesis/nn/checkpoint.c \
 	libgenesis/nn/clip.c \
 	libgenesis/nn/clone.c \
 	libgenesis/nn/containers.c \
@@ -64,7 +71,10 @@ libgenesis_sources = \
 	libgenesis/nn/dict.c \
 	libgenesis/nn/embedding.c \
 	libgenesis/nn/forward.c \
+	libgenesis/nn/fuse.c \
 	libgenesis/nn/init.c \
+	libgenesis/nn/init.h \
+	libgenesis/nn/init_matrix.c \
 	libgenesis/nn/kv_cache.c \
 	libgenesis/nn/linear.c \
 	libgenesis/nn/loss.c \
@@ -73,8 +83,11 @@ libgenesis_sources = \
 	libgenesis/nn/norm.c \
 	libgenesis/nn/packed.c \
 	libgenesis/nn/packed.h \
+	libgenesis/nn/parametrize.c \
+	libgenesis/nn/parametrize.h \
 	libgenesis/nn/pool.c \
 	libgenesis/nn/print.c \
+	libgenesis/nn/prune.c \
 	libgenesis/nn/recurrent.c \
 	libgenesis/nn/recurrent_cell.c \
 	libgenesis/nn/rotary.c \
@@ -82,7 +95,9 @@ libgenesis_sources = \
 	libgenesis/nn/transformer.c \
 	libgenesis/nn/typed.c \
 	libgenesis/nn/typed.h \
+	libgenesis/nn/vector.c \
 	libgenesis/nn/walk.c \
+	libgenesis/nn/weight_norm.c \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/attention.h \
 	libgenesis/ops/attention_options.c \
@@ -409,7 +424,9 @@ tools_genesis_genesis_SOURCES = \
 
 bin_PROGRAMS += bench/genesis-bench
 bench_genesis_bench_SOURCES = \
-	bench/genesis-bench.c
+	bench/bench.h \
+	bench/genesis-bench.c \
+	bench/transformer.c
 
 noinst_PROGRAMS += samples/01_simple_model
 samples_01_simple_model_SOURCES = \
@@ -454,10 +471,17 @@ checked_samples = \
 	samples/05_save_load
 
 unit_tests = \
+	tests/autograd/test_anomaly \
+	tests/autograd/test_checkpoint \
+	tests/autograd/test_derivative \
 	tests/autograd/test_engine \
+	tests/autograd/test_every_op \
 	tests/autograd/test_function \
 	tests/autograd/test_gradcheck \
 	tests/autograd/test_history \
+	tests/autograd/test_hooks \
+	tests/autograd/test_mode \
+	tests/autograd/test_scenes \
 	tests/base/test_error \
 	tests/base/test_scope \
 	tests/base/test_table \
@@ -469,17 +493,20 @@ unit_tests = \
 	tests/layers/test_trace \
 	tests/nn/test_attention \
 	tests/nn/test_blocks \
-	tests/nn/test_clip \
 	tests/nn/test_containers \
 	tests/nn/test_faults \
+	tests/nn/test_hooks \
 	tests/nn/test_host_memory \
 	tests/nn/test_init \
 	tests/nn/test_kv_cache \
 	tests/nn/test_layers \
 	tests/nn/test_module \
 	tests/nn/test_packed \
+	tests/nn/test_parametrize \
 	tests/nn/test_recurrent \
+	tests/nn/test_state \
 	tests/nn/test_transformer \
+	tests/nn/test_utils \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
 	tests/ops/test_copy \
@@ -533,10 +560,17 @@ opencl_tests = \
 
 if HAVE_CHECK
 check_PROGRAMS += $(unit_tests) $(opencl_tests)
+tests_autograd_test_anomaly_LDADD = $(test_ldadd)
+tests_autograd_test_checkpoint_LDADD = $(test_ldadd)
+tests_autograd_test_derivative_LDADD = $(test_ldadd)
 tests_autograd_test_engine_LDADD = $(test_ldadd)
+tests_autograd_test_every_op_LDADD = $(test_ldadd)
 tests_autograd_test_function_LDADD = $(test_ldadd)
 tests_autograd_test_gradcheck_LDADD = $(test_ldadd)
 tests_autograd_test_history_LDADD = $(test_ldadd)
+tests_autograd_test_hooks_LDADD = $(test_ldadd)
+tests_autograd_test_mode_LDADD = $(test_ldadd)
+tests_autograd_test_scenes_LDADD = $(test_ldadd)
 tests_base_test_error_LDADD = $(test_ldadd)
 tests_base_test_scope_LDADD = $(test_ldadd)
 tests_base_test_table_LDADD = $(test_ldadd)
@@ -548,17 +582,20 @@ tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
 tests_nn_test_attention_LDADD = $(test_ldadd)
 tests_nn_test_blocks_LDADD = $(test_ldadd)
-tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
+tests_nn_test_hooks_LDADD = $(test_ldadd)
 tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_kv_cache_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
 tests_nn_test_packed_LDADD = $(test_ldadd)
+tests_nn_test_parametrize_LDADD = $(test_ldadd)
 tests_nn_test_recurrent_LDADD = $(test_ldadd)
+tests_nn_test_state_LDADD = $(test_ldadd)
 tests_nn_test_transformer_LDADD = $(test_ldadd)
+tests_nn_test_utils_LDADD = $(test_ldadd)
 tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
 tests_opencl_test_faults_LDADD = $(test_ldadd)
@@ -875,9 +912,12 @@ extra_files = \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
+	tests/fixtures/autograd.inc \
+	tests/fixtures/make_autograd.py \
 	tests/fixtures/make_modules_attention.py \
 	tests/fixtures/make_modules_blocks.py \
 	tests/fixtures/make_modules_linear.py \
+	tests/fixtures/make_modules_parametrize.py \
 	tests/fixtures/make_modules_recurrent.py \
 	tests/fixtures/make_modules_transformer.py \
 	tests/fixtures/make_optim.py \
@@ -887,6 +927,7 @@ extra_files = \
 	tests/fixtures/modules_attention.safetensors \
 	tests/fixtures/modules_blocks.safetensors \
 	tests/fixtures/modules_linear.safetensors \
+	tests/fixtures/modules_parametrize.safetensors \
 	tests/fixtures/modules_recurrent.safetensors \
 	tests/fixtures/modules_transformer.safetensors \
 	tests/fixtures/optim_adam.inc \

@@ -42,7 +42,9 @@ typedef struct gn_tensor_array {
 /* ---- Sequential, ModuleList: children "0", "1", .. */
 
 /* Runs modules in order: gn_nn_sequential(gn_nn_linear(784, 10), gn_nn_relu()). With names of one's
- * own: gn_nn_sequential_named({"fc", gn_nn_linear(784, 10)}, {"act", gn_nn_relu()}). */
+ * own: gn_nn_sequential_named({"fc", gn_nn_linear(784, 10)}, {"act", gn_nn_relu()}). A ReLU before a
+ * max pooling runs after it, unless one of them has hooks: there is less to rectify, and all values
+ * are the same. */
 #define gn_nn_sequential(...) gn_nn_sequential_n(GN_MODULES(__VA_ARGS__))
 #define gn_nn_sequential_named(...) gn_nn_sequential_named_n(GN_NAMED_MODULES(__VA_ARGS__))
 GN_API gn_module *gn_nn_sequential_n(gn_module_array modules);

@@ -105,8 +105,9 @@ GN_API gn_tensor *gn_get_parameter(gn_module *module, const char *name);
 GN_API gn_tensor *gn_get_buffer(gn_module *module, const char *name);
 
 /* Puts another child or parameter in the place of one: a head for fine-tuning, or the same tensor
- * in two places (tied weights: one parameter, two entries of the state). NULL empties the place. A
- * place that is empty can't be filled so, as the struct's member is not known: GN_E_NOT_FOUND. */
+ * in two places (tied weights: one parameter, two entries of the state). NULL empties the place. An
+ * empty place is filled where the struct's member is known: in layers of the library, and where it
+ * was emptied so; else GN_E_NOT_FOUND. */
 GN_API gn_status gn_set_submodule(gn_module *module, const char *name, gn_module *child);
 GN_API gn_status gn_set_parameter(gn_module *module, const char *name, gn_tensor *tensor);
 
@@ -159,7 +160,8 @@ GN_API char *gn_module_text(const gn_module *module);
 /* forward pre-hook:    value is the input; other is NULL
  * forward hook:        value is the output, other the input
  * full backward hook:  value is the gradient of the input (NULL: the input needs none, and there is
- *                      nothing to replace), other that of the output */
+ *                      nothing to replace), other that of the output. A module with such hooks must
+ *                      not change its input in place. */
 typedef gn_tensor *gn_module_hook(gn_module *module, gn_tensor *value, gn_tensor *other,
                                   void *context);
 GN_API int64_t gn_register_forward_pre_hook(gn_module *module, gn_module_hook *fn, void *context);

@@ -32,6 +32,13 @@ typedef struct gn__node_class {
      * dtype, or leaves NULL for zero. Written in public ops, so it records itself under
      * create_graph. Runs in a scope of its own. */
     gn_status (*backward)(gn__node *node, gn_tensor *const *grads, gn_tensor **out);
+    /* Instead of backward: computes the outputs anew from the inputs, recorded this time, and the
+     * walk goes on through what that recorded. */
+    gn_status (*recompute)(gn__node *node, gn_tensor **outputs);
+    /* Whether backward can add to what its first input has received so far. Then out[0] may be that
+     * on entry, unless the walk is recorded: row-major, and seen by nobody else. Backward adds to
+     * it in place and leaves it there. */
+    bool adds;
     void (*destroy)(void *data); /* of the node's data, or NULL */
 } gn__node_class;
 
@@ -67,7 +74,16 @@ struct gn__node {
     void *data; /* the operation's own attributes */
     struct gn__watch
         *watches; /* per output: hooks and retained gradients; NULL if there are none */
+    char *module; /* whose forward recorded it; NULL unless NaNs are looked for */
 };
+
+/* A module whose forward runs on this thread; on the stack of gn_forward. */
+typedef struct gn__running {
+    const struct gn__running *outer;
+    void *module;
+    /* Writes the path of the innermost one: "layers.0.fc (Linear)". */
+    void (*describe)(const struct gn__running *innermost, char *text, size_t bytes);
+} gn__running;
 
 /* Whether t requires a gradient. A view's answer is behind when its base has changed: see
  * history.c. */
@@ -76,13 +92,16 @@ bool gn__records(const gn_tensor *t);
 /* Whether an operation on these inputs (NULLs are skipped) is to be recorded. */
 bool gn__recording(int n, gn_tensor *const *inputs);
 
-/* Makes the node of an operation and sets it as the output's history. data_bytes of zeroed data
- * come with it. Inputs may contain NULL. NULL with an error: return NULL then. */
+/* Makes the node of an operation, whose outputs are computed already, and sets it as the output's
+ * history. data_bytes of zeroed data come with it. Inputs may contain NULL. NULL with an error:
+ * return NULL then. */
 gn__node *gn__record(const gn__node_class *type, gn_tensor *output, int n, gn_tensor *const *inputs,
                      size_t data_bytes);
-/* The same for several outputs (not floating-point ones are left without history). */
-gn__node *gn__record_outputs(const gn__node_class *type, int n_outputs, gn_tensor *const *outputs,
-                             int n, gn_tensor *const *inputs, size_t data_bytes);
+/* The same for several outputs (not floating-point ones are left without history), and under a name
+ * of its own; NULL: the type's. */
+gn__node *gn__record_outputs(const gn__node_class *type, const char *name, int n_outputs,
+                             gn_tensor *const *outputs, int n, gn_tensor *const *inputs,
+                             size_t data_bytes);
 
 /* The shape of an input, which its gradient must have. */
 static inline gn_shape gn__input_shape(const gn__node *node, int input) {
@@ -100,6 +119,10 @@ void gn__save_output(gn__node *node, int slot, gn_tensor *t, int output);
 /* The tensor in a slot, borrowed or owned by the scope; NULL (without error) if the slot is empty,
  * NULL with an error if it was changed in place since. */
 gn_tensor *gn__saved_tensor(gn__node *node, int slot);
+
+/* Lets the gradients out[0 .. n-1] that a backward of this node computed without recording refuse
+ * to be differentiated, where that would be asked for. */
+gn_status gn__once_differentiable(gn__node *node, gn_tensor *const *grads, int n, gn_tensor **out);
 
 /* In-place operations are out-of-place ones whose result moves into the tensor:
  *

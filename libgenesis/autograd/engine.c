@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "../ops/ops.h"
+#include "../ops/support.h"
 #include "hooks.h"
 
 /* A node or a leaf that has received gradients. */
@@ -18,6 +19,7 @@ typedef struct place {
     gn_tensor *leaf;
     gn_tensor **grads; /* one per output; NULL: none so far */
     gn_tensor *one;    /* where grads points if there is one output */
+    bool passed;       /* the walk was here: nothing may come any more */
 } place;
 
 typedef struct walk {
@@ -26,9 +28,10 @@ typedef struct walk {
     place **slots; /* open addressing by the address of node or leaf */
     size_t n_slots, used;
     bool create_graph, retain_graph;
-    int n_wanted; /* gn_gradients: only these get their gradients */
+    int n_wanted; /* only these get their gradients; 0: all leaves */
     gn_tensor *const *wanted;
-    gn_tensor **found;
+    gn_tensor **found; /* NULL: they are accumulated */
+    gn__reach *reach;  /* NULL: the walk goes everywhere */
 } walk;
 
 /* ---- The set of places */
@@ -175,14 +178,25 @@ static bool fits_input(const gn__node *node, int i, const gn_tensor *g) {
     return false;
 }
 
-/* The gradients that gn_gradients was asked for. */
+/* A leaf's gradient is complete. */
+static void accumulate_leaf(walk *w, gn_tensor *leaf, gn_tensor *g) {
+    if (gn__accumulate(leaf, g, w->create_graph) == GN_OK && leaf->hooks)
+        gn__hooks_run_accumulated(leaf->hooks, leaf);
+}
+
+/* The gradients that were asked for. */
 static void note_wanted(walk *w, const gn__node *node, uint32_t output, const gn_tensor *leaf,
                         gn_tensor *g) {
     for (int i = 0; i < w->n_wanted; i++) {
-        const gn_tensor *t = w->wanted[i];
-        gn__node *made_by = gn__history(t);
-        if (node ? made_by == node && t->output == output : t == leaf)
+        gn_tensor *t = w->wanted[i];
+        if (node ? gn__history(t) != node || t->output != output : t != leaf)
+            continue;
+        if (w->found)
             w->found[i] = gn_retain(g);
+        else if (leaf)
+            accumulate_leaf(w, t, g);
+        else if (!t->retains_grad) /* its place did that */
+            gn__accumulate(t, g, w->create_graph);
     }
 }
 
@@ -196,10 +210,60 @@ static void visit_leaf(walk *w, place *p) {
     gn_scope_end(scope);
     if (gn__failed())
         return;
-    if (w->wanted)
+    if (w->n_wanted)
         note_wanted(w, NULL, 0, p->leaf, p->one);
     else
-        gn__accumulate(p->leaf, p->one, w->create_graph);
+        accumulate_leaf(w, p->leaf, p->one);
+}
+
+/* A gradient arrives at an output of a node, or at a leaf. */
+static void deliver(walk *w, const gn__edge *edge, gn_tensor *g) {
+    if (w->reach && !gn__reach_edge(w->reach, edge))
+        return;
+    place *to = find_place(w, edge->node, edge->leaf);
+    if (to && to->passed)
+        gn_fail(GN_E_STATE, edge->node ? edge->node->name : "backward",
+                "a gradient came when the walk had passed: a checkpointed function uses a tensor "
+                "that was changed in place since");
+    else if (to)
+        add_gradient(&to->grads[edge->node ? edge->output : 0], g, w->create_graph);
+}
+
+/* The walk goes on through what computing the node's outputs once more records: those nodes are
+ * younger than all that wait. */
+static void recompute(walk *w, place *p) {
+    gn_tensor **outputs = gn__alloc_array((size_t)p->node->n_outputs, sizeof *outputs);
+    if (outputs && p->node->type->recompute(p->node, outputs) == GN_OK)
+        for (int i = 0; i < p->node->n_outputs && !gn__failed(); i++) {
+            if (!p->grads[i] || !gn__records(outputs[i]))
+                continue;
+            gn__edge edge = {.node = gn__history(outputs[i]), .output = outputs[i]->output};
+            if (!edge.node)
+                edge.leaf = outputs[i];
+            deliver(w, &edge, p->grads[i]);
+        }
+    free(outputs);
+}
+
+/* What the node's first input has received so far, if its backward can add to that in place. */
+static gn_tensor *sum_to_add_to(const walk *w, const gn__node *node) {
+    if (!node->type->adds || w->create_graph || !gn__needs(node, 0))
+        return NULL;
+    const gn__edge *edge = &node->edges[0];
+    const place *to = w->slots[slot_of(w, edge->node ? (void *)edge->node : edge->leaf)];
+    gn_tensor *sum = to ? to->grads[edge->node ? edge->output : 0] : NULL;
+    return sum && is_ours(sum) && gn__is_row_major(sum) ? sum : NULL;
+}
+
+static void backward_through(walk *w, place *p, gn_tensor **out) {
+    gn__node *node = p->node;
+    const gn_tensor *sum = out[0] = sum_to_add_to(w, node);
+    node->type->backward(node, p->grads, out);
+    if (gn__self()->seek_nan && !gn__failed())
+        gn__anomaly_backward(node, p->grads, out);
+    for (int i = 0; i < node->n_inputs && !gn__failed(); i++)
+        if (out[i] && out[i] != sum && gn__needs(node, i) && fits_input(node, i, out[i]))
+            deliver(w, &node->edges[i], out[i]);
 }
 
 static void visit_node(walk *w, place *p) {
@@ -215,36 +279,35 @@ static void visit_node(walk *w, place *p) {
             gn_release(p->grads[i]);
             p->grads[i] = g;
         }
-        if (w->wanted && g)
+        if (g && w->reach && gn__reach_wanted(w->reach, node))
             note_wanted(w, node, (uint32_t)i, NULL, g);
     }
-    if (!gn__failed())
-        node->type->backward(node, p->grads, out);
-    for (int i = 0; i < node->n_inputs && !gn__failed(); i++) {
-        if (!out[i] || !gn__needs(node, i) || !fits_input(node, i, out[i]))
-            continue;
-        const gn__edge *edge = &node->edges[i];
-        place *to = find_place(w, edge->node, edge->leaf);
-        if (to)
-            add_gradient(&to->grads[edge->node ? edge->output : 0], out[i], w->create_graph);
+    const bool goes_on = !w->reach || gn__reach_leads(w->reach, node);
+    if (goes_on && !gn__failed()) {
+        if (node->type->recompute)
+            recompute(w, p);
+        else
+            backward_through(w, p, out);
     }
     gn_scope_end(scope);
-    if (!w->retain_graph && !gn__failed())
+    if (goes_on && !w->retain_graph && !gn__failed())
         gn__node_free_saved(node);
     if (out != few)
         free(out);
 }
 
 static gn_status walk_run(walk *w, gn_tensor *root, gn_tensor *gradient) {
-    gn__thread *self = gn__self();
-    bool was = self->no_grad;
-    self->no_grad = !w->create_graph;
-    gn__node *node = gn__history(root);
-    place *start = find_place(w, node, node ? NULL : root);
-    if (start)
-        add_gradient(&start->grads[node ? root->output : 0], gradient, w->create_graph);
+    bool was = gn_set_grad_enabled(w->create_graph);
+    gn__edge start = {.node = gn__history(root), .output = root->output};
+    if (!start.node)
+        start.leaf = root;
+    if (w->n_wanted)
+        w->reach = gn__reach_new(start.node, w->n_wanted, w->wanted);
+    if (!gn__failed())
+        deliver(w, &start, gradient);
     while (w->n && !gn__failed()) {
         place *p = heap_pop(w);
+        p->passed = true;
         if (p->node)
             visit_node(w, p);
         else
@@ -255,7 +318,8 @@ static gn_status walk_run(walk *w, gn_tensor *root, gn_tensor *gradient) {
             p->grads[i] = NULL;
         }
     }
-    self->no_grad = was;
+    gn_set_grad_enabled(was);
+    gn__reach_free(w->reach);
     for (size_t i = 0; i < w->n_slots; i++)
         if (w->slots[i])
             place_free(w->slots[i]);
@@ -296,23 +360,36 @@ static gn_status backward(const char *op, gn_tensor *t, walk *w,
     return gn_scope_end(scope);
 }
 
+/* Whether n wanted tensors require gradients. */
+static bool check_wanted(const char *op, int n, gn_tensor *const *inputs) {
+    if (n < 0 || (n && !inputs))
+        gn_fail(GN_E_ARGUMENT, op, "%d inputs%s", n, n < 0 ? "" : ", but the array is NULL");
+    for (int i = 0; i < n && !gn__failed(); i++)
+        if (gn__given(op, inputs[i]) && !gn__records(inputs[i]))
+            gn_fail(GN_E_ARGUMENT, op, "input %d does not require a gradient", i);
+    return !gn__failed();
+}
+
 gn_status gn_backward_with(gn_tensor *t, const gn_backward_options *options) {
     if (gn__failed() || !gn__given("backward", t))
         return gn_error_status();
-    return backward("backward", t, &(walk){0}, options);
+    gn_backward_options o;
+    gn__options(&o, sizeof o, options);
+    walk w = {.n_wanted = o.n_inputs, .wanted = o.inputs};
+    return check_wanted("backward", w.n_wanted, w.wanted) ? backward("backward", t, &w, &o)
+                                                          : gn_error_status();
 }
 
 gn_status gn_gradients(gn_tensor *t, int n, gn_tensor *const *inputs, gn_tensor **out,
                        const gn_backward_options *options) {
     if (gn__failed() || !gn__given("gradients", t))
         return gn_error_status();
-    for (int i = 0; i < n; i++) {
+    for (int i = 0; out && i < n; i++)
         out[i] = NULL;
-        if (!gn__given("gradients", inputs[i]))
-            return gn_error_status();
-        if (!gn__records(inputs[i]))
-            return gn_fail(GN_E_ARGUMENT, "gradients", "input %d does not require a gradient", i);
-    }
+    if (!check_wanted("gradients", n, inputs))
+        return gn_error_status();
+    if (n == 0 || !out)
+        return gn_fail(GN_E_ARGUMENT, "gradients", n ? "out is NULL" : "no input is given");
     walk w = {.n_wanted = n, .wanted = inputs, .found = out};
     gn_status status = backward("gradients", t, &w, options);
     for (int i = 0; i < n; i++) {

@@ -19,10 +19,15 @@ struct gn_function_context {
 static gn_status function_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
     gn_function_context *context = node->data;
     context->node = node;
+    const bool once = context->fn->once_differentiable && gn_is_grad_enabled();
+    if (once)
+        gn_set_grad_enabled(false);
     gn_status status = context->fn->backward(context, grads, node->n_outputs, out, node->n_inputs);
+    if (once)
+        gn_set_grad_enabled(true);
     if (status && !gn__failed())
         return gn_fail(status, context->fn->name, "its backward failed");
-    return gn_error_status();
+    return once ? gn__once_differentiable(node, grads, node->n_inputs, out) : gn_error_status();
 }
 
 static void context_destroy(void *data) {
@@ -77,10 +82,9 @@ gn_status gn_function_apply(const gn_function *fn, const void *state, gn_tensor 
         gn__given(fn->name, outputs[i]);
     if (!gn__failed() && gn__recording(n_inputs, inputs)) {
         part_from_inputs(inputs, n_inputs, outputs, n_outputs);
-        gn__node *node = gn__record_outputs(&function_node, n_outputs, outputs, n_inputs, inputs,
-                                            sizeof context);
+        gn__node *node = gn__record_outputs(&function_node, fn->name, n_outputs, outputs, n_inputs,
+                                            inputs, sizeof context);
         if (node) {
-            node->name = fn->name;
             *(gn_function_context *)node->data = context;
             context.state = NULL;
             save_all(&context, node, outputs, n_outputs);

@@ -1,28 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * history.c - how a tensor hangs on the graph: properties, gradients, hooks, in-place changes.
+ * history.c - how a tensor hangs on the graph: properties, its gradient, in-place changes. Hooks
+ * and retained gradients are in hooks.c.
  */
 #include <stdlib.h>
 
 #include "../ops/ops.h"
 #include "hooks.h"
 
-/* Hooks and retained gradients of a node's outputs. The tensor is not counted: it clears its place
- * when it is freed. */
-struct gn__watch {
-    gn_tensor *tensor;
-    struct gn__hooks *hooks;
-};
-
 /* ---- Dropping history */
 
-static void unwatch(gn_tensor *t) {
-    if (t->node && t->node->watches && t->node->watches[t->output].tensor == t)
-        t->node->watches[t->output].tensor = NULL;
-}
-
 void gn__history_drop(gn_tensor *t) {
-    unwatch(t);
+    gn__watch_end(t);
     gn_release(t->node);
     t->node = NULL;
     t->output = 0;
@@ -32,33 +21,6 @@ void gn__history_free(gn_tensor *t) {
     gn__history_drop(t);
     gn_release(t->grad);
     gn_release(t->hooks);
-}
-
-void gn__watches_free(gn__node *node) {
-    if (!node->watches)
-        return;
-    for (int i = 0; i < node->n_outputs; i++)
-        gn_release(node->watches[i].hooks);
-    free(node->watches);
-}
-
-/* The place of t in its node's watches, made if need be. */
-static struct gn__watch *watch(gn_tensor *t) {
-    gn__node *node = gn__history(t);
-    if (node && !node->watches)
-        node->watches = gn__alloc_array((size_t)node->n_outputs, sizeof *node->watches);
-    return node && node->watches ? &node->watches[t->output] : NULL;
-}
-
-gn_tensor *gn__node_output_gradient(gn__node *node, int output, gn_tensor *gradient) {
-    if (!node->watches || !gradient)
-        return gradient;
-    struct gn__watch *w = &node->watches[output];
-    if (w->hooks)
-        gradient = gn__hooks_run(w->hooks, gradient);
-    if (w->tensor && w->tensor->retains_grad && gradient)
-        gn__accumulate(w->tensor, gradient, false);
-    return gradient;
 }
 
 /* ---- Properties */
@@ -82,6 +44,9 @@ gn_tensor *gn_requires_grad_(gn_tensor *t, bool requires_grad) {
         return gn__fail_null(GN_E_ARGUMENT, "requires_grad_",
                              "a %s tensor can't require a gradient",
                              gn_dtype_name((gn_dtype)t->dtype));
+    if (requires_grad && t->inference && !gn_is_inference_mode_enabled())
+        return gn__fail_null(GN_E_STATE, "requires_grad_",
+                             "the tensor was made in inference mode: gn_clone it outside of it");
     if (!requires_grad && gn__history(t))
         return gn__fail_null(GN_E_STATE, "requires_grad_",
                              "the tensor is the result of %s: use gn_detach", gn_grad_fn(t));
@@ -104,82 +69,6 @@ gn_status gn_set_grad(gn_tensor *t, gn_tensor *grad) {
     return GN_OK;
 }
 
-gn_status gn_retain_grad(gn_tensor *t) {
-    if (gn__failed() || !gn__given("retain_grad", t))
-        return gn_error_status();
-    if (!gn__records(t))
-        return gn_fail(GN_E_STATE, "retain_grad", "the tensor does not require a gradient");
-    struct gn__watch *w = watch(t);
-    if (w) {
-        w->tensor = t;
-        t->retains_grad = true;
-    }
-    return gn_error_status();
-}
-
-bool gn_is_grad_enabled(void) { return !gn__self()->no_grad; }
-
-bool gn_set_grad_enabled(bool enabled) {
-    bool was = !gn__self()->no_grad;
-    gn__self()->no_grad = !enabled;
-    return was;
-}
-
-/* ---- Hooks */
-
-static void hooks_destroy(void *object) {
-    struct gn__hooks *hooks = object;
-    free(hooks->list);
-    free(hooks);
-}
-
-static const gn__kind hooks_kind = {.name = "hooks", .destroy = hooks_destroy};
-
-int64_t gn_register_hook(gn_tensor *t, gn_hook *fn, void *context) {
-    if (gn__failed() || !gn__given("register_hook", t))
-        return gn_error_status();
-    if (!fn || !gn__records(t))
-        return gn_fail(GN_E_ARGUMENT, "register_hook",
-                       fn ? "the tensor does not require a gradient" : "the function is NULL");
-    if (!t->hooks && !(t->hooks = gn__object_new(&hooks_kind, sizeof *t->hooks)))
-        return gn_error_status();
-    struct gn__hooks *hooks = t->hooks;
-    struct gn__watch *w = watch(t);
-    if (w && !w->hooks)
-        w->hooks = gn_retain(hooks);
-    if (gn__grow((void **)&hooks->list, &hooks->capacity, hooks->n, sizeof *hooks->list))
-        return gn_error_status();
-    hooks->list[hooks->n++] = (gn__hook){.handle = ++hooks->last, .fn = fn, .context = context};
-    return hooks->last;
-}
-
-gn_status gn_remove_hook(gn_tensor *t, int64_t handle) {
-    if (!gn__given("remove_hook", t))
-        return gn_error_status();
-    struct gn__hooks *hooks = t->hooks;
-    for (size_t i = 0; hooks && i < hooks->n; i++)
-        if (hooks->list[i].handle == handle) {
-            memmove(&hooks->list[i], &hooks->list[i + 1], (--hooks->n - i) * sizeof *hooks->list);
-            return gn_error_status();
-        }
-    return gn_fail(GN_E_ARGUMENT, "remove_hook", "the tensor has no hook %lld", (long long)handle);
-}
-
-gn_tensor *gn__hooks_run(const struct gn__hooks *hooks, gn_tensor *gradient) {
-    for (size_t i = 0; i < hooks->n && gradient && !gn__failed(); i++) {
-        gn_tensor *changed = hooks->list[i].fn(gradient, hooks->list[i].context);
-        if (!changed)
-            continue;
-        if (!gn__same_shape(changed, gradient) || changed->dtype != gradient->dtype)
-            return gn__fail_null(GN_E_ARGUMENT, "hook",
-                                 "it turned a %s gradient %s into a %s one %s",
-                                 gn_dtype_name((gn_dtype)gradient->dtype), gn__shape_of(gradient),
-                                 gn_dtype_name((gn_dtype)changed->dtype), gn__shape_of(changed));
-        gradient = changed;
-    }
-    return gn__failed() ? NULL : gradient;
-}
-
 /* ---- In-place changes
  *
  * A view shares its base's storage, so a recorded change of one changes the other's history:
@@ -196,18 +85,6 @@ typedef struct replaced {
     int64_t offset;
 } replaced;
 
-/* Dims by their strides, largest first. */
-static gn_shape order_in_memory(const gn_tensor *t) {
-    gn_shape order = {.n = t->n_dims};
-    for (int i = 0; i < t->n_dims; i++) {
-        int at = i;
-        for (; at > 0 && t->stride[order.size[at - 1]] < t->stride[i]; at--)
-            order.size[at] = order.size[at - 1];
-        order.size[at] = i;
-    }
-    return order;
-}
-
 static gn_shape inverse(gn_shape order) {
     gn_shape back = {.n = order.n};
     for (int64_t i = 0; i < order.n; i++)
@@ -217,7 +94,7 @@ static gn_shape inverse(gn_shape order) {
 
 /* The view's place in its base. */
 static replaced geometry(const gn_tensor *view) {
-    return (replaced){.order = order_in_memory(view->base),
+    return (replaced){.order = gn__memory_order(view->base),
                       .size = gn__shape(view->n_dims, view->size),
                       .stride = gn__shape(view->n_dims, view->stride),
                       .offset = view->offset - view->base->offset};
@@ -251,11 +128,9 @@ gn__node *gn__history(const gn_tensor *t) {
     gn_tensor *anew = base ? gn_as_strided(base, place.size, place.stride, t->offset) : NULL;
     gn_set_grad_enabled(was);
     if (anew) {
-        gn__history_drop(view);
-        view->node = gn_retain(anew->node);
-        view->output = anew->output;
-        view->requires_grad = view->node != NULL;
         view->base_epoch = t->base->base_epoch;
+        gn__watch_move(view, anew->node, anew->output);
+        view->requires_grad = view->node != NULL;
     }
     gn_scope_end(scope);
     return t->node;
@@ -289,14 +164,17 @@ gn_status gn__inplace_begin(const char *op, gn_tensor *t) {
         return gn_fail(GN_E_ARGUMENT, op,
                        "elements of an expanded tensor share memory: gn_clone it "
                        "before changing it in place");
-    const char *why = gn__self()->no_grad ? NULL : refusal(t);
+    const unsigned off = gn__self()->no_grad;
+    const char *why = NULL;
+    if (t->inference && !(off & GN__OFF_INFERENCE))
+        why = "in place on a tensor made in inference mode, outside of that mode: gn_clone it";
+    else if (!(off & ~(unsigned)GN__OFF_CHECKPOINT))
+        why = refusal(t);
     return why ? gn_fail(GN_E_STATE, op, "%s", why) : gn_error_status();
 }
 
 static void adopt_history(gn_tensor *t, const gn_tensor *from) {
-    gn__history_drop(t);
-    t->node = gn_retain(from->node);
-    t->output = from->output;
+    gn__watch_move(t, from->node, from->output);
     t->requires_grad = true;
     t->base_epoch++;
 }

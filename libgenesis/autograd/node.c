@@ -28,6 +28,7 @@ static void node_destroy(void *object) {
         gn_release(node->edges[i].leaf);
     }
     gn__watches_free(node);
+    free(node->module);
     free(node->data);
     free(node->edges);
     free(node->inputs);
@@ -37,11 +38,14 @@ static void node_destroy(void *object) {
 static const gn__kind node_kind = {.name = "node", .destroy = node_destroy};
 
 bool gn__recording(int n, gn_tensor *const *inputs) {
-    if (gn__self()->no_grad)
+    gn__thread *self = gn__self();
+    if (self->no_grad & ~GN__OFF_CHECKPOINT)
         return false;
     for (int i = 0; i < n; i++)
-        if (inputs[i] && gn__records(inputs[i]))
-            return true;
+        if (inputs[i] && gn__records(inputs[i])) {
+            self->would_record = true;
+            return !self->no_grad;
+        }
     return false;
 }
 
@@ -62,8 +66,9 @@ static void set_edge(gn__node *node, int i, gn_tensor *input) {
         node->edges[i].leaf = gn_retain(input);
 }
 
-gn__node *gn__record_outputs(const gn__node_class *type, int n_outputs, gn_tensor *const *outputs,
-                             int n, gn_tensor *const *inputs, size_t data_bytes) {
+gn__node *gn__record_outputs(const gn__node_class *type, const char *name, int n_outputs,
+                             gn_tensor *const *outputs, int n, gn_tensor *const *inputs,
+                             size_t data_bytes) {
     static atomic_uint_fast64_t clock;
     if (gn__failed())
         return NULL;
@@ -71,7 +76,7 @@ gn__node *gn__record_outputs(const gn__node_class *type, int n_outputs, gn_tenso
     if (!node)
         return NULL;
     node->type = type;
-    node->name = type->name;
+    node->name = name ? name : type->name;
     node->n_outputs = n_outputs;
     node->edges = gn__alloc_array((size_t)n + 1, sizeof *node->edges);
     node->inputs = gn__alloc_array((size_t)n + 1, sizeof *node->inputs);
@@ -93,12 +98,14 @@ gn__node *gn__record_outputs(const gn__node_class *type, int n_outputs, gn_tenso
         outputs[i]->requires_grad = true;
     }
     gn_release(node); /* the outputs hold it now */
+    if (gn__self()->seek_nan && gn__anomaly_forward(node, outputs, inputs))
+        return NULL;
     return node;
 }
 
 gn__node *gn__record(const gn__node_class *type, gn_tensor *output, int n, gn_tensor *const *inputs,
                      size_t data_bytes) {
-    return gn__record_outputs(type, 1, &output, n, inputs, data_bytes);
+    return gn__record_outputs(type, NULL, 1, &output, n, inputs, data_bytes);
 }
 
 /* ---- Saved tensors */
@@ -106,6 +113,11 @@ gn__node *gn__record(const gn__node_class *type, gn_tensor *output, int n, gn_te
 static void save(gn__node *node, int slot, gn_tensor *retained, int own_output) {
     if (!retained)
         return;
+    if (retained->inference)
+        gn_fail(GN_E_STATE, node->name,
+                "a tensor of shape %s that its gradient needs was made in inference mode: gn_clone "
+                "it outside of that mode",
+                gn__shape_of(retained));
     gn__saved *saved = &node->saved[slot];
     saved->tensor = retained;
     saved->version = atomic_load(&retained->storage->version);

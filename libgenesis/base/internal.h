@@ -38,10 +38,19 @@ void *gn__own(void *object);
 
 enum { GN__SHAPE_TEXTS = 8, GN__SHAPE_TEXT_BYTES = 320 };
 
+/* Why autograd does not record, bits of gn__thread.no_grad. */
+enum {
+    GN__OFF_BY_USER = 1,    /* gn_set_grad_enabled(false), or inside a walk */
+    GN__OFF_INFERENCE = 2,  /* gn_set_inference_mode(true) */
+    GN__OFF_CHECKPOINT = 4, /* inside a function that backward will run again */
+};
+
 /* What every operation touches comes first. */
 typedef struct gn__thread {
     gn_status status;   /* the error that sticks */
-    bool no_grad;       /* autograd does not record */
+    uint8_t no_grad;    /* GN__OFF_*; 0: autograd records */
+    bool would_record;  /* set by gn__recording while GN__OFF_CHECKPOINT is the only reason */
+    bool seek_nan;      /* gn_set_detect_anomaly */
     bool destroying;    /* a destroy function runs: see gn_release */
     uint32_t n_texts;   /* gn__shape_text's calls so far */
     gn__object **owned; /* the scopes' objects, outermost first */
@@ -52,8 +61,9 @@ typedef struct gn__thread {
     size_t n_dead, dead_capacity;
     uint64_t late_tag; /* set by the host service set_error, see runtime */
     char late[1024];
-    uint64_t launches;            /* calls of backends that take a stream, so far */
-    struct gn__account *declined; /* what is about to be composed: runtime/fallback.c */
+    uint64_t launches;                 /* calls of backends that take a stream, so far */
+    struct gn__account *declined;      /* what is about to be composed: runtime/fallback.c */
+    const struct gn__running *running; /* the innermost module whose forward runs */
     char message[2048];
     char text[GN__SHAPE_TEXTS][GN__SHAPE_TEXT_BYTES];
 } gn__thread;

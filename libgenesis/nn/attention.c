@@ -28,9 +28,10 @@ typedef struct attention {
 typedef struct call {
     gn_tensor *q, *k, *v, *attn_mask, *key_padding_mask;
     bool causal, per_head_weights, no_batch;
-    gn_tensor **weights; /* get the weights; NULL: not wanted */
-    int64_t n, l, s;     /* batch, queries, keys */
-    int own_keys;        /* keys that the module adds */
+    bool wants_weights;
+    gn_tensor *weights; /* result, retained: it outlives the scope of the run */
+    int64_t n, l, s;    /* batch, queries, keys */
+    int own_keys;       /* keys that the module adds */
 } call;
 
 /* ---- Arguments */
@@ -86,34 +87,41 @@ static gn_tensor *rows(gn_tensor *t, int64_t first, int64_t n) {
     return t ? gn_narrow(t, 0, first, n) : NULL;
 }
 
-/* q, k and v by one product if they are the same, by two if k and v are. */
-static void project(const attention *self, call *c) {
-    const int64_t e = self->embed_dim;
-    gn_tensor *w = self->in_proj_weight, *b = self->in_proj_bias;
-    gn_tensor *q = c->q, *k = c->k, *v = c->v;
-    if (w && q == k && k == v) {
-        gn_tensor *all = gn_linear(q, w, b);
-        c->q = gn_narrow(all, -1, 0, e);
-        c->k = gn_narrow(all, -1, e, e);
-        c->v = gn_narrow(all, -1, 2 * e, e);
-    } else if (w && k == v) {
-        gn_tensor *both = gn_linear(k, rows(w, e, 2 * e), rows(b, e, 2 * e));
-        c->q = gn_linear(q, rows(w, 0, e), rows(b, 0, e));
-        c->k = gn_narrow(both, -1, 0, e);
-        c->v = gn_narrow(both, -1, e, e);
-    } else {
-        c->q = gn_linear(q, w ? rows(w, 0, e) : self->q_weight, rows(b, 0, e));
-        c->k = gn_linear(k, w ? rows(w, e, e) : self->k_weight, rows(b, e, e));
-        c->v = gn_linear(v, w ? rows(w, 2 * e, e) : self->v_weight, rows(b, 2 * e, e));
-    }
+/* (L, N, parts E) or (N, L, parts E) as that many (N, H, L, D) */
+static void split_heads(const attention *self, gn_tensor *t, int parts, gn_tensor **out) {
+    const int64_t depth = self->embed_dim / self->heads;
+    for (int i = 0; i < parts; i++)
+        out[i] = NULL;
+    if (t == NULL)
+        return;
+    t = gn_view(t, t->size[0], t->size[1], parts, self->heads, depth);
+    t = self->batch_first ? gn_permute(t, 2, 0, 3, 1, 4) : gn_permute(t, 2, 1, 3, 0, 4);
+    gn_unbind(t, 0, out, parts);
 }
 
-/* (L, N, E) or (N, L, E) as (N, H, L, D) */
-static gn_tensor *split_heads(const attention *self, gn_tensor *t) {
-    if (t == NULL)
-        return NULL;
-    t = gn_view(t, t->size[0], t->size[1], self->heads, self->embed_dim / self->heads);
-    return self->batch_first ? gn_permute(t, 0, 2, 1, 3) : gn_permute(t, 1, 2, 0, 3);
+/* q, k and v as heads: by one product if they are the same, by two if k and v are. */
+static void project(const attention *self, call *c) {
+    const int64_t e = self->embed_dim;
+    gn_tensor *w = self->in_proj_weight, *b = self->in_proj_bias, *heads[3];
+    gn_tensor *q = c->q, *k = c->k, *v = c->v;
+    if (w && q == k && k == v) {
+        split_heads(self, gn_linear(q, w, b), 3, heads);
+    } else {
+        split_heads(self, gn_linear(q, w ? rows(w, 0, e) : self->q_weight, rows(b, 0, e)), 1,
+                    &heads[0]);
+        if (w && k == v) {
+            gn_tensor *both = gn_linear(k, rows(w, e, 2 * e), rows(b, e, 2 * e));
+            split_heads(self, both, 2, &heads[1]);
+        } else {
+            k = gn_linear(k, w ? rows(w, e, e) : self->k_weight, rows(b, e, e));
+            v = gn_linear(v, w ? rows(w, 2 * e, e) : self->v_weight, rows(b, 2 * e, e));
+            split_heads(self, k, 1, &heads[1]);
+            split_heads(self, v, 1, &heads[2]);
+        }
+    }
+    c->q = heads[0];
+    c->k = heads[1];
+    c->v = heads[2];
 }
 
 /* The way back. */
@@ -129,19 +137,18 @@ static gn_tensor *with_key(const attention *self, gn_tensor *heads, gn_tensor *o
     if (heads == NULL)
         return NULL;
     const gn_shape shape = GN_SHAPE(heads->size[0], heads->size[1], 1, heads->size[3]);
-    if (own)
-        own = gn_expand_with(split_heads(self, own), shape);
-    else
+    if (own) {
+        split_heads(self, own, 1, &own);
+        own = gn_expand_with(own, shape);
+    } else {
         own = gn_zeros_with(
             shape, GN_AS(.dtype = (gn_dtype)heads->dtype, .device = heads->storage->device->name));
+    }
     return gn_cat((gn_tensor *[]){heads, own}, 2, 2);
 }
 
 static void split_inputs(const attention *self, call *c) {
     project(self, c);
-    c->q = split_heads(self, c->q);
-    c->k = split_heads(self, c->k);
-    c->v = split_heads(self, c->v);
     if (self->bias_k) {
         c->k = with_key(self, c->k, self->bias_k);
         c->v = with_key(self, c->v, self->bias_v);
@@ -235,13 +242,13 @@ static gn_tensor *attend(const attention *self, const call *c, double dropout) {
                                            .causal = c->causal && !spelled, .dropout_p = dropout);
 }
 
-static gn_tensor *attend_with_weights(const attention *self, const call *c, double dropout) {
+static gn_tensor *attend_with_weights(const attention *self, call *c, double dropout) {
     const double scale = 1 / sqrt((double)(self->embed_dim / self->heads));
     gn_tensor *mask = added(whole_mask(self, c, c->causal), c->q);
     gn_tensor *x = gn_matmul(gn_mul_scalar(c->q, scale), gn_transpose(c->k, -2, -1));
     gn_tensor *p = gn_dropout(gn_softmax(mask ? gn_add(x, mask) : x, -1), dropout, true);
     gn_tensor *weights = c->per_head_weights ? p : gn_mean(p, .dims = GN_DIMS(1));
-    *c->weights = c->no_batch ? gn_squeeze_dim(weights, 0) : weights;
+    c->weights = gn_retain(c->no_batch ? gn_squeeze_dim(weights, 0) : weights);
     return gn_matmul(p, c->v);
 }
 
@@ -252,7 +259,8 @@ static gn_tensor *run(const attention *self, call *c) {
     split_inputs(self, c);
     if (gn__failed())
         return NULL;
-    gn_tensor *y = c->weights ? attend_with_weights(self, c, dropout) : attend(self, c, dropout);
+    gn_tensor *y =
+        c->wants_weights ? attend_with_weights(self, c, dropout) : attend(self, c, dropout);
     y = gn_forward(self->out_proj, join_heads(self, y));
     return c->no_batch ? gn_squeeze_dim(y, self->batch_first ? 0 : 1) : y;
 }
@@ -280,7 +288,6 @@ gn_tensor *gn_multihead_attention_forward_with(gn_module *module, gn_tensor *que
                                                const gn_multihead_attention_call *options) {
     gn_multihead_attention_call o;
     gn__options(&o, sizeof o, options);
-    gn_tensor *out[2] = {NULL};
     if (weights)
         *weights = NULL;
     if (!gn__is_a("multihead_attention_forward", module, &attention_class))
@@ -291,16 +298,15 @@ gn_tensor *gn_multihead_attention_forward_with(gn_module *module, gn_tensor *que
               .attn_mask = o.attn_mask,
               .key_padding_mask = o.key_padding_mask,
               .causal = o.causal,
-              .weights = weights ? &out[1] : NULL,
+              .wants_weights = weights != NULL,
               .per_head_weights = o.per_head_weights};
     if (!gn__given(op, query) || !gn__given(op, key) || !gn__given(op, value))
         return NULL;
-    gn_scope scope = gn_scope_begin();
-    out[0] = gn__module_run(module, query, forward_call, &c);
-    gn__scope_end_with_tensors(scope, 2, out);
-    if (weights)
-        *weights = out[1];
-    return out[0];
+    gn_tensor *y = gn__module_run(module, query, forward_call, &c);
+    gn__own(c.weights);
+    if (weights && y)
+        *weights = c.weights;
+    return y;
 }
 
 static gn_tensor *xavier(attention *self, const char *name, int64_t out, int64_t in) {

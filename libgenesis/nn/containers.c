@@ -7,6 +7,26 @@
 
 #include "module.h"
 
+static bool has_hooks(const gn_module *m) { return m->state->n_hooks > 0; }
+
+/* Whether child i, a ReLU, may run after child i + 1, a max pooling. The largest element of a window
+ * stays the largest, so results and gradients are the same, and there are fewer to rectify. Hooks
+ * would see the difference. */
+static bool pools_first(const gn__entries *children, size_t i) {
+    if (i + 1 >= children->n)
+        return false;
+    const gn_module *relu = children->entry[i].object, *pool = children->entry[i + 1].object;
+    return gn__is_relu(relu) && gn__is_max_pool(pool) && !has_hooks(relu) && !has_hooks(pool);
+}
+
+/* The child that runs as number i. */
+static gn_module *in_turn(const gn__entries *children, size_t i) {
+    size_t which = pools_first(children, i)                ? i + 1
+                   : i > 0 && pools_first(children, i - 1) ? i - 1
+                                                           : i;
+    return children->entry[which].object;
+}
+
 /* Each step has a scope of its own, and only the newest tensor outlives it: without gradients, the
  * activations are freed on the way. */
 static gn_tensor *sequential_forward(gn_module *self, gn_tensor *x) {
@@ -14,7 +34,7 @@ static gn_tensor *sequential_forward(gn_module *self, gn_tensor *x) {
     gn_tensor *y = gn_retain(x);
     for (size_t i = 0; i < children->n && y; i++) {
         gn_scope scope = gn_scope_begin();
-        gn_tensor *next = gn_retain(gn_forward(children->entry[i].object, y));
+        gn_tensor *next = gn_retain(gn_forward(in_turn(children, i), y));
         gn_scope_end(scope);
         gn_release(y);
         y = next;
@@ -188,13 +208,21 @@ gn_module *gn_set_at(gn_module *container, int64_t i, gn_module *child) {
     return e && gn_set_submodule(container, e->name, child) == GN_OK ? container : NULL;
 }
 
+/* The child of an entry (NULL: an error sticks), which its container is about to lose. */
+static gn_module *taken_out(const char *op, const gn_module *container, const gn__entry *e) {
+    if (e && e->object == NULL)
+        return gn__fail_null(GN_E_STATE, op, "the place \"%s\" of %s is empty", e->name,
+                             container->type->name);
+    return e ? gn__own(gn_retain(e->object)) : NULL;
+}
+
 gn_module *gn_pop(gn_module *container, int64_t i) {
     static const char op[] = "pop";
     if (!is_one_of(op, container, &sequential, &module_list))
         return NULL;
     gn__entries *children = &container->state->children;
     gn__entry *e = entry_at(op, children, container, i), *end = children->entry + children->n;
-    gn_module *child = e ? gn__own(gn_retain(e->object)) : NULL;
+    gn_module *child = taken_out(op, container, e);
     if (child == NULL)
         return NULL;
     if (is_numbered(children)) {
@@ -212,10 +240,10 @@ static gn_module *append_range(gn_module *container, const gn_module *from, int6
                                int64_t end, bool keep_names) {
     for (int64_t i = start; i < end && container; i++) {
         const gn__entry *e = &from->state->children.entry[i];
-        if (keep_names)
-            container = gn_child(container, e->name, e->object) ? container : NULL;
-        else
+        if (!keep_names)
             container = gn_append(container, e->object);
+        else if (gn_add_module(container, e->name, e->object) != GN_OK)
+            container = NULL;
     }
     return container;
 }
@@ -255,14 +283,16 @@ bool gn_has_key(const gn_module *dict, const char *name) {
     return gn__is_module("has_key", dict) && name && gn__entry_find(entries_of(dict), name);
 }
 
-gn_module *gn_key(const gn_module *dict, const char *name) {
-    if (!gn__is_module("key", dict))
-        return NULL;
+static const gn__entry *entry_named(const char *op, const gn_module *dict, const char *name) {
     const gn__entry *e = name ? gn__entry_find(&dict->state->children, name) : NULL;
     if (e == NULL)
-        return gn__fail_null(GN_E_NOT_FOUND, "key", "%s has no \"%s\"", dict->type->name,
-                             name ? name : "NULL");
-    return e->object;
+        gn_fail(GN_E_NOT_FOUND, op, "%s has no \"%s\"", dict->type->name, name ? name : "NULL");
+    return e;
+}
+
+gn_module *gn_key(const gn_module *dict, const char *name) {
+    const gn__entry *e = gn__is_module("key", dict) ? entry_named("key", dict, name) : NULL;
+    return e ? e->object : NULL;
 }
 
 gn_module *gn_update_n(gn_module *dict, gn_named_modules modules) {
@@ -271,9 +301,10 @@ gn_module *gn_update_n(gn_module *dict, gn_named_modules modules) {
 }
 
 gn_module *gn_pop_key(gn_module *dict, const char *name) {
-    if (!is_one_of("pop_key", dict, &module_dict, NULL))
+    static const char op[] = "pop_key";
+    if (!is_one_of(op, dict, &module_dict, NULL))
         return NULL;
-    gn_module *child = gn__own(gn_retain(gn_key(dict, name)));
+    gn_module *child = taken_out(op, dict, entry_named(op, dict, name));
     if (child)
         gn__entry_remove(&dict->state->children, name);
     return child;

@@ -7,6 +7,7 @@
  * the output keeps the output's gradient, and the one before the input calls the hooks. Where the
  * input needs no gradient, there is only the first, which then calls them.
  */
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "module.h"
@@ -186,6 +187,15 @@ void gn__derived_remove(gn_module *module, const char *name, gn_tensor *rest) {
     memmove(d, d + 1, (--s->n_derived - i) * sizeof *d);
 }
 
+void gn__derived_follow(gn_module *module, const void *old, const void *rest) {
+    struct gn_module_state *s = module->state;
+    for (size_t i = 0; i < s->n_derived && rest; i++)
+        if (s->derived[i].rest == old) {
+            s->derived[i].rest = gn_retain(rest);
+            gn_release((void *)old);
+        }
+}
+
 void gn__derived_free(struct gn_module_state *s) {
     for (size_t i = 0; i < s->n_derived; i++) {
         free(s->derived[i].name);
@@ -220,21 +230,65 @@ static void leave_derived(gn_module *module) {
     }
 }
 
+/* ---- Which module runs */
+
+typedef struct lookup {
+    const gn_module *module;
+    char *name;
+    size_t bytes;
+} lookup;
+
+static void note_name(const char *name, gn_module *module, void *context) {
+    lookup *l = context;
+    if (module == l->module)
+        snprintf(l->name, l->bytes, "%s", name);
+}
+
+/* "layers.0.fc (Linear)": each module that runs is found below the one that runs it. */
+static void describe(const gn__running *r, char *text, size_t bytes) {
+    const gn_module *module = r->module;
+    char name[GN__NAME_BYTES] = "";
+    size_t used = 0;
+    text[0] = '\0';
+    if (r->outer) {
+        describe(r->outer, text, bytes);
+        used = strcspn(text, " ("); /* the path, without its class */
+        gn__modules_walk(r->outer->module, note_name, &(lookup){module, name, sizeof name});
+    }
+    snprintf(text + used, bytes - used, "%s%s%s(%s)", used && *name ? "." : "", name,
+             used || *name ? " " : "", module->type->name);
+}
+
 /* ---- Forward */
 
-gn_tensor *gn__module_run(gn_module *module, gn_tensor *x, gn__module_forward *forward,
-                          void *context) {
-    const struct gn_module_state *s = module->state;
-    if (s->n_hooks == 0 && s->n_derived == 0)
-        return forward(module, x, context);
+static gn_tensor *run_hooked(gn_module *module, gn_tensor *x, gn__module_forward *forward,
+                             void *context) {
     x = run_hooks(module, GN__HOOK_PRE, x, NULL);
     backward_call *call = begin_call(module, &x);
     const bool entered = enter_derived(module);
+    const uint32_t version = x ? atomic_load(&x->storage->version) : 0;
     gn_tensor *y = gn__failed() ? NULL : forward(module, x, context);
     if (entered)
         leave_derived(module);
+    if (y && call && call->input_needs && atomic_load(&x->storage->version) != version)
+        return gn__fail_null(GN_E_STATE, module->type->name,
+                             "it has full backward hooks, and changes its input in place: the "
+                             "input's own history would not know");
     y = y ? run_hooks(module, GN__HOOK_FORWARD, y, x) : NULL;
     return y && call && gn__recording(1, &y) ? behind(&output_node, call, y) : y;
+}
+
+gn_tensor *gn__module_run(gn_module *module, gn_tensor *x, gn__module_forward *forward,
+                          void *context) {
+    gn__thread *self = gn__self();
+    const gn__running running = {self->running, module, describe};
+    const bool plain = module->state->n_hooks == 0 && module->state->n_derived == 0;
+    self->running = &running;
+    gn_scope scope = gn_scope_begin();
+    gn_tensor *y = plain ? forward(module, x, context) : run_hooked(module, x, forward, context);
+    y = gn_scope_end_with(scope, y);
+    self->running = running.outer;
+    return y;
 }
 
 static gn_tensor *run_forward(gn_module *module, gn_tensor *x, void *context) {
@@ -247,8 +301,7 @@ gn_tensor *gn_forward(gn_module *module, gn_tensor *x) {
         return NULL;
     if (module->type->forward == NULL)
         return gn__fail_null(GN_E_UNSUPPORTED, module->type->name, "this module has no forward");
-    gn_scope scope = gn_scope_begin();
-    return gn_scope_end_with(scope, gn__module_run(module, x, run_forward, NULL));
+    return gn__module_run(module, x, run_forward, NULL);
 }
 
 static gn_tensor *run_loss(gn_module *module, gn_tensor *input, void *target) {
@@ -261,6 +314,5 @@ gn_tensor *gn_loss(gn_module *criterion, gn_tensor *input, gn_tensor *target) {
         return NULL;
     if (criterion->type->loss == NULL)
         return gn__fail_null(GN_E_UNSUPPORTED, criterion->type->name, "this module is no loss");
-    gn_scope scope = gn_scope_begin();
-    return gn_scope_end_with(scope, gn__module_run(criterion, input, run_loss, target));
+    return gn__module_run(criterion, input, run_loss, target);
 }

@@ -88,14 +88,14 @@ static bool check_name(const char *op, const gn_module *module, const gn__entrie
         return false;
     }
     const gn__entries *const all[] = {&s->parameters, &s->buffers, &s->children};
+    bool taken = gn__derived_find(module, name) != NULL;
     for (size_t i = 0; i < GN_LENGTH(all); i++) {
-        const gn__entry *taken = gn__entry_find(all[i], name);
-        if (taken && (all[i] != entries || taken->object)) {
-            gn_fail(GN_E_ARGUMENT, op, "%s has a \"%s\" already", module->type->name, name);
-            return false;
-        }
+        const gn__entry *e = gn__entry_find(all[i], name);
+        taken |= e && (all[i] != entries || e->object);
     }
-    return true;
+    if (taken)
+        gn_fail(GN_E_ARGUMENT, op, "%s has a \"%s\" already", module->type->name, name);
+    return !taken;
 }
 
 gn_status gn__entry_set(gn__entries *entries, const char *name, void *object, bool transient) {
@@ -110,7 +110,8 @@ gn_status gn__entry_set(gn__entries *entries, const char *name, void *object, bo
         free(copy);
         return GN_E_MEMORY;
     }
-    entries->entry[entries->n++] = (gn__entry){copy, gn_retain(object), transient};
+    entries->entry[entries->n++] =
+        (gn__entry){.name = copy, .object = gn_retain(object), .transient = transient};
     return GN_OK;
 }
 
@@ -139,6 +140,13 @@ gn_tensor *gn_parameter(void *module, const char *name, gn_tensor *tensor) {
     if (tensor && (tensor = as_parameter(tensor)) == NULL)
         return NULL;
     return gn__entry_set(&self->state->parameters, name, tensor, false) == GN_OK ? tensor : NULL;
+}
+
+void gn__parameter_none(void *module, const char *name, gn_tensor **member) {
+    gn_parameter(module, name, NULL);
+    if (!gn__failed())
+        gn__entry_find(&((gn_module *)module)->state->parameters, name)->member =
+            (size_t)((char *)member - (char *)module);
 }
 
 gn_tensor *gn_buffer(void *module, const char *name, gn_tensor *tensor, bool persistent) {
@@ -210,57 +218,69 @@ static gn_module *find_owner(const char *op, gn_module *module, const char *name
     return module;
 }
 
-/* The entry that a dotted name stands for, in the table at `offset` of a module's state; not an
- * empty place. *owner is its module. */
+/* The entry that a dotted name stands for, in the table at `offset` of a module's state. *owner is
+ * its module. An empty place counts if it can be filled. */
 static gn__entry *find_entry(const char *op, const char *what, gn_module *module, const char *name,
-                             size_t offset, gn_module **owner) {
+                             size_t offset, gn_module **owner, bool fill) {
     const char *last;
     *owner = find_owner(op, module, name, &last);
     if (*owner == NULL)
         return NULL;
     gn__entries *entries = (void *)((char *)(*owner)->state + offset);
     gn__entry *e = gn__entry_find(entries, last);
-    if (e == NULL || e->object == NULL)
+    if (e == NULL || (e->object == NULL && !(fill && e->member)))
         return gn__fail_null(GN_E_NOT_FOUND, op, "%s has no %s \"%s\" (looking for \"%s\")",
                              (*owner)->type->name, what, last, name);
     return e;
 }
 
-#define FIND(op, what, table)                                                                      \
-    find_entry(op, what, module, name, offsetof(struct gn_module_state, table), &owner)
+#define FIND(op, what, table, fill)                                                                \
+    find_entry(op, what, module, name, offsetof(struct gn_module_state, table), &owner, fill)
 
 gn_module *gn_get_submodule(gn_module *module, const char *name) {
     gn_module *owner;
     if (name && *name == '\0') /* the module itself */
         return gn__is_module("get_submodule", module) ? module : NULL;
-    const gn__entry *e = FIND("get_submodule", "child", children);
+    const gn__entry *e = FIND("get_submodule", "child", children, false);
     return e ? e->object : NULL;
 }
 
 gn_tensor *gn_get_parameter(gn_module *module, const char *name) {
     gn_module *owner;
-    const gn__entry *e = FIND("get_parameter", "parameter", parameters);
+    const gn__entry *e = FIND("get_parameter", "parameter", parameters, false);
     return e ? e->object : NULL;
 }
 
 gn_tensor *gn_get_buffer(gn_module *module, const char *name) {
     gn_module *owner;
-    const gn__entry *e = FIND("get_buffer", "buffer", buffers);
+    const gn__entry *e = FIND("get_buffer", "buffer", buffers, false);
     return e ? e->object : NULL;
 }
 
+/* The offset, from `at` on, of a member that points to the object; 0: there is none. */
+static size_t find_member(const gn_module *module, const void *object, size_t at) {
+    for (; at + sizeof object <= module->type->size; at += sizeof object)
+        if (memcmp((const char *)module + at, &object, sizeof object) == 0)
+            return at;
+    return 0;
+}
+
 void gn__repoint(gn_module *module, const void *from, const void *to) {
-    char *bytes = (char *)module;
-    for (size_t at = sizeof *module; at + sizeof from <= module->type->size; at += sizeof from)
-        if (memcmp(bytes + at, &from, sizeof from) == 0)
-            memcpy(bytes + at, &to, sizeof to);
+    for (size_t at = sizeof *module; (at = find_member(module, from, at)) != 0; at += sizeof to)
+        memcpy((char *)module + at, &to, sizeof to);
 }
 
 /* Another object, which may be NULL, in the place of the entry's. */
 static gn_status replace(gn_module *owner, gn__entry *e, const void *object) {
     void *old = e->object;
     e->object = gn_retain(object);
+    if (old == NULL) {
+        memcpy((char *)owner + e->member, &object, sizeof object);
+        return GN_OK;
+    }
+    e->member = find_member(owner, old, sizeof *owner);
     gn__repoint(owner, old, object);
+    gn__derived_follow(owner, old, object);
     gn_release(old);
     return GN_OK;
 }
@@ -268,13 +288,13 @@ static gn_status replace(gn_module *owner, gn__entry *e, const void *object) {
 gn_status gn_set_submodule(gn_module *module, const char *name, gn_module *child) {
     static const char op[] = "set_submodule";
     gn_module *owner;
-    gn__entry *e = FIND(op, "child", children);
+    gn__entry *e = FIND(op, "child", children, true);
     return e && check_child(op, owner, child) ? replace(owner, e, child) : gn_error_status();
 }
 
 gn_status gn_set_parameter(gn_module *module, const char *name, gn_tensor *tensor) {
     gn_module *owner;
-    gn__entry *e = FIND("set_parameter", "parameter", parameters);
+    gn__entry *e = FIND("set_parameter", "parameter", parameters, true);
     if (e && tensor)
         tensor = as_parameter(tensor);
     return gn__failed() ? gn_error_status() : replace(owner, e, tensor);

@@ -14,6 +14,7 @@
 typedef struct gn__entry {
     char *name;
     void *object;   /* a gn_tensor or gn_module, retained */
+    size_t member;  /* of an empty place: the offset of the struct's member; 0: not known */
     bool transient; /* a buffer that is not part of the state */
 } gn__entry;
 
@@ -70,10 +71,12 @@ gn_status gn__derived_add(gn_module *module, const char *name, gn_tensor *rest,
 gn__derived *gn__derived_find(const gn_module *module, const char *name);
 /* The members point to `rest` from now on. */
 void gn__derived_remove(gn_module *module, const char *name, gn_tensor *rest);
+/* Another tensor (NULL: none does) rests in the place of an old one. */
+void gn__derived_follow(gn_module *module, const void *old, const void *rest);
 void gn__derived_free(struct gn_module_state *state);
 
-/* Calls `forward` as what the module does with x: between its hooks, with its derived members.
- * Every function that runs a module goes through this, inside a scope of its own. */
+/* Calls `forward` as what the module does with x: in a scope of its own, between its hooks, with
+ * its derived members. Every function that runs a module goes through this. */
 typedef gn_tensor *gn__module_forward(gn_module *module, gn_tensor *x, void *context);
 gn_tensor *gn__module_run(gn_module *module, gn_tensor *x, gn__module_forward *forward,
                           void *context);
@@ -98,9 +101,20 @@ extern const gn_walk_options gn__all_once; /* all descendants, each tensor once 
  * history. */
 void gn__take_over(gn_tensor *t, const gn_tensor *from);
 
+/* An empty place for a parameter, which gn_set_parameter can fill: the member is in the module's
+ * struct. */
+void gn__parameter_none(void *module, const char *name, gn_tensor **member);
+
+/* eps of a batch norm; negative if the module is none. */
+double gn__batch_norm_eps(const gn_module *module);
+
 /* Parameters made by layers: uniform in [-bound, bound), registered. */
 gn_tensor *gn__parameter_uniform(void *module, const char *name, gn_shape shape, double bound);
 gn_tensor *gn__parameter_full(void *module, const char *name, gn_shape shape, double value);
+
+/* What Sequential asks of its children. */
+bool gn__is_relu(const gn_module *module);     /* not in place */
+bool gn__is_max_pool(const gn_module *module); /* each window has an element of the input */
 
 /* A growing text. */
 typedef struct gn__text {

@@ -135,6 +135,18 @@ static gn_status begin_states(const recurrent *self, int64_t n, const gn_rnn_sta
     return gn_error_status();
 }
 
+/* ---- Runs: gn__module_run's context */
+
+typedef struct run_states {
+    gn_rnn_state first;
+    gn_rnn_state last;                /* retained: they outlive the scope of the run */
+    const gn_packed_sequence *packed; /* NULL: the input is padded */
+} run_states;
+
+static void keep_states(run_states *r, gn_tensor *h, gn_tensor *c) {
+    r->last = (gn_rnn_state){gn_retain(h), gn_retain(c)};
+}
+
 /* ---- Padded input */
 
 static gn_status check_input(const recurrent *self, const gn_tensor *x) {
@@ -149,35 +161,28 @@ static gn_status check_input(const recurrent *self, const gn_tensor *x) {
     return GN_OK;
 }
 
-/* context: a gn_rnn_state, that before, which becomes that behind. */
 static gn_tensor *run_padded(gn_module *module, gn_tensor *x, void *context) {
     const recurrent *self = (recurrent *)module;
-    gn_rnn_state *state = context;
+    run_states *states = context;
     if (check_input(self, x) != GN_OK)
         return NULL;
     const bool no_batch = x->n_dims == 2;
     const bool turned = self->batch_first && !no_batch;
     call c = {.x = no_batch ? gn_unsqueeze(x, 1) : turned ? gn_transpose(x, 0, 1) : x};
-    if (c.x == NULL || begin_states(self, no_batch ? -1 : c.x->size[1], state, &c) != GN_OK)
+    if (c.x == NULL ||
+        begin_states(self, no_batch ? -1 : c.x->size[1], &states->first, &c) != GN_OK)
         return NULL;
     run_layers(self, &c);
-    if (gn__failed())
-        return NULL;
-    if (no_batch) {
-        state->h = gn_squeeze_dim(c.h, 1);
-        state->c = c.c ? gn_squeeze_dim(c.c, 1) : NULL;
-        return gn_squeeze_dim(c.x, 1);
+    if (no_batch && !gn__failed()) {
+        c.h = gn_squeeze_dim(c.h, 1);
+        c.c = c.c ? gn_squeeze_dim(c.c, 1) : NULL;
+        c.x = gn_squeeze_dim(c.x, 1);
     }
-    *state = (gn_rnn_state){c.h, c.c};
+    keep_states(states, c.h, c.c);
     return turned ? gn_transpose(c.x, 0, 1) : c.x;
 }
 
 /* ---- Packed input: run as a padded one with lengths, longest first */
-
-typedef struct packed_call {
-    const gn_packed_sequence *packed;
-    gn_rnn_state *state;
-} packed_call;
 
 static gn_tensor *reordered(gn_tensor *state, gn_tensor *indices) {
     return state && indices ? gn_index_select(state, 1, indices) : state;
@@ -185,34 +190,37 @@ static gn_tensor *reordered(gn_tensor *state, gn_tensor *indices) {
 
 static gn_tensor *run_packed(gn_module *module, gn_tensor *data, void *context) {
     const recurrent *self = (recurrent *)module;
-    const packed_call *p = context;
+    run_states *states = context;
+    const gn_packed_sequence *packed = states->packed;
     gn__unpacked unpacked = {0};
     if (data->n_dims != 2 || data->size[1] != self->input_size)
         return gn__fail_null(GN_E_ARGUMENT, name_of(self), "packed data %s must be (rows, %lld)",
                              gn__shape_of(data), (long long)self->input_size);
-    if (!gn__unpack(name_of(self), p->packed, data, &unpacked))
+    if (!gn__unpack(name_of(self), packed, data, &unpacked))
         return NULL;
     call c = {.x = unpacked.x, .lengths = unpacked.lengths};
-    if (begin_states(self, c.x->size[1], p->state, &c) != GN_OK)
+    if (begin_states(self, c.x->size[1], &states->first, &c) != GN_OK)
         return NULL;
-    if (p->state->h)
-        c.h = reordered(c.h, p->packed->sorted_indices);
-    if (p->state->c)
-        c.c = reordered(c.c, p->packed->sorted_indices);
-    if (gn__failed())
-        return NULL;
+    if (states->first.h)
+        c.h = reordered(c.h, packed->sorted_indices);
+    if (states->first.c)
+        c.c = reordered(c.c, packed->sorted_indices);
     run_layers(self, &c);
     if (gn__failed())
         return NULL;
-    p->state->h = reordered(c.h, p->packed->unsorted_indices);
-    p->state->c = reordered(c.c, p->packed->unsorted_indices);
+    keep_states(states, reordered(c.h, packed->unsorted_indices),
+                reordered(c.c, packed->unsorted_indices));
     return gn__pack_again(&unpacked, c.x);
 }
 
 /* ---- Public */
 
 static gn_tensor *forward(gn_module *module, gn_tensor *x) {
-    return run_padded(module, x, &(gn_rnn_state){0});
+    run_states states = {0};
+    gn_tensor *y = run_padded(module, x, &states);
+    gn_release(states.last.h);
+    gn_release(states.last.c);
+    return y;
 }
 
 static void describe(const gn_module *module, char *text, size_t bytes) {
@@ -244,30 +252,30 @@ static bool is_recurrent(const char *op, const gn_module *module) {
     return false;
 }
 
-/* Runs in a scope of its own; the state is left as it is unless all goes well. */
-static gn_tensor *run(gn_module *module, gn_tensor *x, gn__module_forward *function, void *context,
-                      gn_rnn_state *inside, gn_rnn_state *state) {
-    gn_scope scope = gn_scope_begin();
-    gn_tensor *y = gn__module_run(module, x, function, context);
-    gn_tensor *out[] = {y, inside->h, inside->c};
-    gn__scope_end_with_tensors(scope, state ? 3 : 1, out);
-    if (state && out[0])
-        *state = (gn_rnn_state){out[1], out[2]};
-    return out[0];
+/* The state is left as it is unless all goes well. */
+static gn_tensor *run(gn_module *module, gn_tensor *x, const gn_packed_sequence *packed,
+                      gn_rnn_state *state) {
+    run_states states = {.packed = packed};
+    if (state)
+        states.first = *state;
+    gn_tensor *y = gn__module_run(module, x, packed ? run_packed : run_padded, &states);
+    gn__own(states.last.h);
+    gn__own(states.last.c);
+    if (gn__failed())
+        return NULL;
+    if (state)
+        *state = states.last;
+    return y;
 }
 
 gn_tensor *gn_rnn_forward(gn_module *module, gn_tensor *x, gn_rnn_state *state) {
     static const char op[] = "rnn_forward";
-    gn_rnn_state inside = state ? *state : (gn_rnn_state){0};
-    if (!is_recurrent(op, module) || !gn__given(op, x))
-        return NULL;
-    return run(module, x, run_padded, &inside, &inside, state);
+    return is_recurrent(op, module) && gn__given(op, x) ? run(module, x, NULL, state) : NULL;
 }
 
 gn_packed_sequence gn_rnn_forward_packed(gn_module *module, const gn_packed_sequence *x,
                                          gn_rnn_state *state) {
     static const char op[] = "rnn_forward_packed";
-    gn_rnn_state inside = state ? *state : (gn_rnn_state){0};
     gn_packed_sequence y = {0};
     if (!is_recurrent(op, module))
         return y;
@@ -275,8 +283,7 @@ gn_packed_sequence gn_rnn_forward_packed(gn_module *module, const gn_packed_sequ
         gn_fail(GN_E_ARGUMENT, op, "the packed sequence is NULL");
         return y;
     }
-    packed_call p = {x, &inside};
-    gn_tensor *data = run(module, x->data, run_packed, &p, &inside, state);
+    gn_tensor *data = run(module, x->data, x, state);
     if (data) {
         y = *x;
         y.data = data;

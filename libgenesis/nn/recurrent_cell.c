@@ -31,26 +31,37 @@ static gn_tensor *begin_state(const cell *self, const char *what, gn_tensor *giv
                          gn__shape_of(x), gn__shape_text((int)shape.n, shape.size));
 }
 
+/* gn__module_run's context. */
+typedef struct run_state {
+    gn_rnn_state first;
+    gn_tensor *last_c; /* retained: it outlives the scope of the run */
+} run_state;
+
 static gn_tensor *run(gn_module *module, gn_tensor *x, void *context) {
     const cell *self = (cell *)module;
-    gn_rnn_state *state = context;
+    run_state *state = context;
+    gn_rnn_state next = state->first;
     if ((x->n_dims != 1 && x->n_dims != 2) || x->size[x->n_dims - 1] != self->input_size)
         return gn__fail_null(GN_E_ARGUMENT, module->type->name,
                              "input %s must be (N, %lld) or (%lld)", gn__shape_of(x),
                              (long long)self->input_size, (long long)self->input_size);
-    if (state->c && self->kind != GN__LSTM)
+    if (next.c && self->kind != GN__LSTM)
         return gn__fail_null(GN_E_ARGUMENT, module->type->name, "only an LSTM has a state c");
-    state->h = begin_state(self, "h", state->h, x);
+    next.h = begin_state(self, "h", next.h, x);
     if (self->kind == GN__LSTM)
-        state->c = begin_state(self, "c", state->c, x);
+        next.c = begin_state(self, "c", next.c, x);
     gn_tensor *a = gn_linear(x, self->weight_ih, self->bias_ih);
-    gn_tensor *b = gn_linear(state->h, self->weight_hh, self->bias_hh);
-    gn__cell_step(self->kind, a, b, &state->h, &state->c);
-    return state->h;
+    gn_tensor *b = gn_linear(next.h, self->weight_hh, self->bias_hh);
+    gn__cell_step(self->kind, a, b, &next.h, &next.c);
+    state->last_c = gn_retain(next.c);
+    return next.h;
 }
 
 static gn_tensor *forward(gn_module *module, gn_tensor *x) {
-    return run(module, x, &(gn_rnn_state){0});
+    run_state state = {0};
+    gn_tensor *h = run(module, x, &state);
+    gn_release(state.last_c);
+    return h;
 }
 
 static void describe(const gn_module *module, char *text, size_t bytes) {
@@ -71,14 +82,16 @@ gn_tensor *gn_rnn_cell_forward(gn_module *module, gn_tensor *x, gn_rnn_state *st
     if (module->type->forward != forward)
         return gn__fail_null(GN_E_ARGUMENT, op, "%s is no RNNCell, LSTMCell or GRUCell",
                              module->type->name);
-    gn_scope scope = gn_scope_begin();
-    gn_rnn_state inside = state ? *state : (gn_rnn_state){0};
+    run_state inside = {0};
+    if (state)
+        inside.first = *state;
     gn_tensor *h = gn__module_run(module, x, run, &inside);
-    gn_tensor *out[] = {h, inside.c};
-    gn__scope_end_with_tensors(scope, 2, out);
-    if (state && out[0])
-        *state = (gn_rnn_state){out[0], out[1]};
-    return out[0];
+    gn__own(inside.last_c);
+    if (gn__failed())
+        return NULL;
+    if (state)
+        *state = (gn_rnn_state){h, inside.last_c};
+    return h;
 }
 
 static gn_module *cell_new(const gn_module_class *type, gn__cell_kind kind, int64_t input,

@@ -57,8 +57,7 @@ gn_tensor *gn_rotary_embedding_forward(gn_module *module, gn_tensor *x, int64_t 
     static const char op[] = "rotary_embedding_forward";
     if (!gn__is_a(op, module, &rotary_class) || !gn__given(op, x))
         return NULL;
-    gn_scope scope = gn_scope_begin();
-    return gn_scope_end_with(scope, gn__module_run(module, x, turn, &position));
+    return gn__module_run(module, x, turn, &position);
 }
 
 gn_status gn_rotary_embedding_tables(gn_module *module, int64_t position, int64_t length,

@@ -114,8 +114,7 @@ static gn_tensor *run_either(const char *op, gn_module *module, const gn_module_
     const bool is_layer = module->type == layer_class;
     if (!is_layer && !gn__is_a(op, module, stack_class))
         return NULL;
-    gn_scope scope = gn_scope_begin();
-    return gn_scope_end_with(scope, gn__module_run(module, x, is_layer ? run_layer : run_stack, s));
+    return gn__module_run(module, x, is_layer ? run_layer : run_stack, s);
 }
 
 gn_tensor *gn_transformer_encoder_forward_with(gn_module *module, gn_tensor *src,
@@ -250,9 +249,7 @@ gn_tensor *gn_transformer_forward_with(gn_module *module, gn_tensor *src, gn_ten
     static const char op[] = "transformer_forward";
     if (!gn__is_a(op, module, &transformer_class) || !gn__given(op, src) || !gn__given(op, tgt))
         return NULL;
-    gn_scope scope = gn_scope_begin();
-    target t = {tgt, masks};
-    return gn_scope_end_with(scope, gn__module_run(module, src, run_transformer, &t));
+    return gn__module_run(module, src, run_transformer, &(target){tgt, masks});
 }
 
 static void fill_matrix(const gn__state_place *place, void *context) {

@@ -71,11 +71,8 @@ static const gn__node_class overwrite_node = {.name = "overwrite", .backward = o
 static gn_tensor *overwritten(const char *op, gn_tensor *t, gn_tensor *source) {
     gn_tensor *inputs[] = {t, source}, *result = NULL;
     gn_scope scope = gn_scope_begin();
-    if (gn_dtype_is_float(t->dtype) && gn__recording(2, inputs) && (result = gn__tensor_twin(t))) {
-        gn__node *node = gn__record(&overwrite_node, result, 2, inputs, 0);
-        if (node)
-            node->name = op;
-    }
+    if (gn_dtype_is_float(t->dtype) && gn__recording(2, inputs) && (result = gn__tensor_twin(t)))
+        gn__record_outputs(&overwrite_node, op, 1, &result, 2, inputs, 0);
     t = gn__inplace_end(t, result);
     gn_scope_end(scope);
     return t;

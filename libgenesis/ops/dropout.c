@@ -96,10 +96,10 @@ gn_tensor *gn__dropout_(gn_tensor *x, double p) {
     if (gn__inplace_begin("dropout_", x) != GN_OK)
         return NULL;
     gn_tensor *result = NULL;
-    if (gn__recording(1, &x)) {
+    if (run(&data, x, x) == GN_OK && gn__recording(1, &x)) {
         result = gn__tensor_twin(x);
-        if (result == NULL || record(&data, x, result) == NULL)
-            return NULL;
+        if (result)
+            record(&data, x, result);
     }
-    return run(&data, x, x) == GN_OK ? gn__inplace_end(x, result) : NULL;
+    return gn__inplace_end(x, result);
 }

@@ -281,12 +281,11 @@ static const gn__node_class recurrent_node = {.name = "recurrent", .backward = r
 static gn_status record(const gn__recurrence *r, const frame *f, gn_tensor *const *out) {
     gn_tensor *const saved[] = {r->x,       r->h,  r->c,  r->weight, r->bias,
                                 r->lengths, f->hs, f->cs, f->kept};
-    gn__node *node = gn__record_outputs(&recurrent_node, GN__RECURRENCE_OUTPUTS, out, N_INPUTS,
-                                        saved, sizeof(recurrent_data));
+    gn__node *node = gn__record_outputs(&recurrent_node, f->cell->name, GN__RECURRENCE_OUTPUTS, out,
+                                        N_INPUTS, saved, sizeof(recurrent_data));
     if (node == NULL)
         return gn_error_status();
     *(recurrent_data *)node->data = (recurrent_data){f->cell, r->kind, r->reverse};
-    node->name = f->cell->name;
     for (int i = 0; i <= KEPT; i++)
         if (saved[i])
             gn__save(node, i, saved[i]);

@@ -54,6 +54,7 @@ static gn_tensor *tensor_over(gn__storage *storage, int dtype, int n_dims, const
     t->storage = storage;
     t->dtype = (int8_t)dtype;
     t->n_dims = (int8_t)n_dims;
+    t->inference = gn__self()->no_grad & GN__OFF_INFERENCE;
     if (n_dims) /* size may be NULL otherwise */
         memcpy(t->size, size, (size_t)n_dims * sizeof *size);
     return gn__own(t);
@@ -84,6 +85,20 @@ gn_tensor *gn__tensor_like(const gn_tensor *like, int dtype) {
     return t;
 }
 
+gn_tensor *gn__tensor_ordered(gn__device *device, int dtype, int n_dims, const int64_t *size,
+                              const gn_tensor *like) {
+    gn_tensor *t = gn__tensor_new(device, dtype, n_dims, size);
+    if (!t || t->count == 0 || n_dims != like->n_dims ||
+        gn__overlaps(n_dims, like->size, like->stride))
+        return t;
+    const gn_shape order = gn__memory_order(like);
+    int64_t stride = 1;
+    for (int i = n_dims; i-- > 0; stride *= size[order.size[i]])
+        t->stride[order.size[i]] = stride;
+    t->hidden_layout = like->hidden_layout && !gn__is_row_major(t);
+    return t;
+}
+
 gn_tensor *gn__tensor_alias(gn_tensor *t, int n_dims, const int64_t *size, const int64_t *stride,
                             int64_t offset) {
     int64_t count;
@@ -95,6 +110,7 @@ gn_tensor *gn__tensor_alias(gn_tensor *t, int n_dims, const int64_t *size, const
     view->count = count;
     memcpy(view->stride, stride, (size_t)n_dims * sizeof *stride);
     view->offset = offset;
+    view->inference = t->inference;
     view->base = gn_retain(t->base ? t->base : t);
     return view;
 }
@@ -106,6 +122,7 @@ gn_tensor *gn__tensor_twin(const gn_tensor *t) {
     twin->count = t->count;
     twin->offset = t->offset;
     twin->hidden_layout = t->hidden_layout;
+    twin->inference = t->inference;
     memcpy(twin->stride, t->stride, sizeof twin->stride);
     return twin;
 }

@@ -90,6 +90,60 @@ START_TEST(test_refusals) {
 }
 END_TEST
 
+START_TEST(test_bad_inputs) {
+    gn_tensor *x = leaf(2), *y = gn_sum(gn_square(x)), *plain = gn_ones(2), *none = NULL, *out;
+    ck_assert_int_eq(gn_gradients(y, 0, &x, &out, NULL), GN_E_ARGUMENT);
+    expect_error(GN_E_ARGUMENT, "gradients: no input is given");
+    gn_gradients(y, 1, &x, NULL, NULL);
+    expect_error(GN_E_ARGUMENT, "gradients: out is NULL");
+    gn_gradients(y, -1, &x, &out, NULL);
+    expect_error(GN_E_ARGUMENT, "gradients: -1 inputs");
+    gn_gradients(y, 1, &none, &out, NULL);
+    expect_error(GN_E_ARGUMENT, "gradients: a tensor is NULL");
+    gn_backward(y, .n_inputs = 1);
+    expect_error(GN_E_ARGUMENT, "backward: 1 inputs, but the array is NULL");
+    gn_backward(y, .n_inputs = 1, .inputs = &plain);
+    expect_error(GN_E_ARGUMENT, "backward: input 0 does not require a gradient");
+    ck_assert_ptr_null(gn_grad(x));
+    ck_assert_int_eq(gn_backward(y), GN_OK); /* nothing was freed */
+}
+END_TEST
+
+/* A walk for given inputs leaves the rest as it is: not freed, without gradient. */
+START_TEST(test_given_inputs) {
+    gn_tensor *x = leaf(2), *w = leaf(2), *e = gn_exp(w), *z = gn_sum(gn_mul(gn_square(x), e)), *g;
+    ck_assert_int_eq(gn_gradients(z, 1, &w, &g, NULL), GN_OK);
+    EXPECT_VALUES(g, 1e-5, 2.7182818, 4 * 7.3890561);
+    ck_assert_int_eq(gn_backward(gn_sum(gn_square(x))), GN_OK);
+    gn_set_grad(x, NULL);
+    gn_tensor *y = gn_mul(x, w), *apart = gn_sum(gn_exp(y));
+    gn_gradients(gn_add(gn_sum(gn_square(x)), gn_mul_scalar(apart, 0)), 1, &w, &g, NULL);
+    EXPECT_VALUES(g, 0, 0, 0);
+    ck_assert_int_eq(gn_backward(apart), GN_E_STATE); /* that one was on the way */
+    gn_error_clear();
+    gn_tensor *both[] = {x, w}, *q = gn_sum(gn_mul(x, w));
+    gn_backward(q, .inputs = both, .n_inputs = 1, .retain_graph = true);
+    EXPECT_VALUES(gn_grad(x), 0, 1, 2);
+    ck_assert_ptr_null(gn_grad(w));
+    gn_backward(q, .inputs = both, .n_inputs = 2);
+    EXPECT_VALUES(gn_grad(x), 0, 2, 4);
+    EXPECT_VALUES(gn_grad(w), 0, 1, 2);
+}
+END_TEST
+
+/* Gradients of micro-batches add up to that of the batch. */
+START_TEST(test_micro_batches) {
+    gn_tensor *x = gn_rand(8, 3), *w = gn_requires_grad_(gn_rand(3, 2), true), *whole;
+    gn_backward(gn_mean(gn_square(gn_matmul(x, w))));
+    whole = gn_retain(gn_grad(w));
+    gn_set_grad(w, NULL);
+    for (int i = 0; i < 4; i++)
+        gn_backward(gn_div_scalar(gn_mean(gn_square(gn_matmul(gn_narrow(x, 0, 2 * i, 2), w))), 4));
+    expect_close("micro-batches", gn_grad(w), whole);
+    gn_release(whole);
+}
+END_TEST
+
 START_TEST(test_gradients) {
     gn_tensor *x = leaf(2), *other = leaf(1), *y = gn_mul(x, x), *z = gn_sum(gn_mul(y, x));
     gn_tensor *in[] = {x, y, other, x}, *out[4];
@@ -143,7 +197,10 @@ START_TEST(test_long) {
         }
     }
     ck_assert_str_eq(gn_error(), "");
-    ck_assert_int_eq(gn_backward(gn_sum(y)), GN_OK);
+    gn_tensor *sum = gn_sum(y), *g;
+    gn_gradients(sum, 1, &y, &g, GN_OPTIONS(gn_backward_options, .retain_graph = true));
+    EXPECT_VALUES(g, 0, 1); /* looks through the whole graph, walks a step of it */
+    ck_assert_int_eq(gn_backward(sum), GN_OK);
     ck_assert_ptr_nonnull(gn_grad(x));
     gn_release(y);
     gn_scope_end(scope);
@@ -176,8 +233,18 @@ START_TEST(test_dtypes) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {
-        test_routing, test_accumulation, test_second_walk, test_refusals, test_gradients,
-        test_modes,   test_long,         test_fan,         test_dtypes,   NULL};
+    const TTest *tests[] = {test_routing,
+                            test_accumulation,
+                            test_second_walk,
+                            test_refusals,
+                            test_bad_inputs,
+                            test_given_inputs,
+                            test_micro_batches,
+                            test_gradients,
+                            test_modes,
+                            test_long,
+                            test_fan,
+                            test_dtypes,
+                            NULL};
     return suite_run("engine", tests);
 }

@@ -32,7 +32,8 @@ static gn_status backward(gn_function_context *context, gn_tensor *const *grads,
     return gn_error_status();
 }
 
-static const gn_function product = {"product", forward, backward, sizeof(scaled)};
+static const gn_function product = {
+    .name = "product", .forward = forward, .backward = backward, .state_bytes = sizeof(scaled)};
 
 START_TEST(test_two_outputs) {
     gn_tensor *a = gn_requires_grad_(gn_full(GN_SHAPE(2), 2, NULL), true),
@@ -106,7 +107,7 @@ static gn_status misshapen(gn_function_context *context, gn_tensor *const *grads
 }
 
 START_TEST(test_identity) {
-    static const gn_function reverse = {"reverse", same, reversed, 0};
+    static const gn_function reverse = {.name = "reverse", .forward = same, .backward = reversed};
     gn_tensor *x = gn_requires_grad_(gn_ones(2), true), *y;
     ck_assert_int_eq(gn_function_apply(&reverse, NULL, &x, 1, &y, 1), GN_OK);
     ck_assert(y != x && gn_is_leaf(x) && !gn_is_leaf(y));
@@ -116,9 +117,10 @@ START_TEST(test_identity) {
 END_TEST
 
 START_TEST(test_errors) {
-    static const gn_function fails = {"fails", broken, reversed, 0},
-                             forgets = {"forgets", missing, reversed, 0};
-    static const gn_function bends = {"bends", same, misshapen, 0};
+    static const gn_function fails = {.name = "fails", .forward = broken, .backward = reversed},
+                             forgets = {
+                                 .name = "forgets", .forward = missing, .backward = reversed};
+    static const gn_function bends = {.name = "bends", .forward = same, .backward = misshapen};
     gn_tensor *x = gn_requires_grad_(gn_ones(2), true), *y = NULL;
     ck_assert_int_eq(gn_function_apply(&fails, NULL, &x, 1, &y, 1), GN_E_UNSUPPORTED);
     expect_error(GN_E_UNSUPPORTED, "fails: its forward failed");
@@ -132,7 +134,38 @@ START_TEST(test_errors) {
 }
 END_TEST
 
+/* What can't be recorded can't be differentiated twice: an error, not a gradient without a part. */
+static gn_status cube(gn_function_context *context, gn_tensor *const *in, int n_in, gn_tensor **out,
+                      int n_out) {
+    (void)n_in, (void)n_out;
+    out[0] = gn_pow_scalar(in[0], 3);
+    return gn_function_save(context, in[0]);
+}
+static gn_status cube_backward(gn_function_context *context, gn_tensor *const *grads, int n_out,
+                               gn_tensor **out, int n_in) {
+    (void)n_in, (void)n_out;
+    ck_assert(!gn_is_grad_enabled());
+    out[0] = gn_mul(grads[0], gn_mul_scalar(gn_square(gn_function_saved(context, 0)), 3));
+    return gn_error_status();
+}
+
+START_TEST(test_once_differentiable) {
+    static const gn_function function = {
+        .name = "cube", .forward = cube, .backward = cube_backward, .once_differentiable = true};
+    gn_tensor *x = gn_requires_grad_(gn_full(GN_SHAPE(2), 2, NULL), true), *y, *g, *second;
+    gn_function_apply(&function, NULL, &x, 1, &y, 1);
+    gn_gradients(gn_sum(y), 1, &x, &g, GN_OPTIONS(gn_backward_options, .create_graph = true));
+    EXPECT_VALUES(g, 0, 12, 12);
+    ck_assert_int_eq(gn_gradients(gn_sum(g), 1, &x, &second, NULL), GN_E_UNSUPPORTED);
+    expect_error(GN_E_UNSUPPORTED, "cube: its gradient can't be differentiated again");
+    gn_function_apply(&function, NULL, &x, 1, &y, 1);
+    ck_assert_int_eq(gn_backward(gn_sum(y)), GN_OK);
+    EXPECT_VALUES(gn_grad(x), 0, 12, 12);
+}
+END_TEST
+
 int main(void) {
-    const TTest *tests[] = {test_two_outputs, test_second_order, test_identity, test_errors, NULL};
+    const TTest *tests[] = {test_two_outputs, test_second_order,        test_identity,
+                            test_errors,      test_once_differentiable, NULL};
     return suite_run("function", tests);
 }

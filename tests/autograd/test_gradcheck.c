@@ -28,7 +28,8 @@ static gn_status almost(gn_function_context *context, gn_tensor *const *grads, i
 }
 
 static gn_tensor *wrong(gn_tensor *const *in, void *context) {
-    static const gn_function function = {"almost", square, almost, sizeof(bool)};
+    static const gn_function function = {
+        .name = "almost", .forward = square, .backward = almost, .state_bytes = sizeof(bool)};
     gn_tensor *y = NULL;
     gn_function_apply(&function, context, in, 1, &y, 1);
     return y;

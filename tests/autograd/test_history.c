@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Tests of libgenesis/autograd/history.c: in-place changes and the versions of data, hooks,
- * retained gradients. Changes through views are compared with PyTorch in test_math, test_view and
- * test_copy.
+ * Tests of libgenesis/autograd/history.c: in-place changes and the versions of data. Changes
+ * through views are compared with PyTorch in genesis-conform and test_scenes.
  */
+#include <genesis/device.h>
+
 #include "tests/expect.h"
 #include "tests/suite.h"
 
@@ -30,6 +31,26 @@ START_TEST(test_leaves) {
     gn_tensor *y = gn_detach(x); /* shares the data, not the history */
     ck_assert_ptr_nonnull(gn_add_scalar_(y, 1));
     EXPECT_VALUES(x, 0, 1, 4);
+}
+END_TEST
+
+/* A change whose gradient needs no values takes no memory; one whose gradient needs its result
+ * keeps that, so that the next change does no harm. */
+START_TEST(test_cost) {
+    gn_tensor *x = leaf(3), *y = gn_add_scalar(x, -2), *b = leaf(3);
+    gn_memory_stats before, after;
+    gn_memory_stats_get(NULL, &before);
+    gn_add_(gn_mul_scalar_(y, 2), b);
+    gn_memory_stats_get(NULL, &after);
+    ck_assert_uint_eq(after.allocations, before.allocations);
+    gn_sub_(gn_select(y, 0, 1), gn_select(y, 0, 2));
+    EXPECT_VALUES(y, 0, -1, -3, 5);
+    gn_relu_(y);
+    gn_mul_scalar_(y, 3);
+    EXPECT_VALUES(y, 0, 0, 0, 15);
+    gn_backward(gn_sum(y));
+    EXPECT_VALUES(gn_grad(x), 0, 0, 0, 6);
+    EXPECT_VALUES(gn_grad(b), 0, 0, 0, 3);
 }
 END_TEST
 
@@ -87,6 +108,31 @@ START_TEST(test_adoption) {
 }
 END_TEST
 
+/* Views that one operation made may be changed like others (PyTorch refuses that). */
+START_TEST(test_parts) {
+    gn_tensor *x = leaf(4), *y = gn_mul_scalar(x, 2), *part[2];
+    ck_assert_int_eq(gn_chunk(y, 2, 0, part, 2), 2);
+    gn_mul_(part[1], gn_slice(x, 0, 0, 2, 1)); /* y = 2, 4, 6 x0, 8 x1 */
+    gn_backward(gn_sum(y), .retain_graph = true);
+    EXPECT_VALUES(gn_grad(x), 0, 8, 10, 2, 4);
+    gn_set_grad(x, NULL);
+    gn_backward(gn_sum(part[1]));
+    EXPECT_VALUES(gn_grad(x), 0, 6, 8, 2, 4);
+    /* a leaf stays refused through a view of a view, and through parts */
+    gn_tensor *w = leaf(4);
+    gn_chunk(w, 2, 0, part, 2);
+    ck_assert_ptr_null(gn_zero_(part[0]));
+    expect_error(GN_E_STATE, "fill_: in place on a view of a leaf that requires a gradient");
+    ck_assert_ptr_null(gn_add_scalar_(gn_view(gn_slice(w, 0, 1, 3, 1), 2, 1), 1));
+    expect_error(GN_E_STATE, "add_scalar_: in place on a view of a leaf that requires a gradient");
+    EXPECT_VALUES(w, 0, 1, 2, 3, 4);
+    ck_assert_ptr_null(gn_mul_scalar_(gn_expand(gn_mul_scalar(w, 1), 2, 4), 2));
+    expect_error(GN_E_ARGUMENT,
+                 "mul_scalar_: elements of an expanded tensor share memory: gn_clone "
+                 "it before changing it in place");
+}
+END_TEST
+
 /* What is overwritten by numbers has no gradient. */
 START_TEST(test_overwriting) {
     gn_tensor *x = leaf(2), *y[4];
@@ -124,59 +170,6 @@ START_TEST(test_second_order) {
 }
 END_TEST
 
-static gn_tensor *twice(gn_tensor *g, void *context) {
-    ++*(int *)context;
-    return gn_mul_scalar(g, 2);
-}
-static gn_tensor *look(gn_tensor *g, void *context) {
-    (void)g;
-    ++*(int *)context;
-    return NULL;
-}
-static gn_tensor *wrong_shape(gn_tensor *g, void *context) {
-    (void)context;
-    return gn_sum(g);
-}
-
-START_TEST(test_hooks) {
-    gn_tensor *x = leaf(2), *y = gn_mul_scalar(x, 3);
-    int seen = 0, looked = 0;
-    int64_t first = gn_register_hook(x, twice, &seen), second = gn_register_hook(y, twice, &seen);
-    ck_assert(first > 0 && second > 0 && gn_register_hook(y, look, &looked) > second);
-    gn_tensor *z = gn_sum(gn_add(y, y));
-    gn_backward(z, .retain_graph = true);
-    EXPECT_VALUES(gn_grad(x), 0, 24, 24); /* once each, after adding up */
-    ck_assert(seen == 2 && looked == 1);
-    ck_assert_int_eq(gn_remove_hook(y, second), GN_OK);
-    gn_set_grad(x, NULL);
-    gn_backward(z);
-    EXPECT_VALUES(gn_grad(x), 0, 12, 12);
-    ck_assert_int_eq(gn_remove_hook(y, second), GN_E_ARGUMENT);
-    expect_error(GN_E_ARGUMENT, "remove_hook: the tensor has no hook 1");
-    ck_assert_int_lt(gn_register_hook(gn_ones(1), look, NULL), 0);
-    expect_error(GN_E_ARGUMENT, "register_hook: the tensor does not require a gradient");
-    gn_tensor *w = leaf(2);
-    gn_register_hook(w, wrong_shape, NULL);
-    gn_backward(gn_sum(w));
-    expect_error(GN_E_ARGUMENT, "hook: it turned a float32 gradient (2) into a float32 one ()");
-}
-END_TEST
-
-START_TEST(test_retain_grad) {
-    gn_tensor *x = leaf(2), *y = gn_mul_scalar(x, 3), *z = gn_mul(y, y);
-    ck_assert_int_eq(gn_retain_grad(y), GN_OK);
-    gn_backward(gn_sum(z), .retain_graph = true);
-    EXPECT_VALUES(gn_grad(y), 0, 6, 12);
-    gn_backward(gn_sum(z));
-    EXPECT_VALUES(gn_grad(y), 0, 12, 24);
-    EXPECT_VALUES(gn_grad(x), 0, 36, 72);
-    ck_assert_ptr_null(gn_grad(z));
-    ck_assert_int_eq(gn_retain_grad(x), GN_OK);
-    ck_assert_int_eq(gn_retain_grad(gn_ones(1)), GN_E_STATE);
-    expect_error(GN_E_STATE, "retain_grad: the tensor does not require a gradient");
-}
-END_TEST
-
 START_TEST(test_properties) {
     gn_tensor *x = leaf(2), *y = gn_neg(x), *ints = gn_arange(0, 2, 1, NULL);
     ck_assert_ptr_null(gn_requires_grad_(ints, true));
@@ -192,8 +185,8 @@ START_TEST(test_properties) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_leaves,      test_versions,     test_adoption,
-                            test_overwriting, test_second_order, test_hooks,
-                            test_retain_grad, test_properties,   NULL};
+    const TTest *tests[] = {test_leaves,       test_cost,       test_versions,
+                            test_adoption,     test_parts,      test_overwriting,
+                            test_second_order, test_properties, NULL};
     return suite_run("history", tests);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * A sweep of a training over the library's own requests for memory of the host: whichever finds
- * none, the training ends in an error GN_E_MEMORY or goes on without, and works the next time.
+ * Sweeps of a training, of what else autograd does, and of changes of modules, over the library's
+ * own requests for memory of the host: whichever finds none, the work ends in an error GN_E_MEMORY
+ * or goes on without, and can be done the next time.
  *
  * The program is linked with --wrap (tests/local.mk), so that the library's calls of malloc and its
  * kin come here first; those of plugins go to libc. Leaks show at the end, with a sanitizer.
@@ -130,7 +131,133 @@ START_TEST(test_later_steps) {
 }
 END_TEST
 
+/* ---- Hooks, checkpoints, gradients of gradients */
+
+static gn_tensor *look(gn_tensor *g, void *context) {
+    (void)g, (void)context;
+    return NULL;
+}
+
+static void note(gn_tensor *leaf, void *context) { (void)leaf, (void)context; }
+
+static gn_tensor *function(gn_tensor *const *in, void *context) {
+    (void)context;
+    gn_tensor *y = gn_sin(in[0]);
+    gn_retain_grad(y);
+    gn_register_hook(y, look, NULL);
+    gn_mul_(gn_slice(y, 0, 0, 1, 1), gn_slice(in[0], 0, 1, 2, 1));
+    gn_register_hook(y, look, NULL);
+    return y;
+}
+
+static gn_status forward(gn_tensor *const *in, int n_in, gn_tensor **out, int n_out, void *model) {
+    (void)n_in, (void)n_out;
+    out[0] = gn_square(gn_checkpoint_module(model, in[0]));
+    return gn_error_status();
+}
+
+static gn_status derive(gn_module *model) {
+    gn_scope scope = gn_scope_begin();
+    gn_tensor *x = gn_requires_grad_(gn_ones(2, 3), true), *v = gn_ones(2, 3), *g, *y = NULL;
+    const gn_checkpoint_options o = {
+        .struct_size = sizeof o, .free_context = gn_release, .no_preserve_rng_state = true};
+    gn_register_post_accumulate_grad_hook(x, note, NULL);
+    gn_jvp(function, NULL, 1, &x, &v, &g);
+    gn_checkpoint(forward, gn_retain(model), &x, 1, &y, 1, &o);
+    gn_gradients(gn_sum(y), 1, &x, &g, GN_OPTIONS(gn_backward_options, .create_graph = true));
+    gn_backward(gn_sum(gn_square(g)), .inputs = &x, .n_inputs = 1);
+    return gn_scope_end(scope);
+}
+
+START_TEST(test_derivatives) {
+    gn_module *model = gn_nn_sequential(gn_nn_linear(3, 2), gn_nn_tanh());
+    for (int i = 0; i < 2; i++)
+        ck_assert_msg(derive(model) == GN_OK, "%s", gn_error());
+    gn_memory_stats before, after;
+    gn_memory_stats_get(NULL, &before);
+    int errors = 0;
+    long n = 1;
+    for (;; n++) {
+        arm(n);
+        const gn_status status = derive(model);
+        if (!disarm())
+            break;
+        errors += status != GN_OK;
+        if (status != GN_OK)
+            expect_no_memory(n);
+        gn_memory_stats_get(NULL, &after);
+        ck_assert_msg(before.allocated == after.allocated, "request %ld", n);
+        ck_assert_msg(gn_is_grad_enabled() && derive(model) == GN_OK, "request %ld: %s", n,
+                      gn_error());
+    }
+    print_sweep("derivatives", n - 1, errors);
+    ck_assert_int_gt(errors, 50);
+}
+END_TEST
+
+/* ---- What changes modules */
+
+static gn_tensor *keep_all(gn_module *m, gn_tensor *value, gn_tensor *other, void *context) {
+    (void)m, (void)value, (void)other, (void)context;
+    return NULL;
+}
+
+/* All on a model that the caller gets, retained, as far as it came. */
+static gn_status rework(gn_module **model) {
+    gn_scope scope = gn_scope_begin();
+    gn_module *m = *model =
+        gn_retain(gn_nn_sequential_named({"fc", gn_nn_linear(3, 3)}, {"list", gn_nn_sequential()}));
+    gn_module *fc = m ? gn_key(m, "fc") : NULL, *list = m ? gn_key(m, "list") : NULL;
+    gn_tensor *x = gn_requires_grad_(gn_ones(2, 3), true);
+    gn_extend(list, gn_nn_relu(), gn_nn_linear(3, 3), gn_nn_tanh());
+    gn_insert(list, 0, gn_nn_identity());
+    gn_pop(list, 1);
+    gn_register_full_backward_hook(list, keep_all, NULL);
+    gn_weight_norm(fc);
+    gn_spectral_norm(fc);
+    gn_prune(fc, "bias", .count = 1);
+    gn_backward(gn_sum(gn_forward(m, x)));
+    gn_module *copy = gn_module_clone(m);
+    gn_load_state_dict(copy, gn_state_dict(m, .prefix = "a"), .prefix = "a");
+    gn_set_submodule(copy, "fc", gn_nn_identity());
+    gn_prune_remove(fc, "bias");
+    gn_remove_parametrizations(fc, "weight", true);
+    gn_init_orthogonal_(m ? gn_get_parameter(m, "fc.weight") : NULL);
+    free(gn_module_text(m));
+    return gn_scope_end(scope);
+}
+
+/* Whatever failed, the model runs. */
+START_TEST(test_modules) {
+    gn_module *model;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_msg(rework(&model) == GN_OK, "%s", gn_error());
+        gn_release(model);
+    }
+    int errors = 0;
+    long n = 1;
+    for (;; n++) {
+        arm(n);
+        const gn_status status = rework(&model);
+        const bool reached = disarm();
+        errors += status != GN_OK;
+        if (status != GN_OK)
+            expect_no_memory(n);
+        gn_scope scope = gn_scope_begin();
+        if (model)
+            gn_forward(model, gn_ones(2, 3));
+        ck_assert_msg(gn_scope_end(scope) == GN_OK, "request %ld: %s", n, gn_error());
+        gn_release(model);
+        if (!reached)
+            break;
+    }
+    print_sweep("modules", n - 1, errors);
+    ck_assert_int_gt(errors, 100);
+}
+END_TEST
+
 int main(void) {
-    const TTest *tests[] = {test_first_step, test_later_steps, NULL};
+    const TTest *tests[] = {test_first_step, test_later_steps, test_derivatives, test_modules,
+                            NULL};
     return suite_run("host_memory", tests);
 }
