@@ -58,6 +58,10 @@ gn_tensor *gn__tensor_channels_last(gn__device *device, int dtype, int n_dims, c
 /* By public options (NULL: none), whose dtype 0 means `standard`. */
 gn_tensor *gn__tensor_from_options(const char *op, gn_shape shape, const gn_tensor_options *options,
                                    int standard);
+/* Over a storage, of which it takes over the caller's reference even on failure; stride NULL:
+ * row-major. The caller knows that all elements lie inside. */
+gn_tensor *gn__tensor_over(gn__storage *storage, int dtype, int n_dims, const int64_t *size,
+                           const int64_t *stride, int64_t offset);
 /* Shares the storage of `t`, settled before; no history: autograd is the caller's business. */
 gn_tensor *gn__tensor_alias(gn_tensor *t, int n_dims, const int64_t *size, const int64_t *stride,
                             int64_t offset);
