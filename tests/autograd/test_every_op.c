@@ -104,7 +104,7 @@ static gn_tensor *dropped(gn_tensor *x) {
     X(batch_norm, 3, 0.2, 2, S(3, 2, 2), S(2), S(2),                                               \
       gn_batch_norm(a, NULL, NULL, b, c, .training = true))                                        \
     X(layer_norm, 3, 0.2, 2, S(2, 3), S(3), S(3), gn_layer_norm(a, S(3), b, c))                    \
-    X(rms_norm, 2, 0.2, 2, S(2, 3), S(3), S(1), gn_rms_norm(a, b, 1e-5))                           \
+    X(rms_norm, 2, 0.2, 2, S(2, 3), S(3), S(1), gn_rms_norm(a, S(3), b))                           \
     X(softmax, 1, -1, 1, S(2, 3), S(1), S(1), gn_softmax(a, 1))                                    \
     X(log_softmax, 1, -1, 1, S(2, 3), S(1), S(1), gn_log_softmax(a, 0))                            \
     X(dropout, 1, 0.2, 1, S(2, 3), S(1), S(1), dropped(a))                                         \
