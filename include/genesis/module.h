@@ -10,23 +10,11 @@
 #define GENESIS_MODULE_H
 
 #include <genesis/autograd.h>
+#include <genesis/dict.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* ---- Dictionaries: ordered names and tensors. Parameters, buffers and state dicts come so. */
-
-typedef struct gn_dict gn_dict;
-
-GN_API gn_dict *gn_dict_new(void);
-GN_API int64_t gn_dict_size(const gn_dict *dict);
-GN_API const char *gn_dict_name(const gn_dict *dict, int64_t i);  /* borrowed */
-GN_API gn_tensor *gn_dict_tensor(const gn_dict *dict, int64_t i); /* borrowed */
-GN_API gn_tensor *gn_dict_get(const gn_dict *dict,
-                              const char *name); /* borrowed; NULL, no error: absent */
-/* Adds or replaces; the dict retains the tensor. */
-GN_API gn_status gn_dict_set(gn_dict *dict, const char *name, gn_tensor *tensor);
 
 /* ---- Module: what every module can do */
 

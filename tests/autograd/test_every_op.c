@@ -76,9 +76,19 @@ static gn_tensor *dropped(gn_tensor *x) {
     X(linear, 3, -1, 1, S(2, 3), S(2, 3), S(2), gn_linear(a, b, c))                                \
     X(conv2d, 3, -1, 1, S(1, 2, 3, 3), S(2, 1, 2, 2), S(2),                                        \
       gn_conv2d(a, b, c, .groups = 2, .padding = 1, .stride = 2))                                  \
+    X(conv1d, 3, -1, 1, S(2, 4), S(1, 2, 3), S(1),                                                 \
+      gn_conv1d(a, b, c, .same_padding = true, .padding_mode = GN_PAD_CIRCULAR))                   \
+    X(conv3d, 2, -1, 1, S(1, 1, 2, 3, 2), S(1, 1, 2, 2, 1), S(1), gn_conv3d(a, b, NULL))           \
+    X(conv_transpose1d, 3, -1, 1, S(1, 2, 3), S(2, 1, 2), S(2),                                    \
+      gn_conv_transpose1d(a, b, c, .stride = 2, .output_padding = 1, .groups = 2))                 \
+    X(max_pool1d, 1, -9, 9, S(1, 1, 4), S(1), S(1), gn_max_pool1d(a, 2))                           \
     X(max_pool2d, 1, -9, 9, S(1, 1, 4, 4), S(1), S(1), gn_max_pool2d(a, 2))                        \
     X(avg_pool2d, 1, -1, 1, S(1, 1, 4, 4), S(1), S(1), gn_avg_pool2d(a, 3, .padding = 1))          \
     X(adaptive_avg_pool2d, 1, -1, 1, S(1, 1, 3, 4), S(1), S(1), gn_adaptive_avg_pool2d(a, 2, 3))   \
+    X(adaptive_max_pool2d, 1, -9, 9, S(1, 1, 3, 4), S(1), S(1),                                    \
+      gn_adaptive_max_pool2d(a, 2, 3, NULL))                                                       \
+    X(unfold, 1, -1, 1, S(1, 1, 3, 3), S(1), S(1), gn_unfold(a, 2, .padding = 1, .stride = 2))     \
+    X(fold, 1, -1, 1, S(1, 4, 2), S(1), S(1), gn_fold(a, GN_SHAPE(3, 2), 2))                       \
     X(batch_norm, 3, 0.2, 2, S(3, 2, 2), S(2), S(2),                                               \
       gn_batch_norm(a, NULL, NULL, b, c, .training = true))                                        \
     X(layer_norm, 3, 0.2, 2, S(2, 3), S(3), S(3), gn_layer_norm(a, S(3), b, c))                    \

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sweeps of a training, of what else autograd does, and of changes of modules, over the library's
- * own requests for memory of the host: whichever finds none, the work ends in an error GN_E_MEMORY
+ * Sweeps of a training, of what else autograd does, of changes of modules and of files, over the
+ * library's own requests for memory of the host: whichever finds none, the work ends in an error GN_E_MEMORY
  * or goes on without, and can be done the next time.
  *
  * The program is linked with --wrap (tests/local.mk), so that the library's calls of malloc and its
@@ -12,6 +12,7 @@
 
 #include "tests/nn/training.h"
 #include "tests/suite.h"
+#include "tests/temp_dir.h"
 
 /* ---- Requests */
 
@@ -290,8 +291,70 @@ START_TEST(test_modules) {
 }
 END_TEST
 
+/* ---- Files */
+
+static gn_status load_files(void) {
+    static const char *const names[] = {"torch.pth", "numpy.npz", "numpy.npy",
+                                        "python.safetensors"};
+    const char *folder = getenv("GENESIS_TEST_FIXTURES");
+    gn_scope scope = gn_scope_begin();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%s", folder ? folder : "tests/fixtures", names[i]);
+        gn_dict_flatten(gn_load(path, NULL));
+    }
+    return gn_scope_end(scope);
+}
+
+static gn_status save_file(void) {
+    gn_scope scope = gn_scope_begin();
+    gn_dict *dict = gn_dict_new(), *inner = gn_dict_new();
+    gn_dict_set(inner, "weight", gn_ones(2));
+    gn_dict_set(inner, "note", "text");
+    gn_dict_set(dict, "model", inner);
+    gn_save(dict, temp_dir_path("model.pth"));
+    return gn_scope_end(scope);
+}
+
+static void sweep_files(const char *what, gn_status (*run)(void)) {
+    ck_assert_msg(run() == GN_OK, "%s", gn_error());
+    gn_memory_stats before, after;
+    gn_memory_stats_get(NULL, &before);
+    const int files = temp_dir_count();
+    int errors = 0;
+    long n = 1;
+    for (;; n++) {
+        arm(n);
+        const gn_status status = run();
+        if (!disarm())
+            break;
+        errors += status != GN_OK;
+        if (status != GN_OK)
+            expect_no_memory(n);
+        gn_memory_stats_get(NULL, &after);
+        ck_assert_msg(before.allocated == after.allocated, "request %ld", n);
+        ck_assert_int_eq(temp_dir_count(), files);
+    }
+    print_sweep(what, n - 1, errors);
+    ck_assert_int_gt(errors, 10);
+}
+
+START_TEST(test_files) {
+    sweep_files("reading files", load_files);
+    sweep_files("writing a file", save_file);
+}
+END_TEST
+
 int main(void) {
-    const TTest *tests[] = {test_first_step, test_later_steps, test_derivatives,
-                            test_sequences,  test_modules,     NULL};
-    return suite_run("host_memory", tests);
+    const TTest *tests[] = {test_first_step,
+                            test_later_steps,
+                            test_derivatives,
+                            test_sequences,
+                            test_modules,
+                            test_files,
+                            NULL};
+    temp_dir_make();
+    int status = suite_run("host_memory", tests);
+    temp_dir_remove();
+    return status;
 }
