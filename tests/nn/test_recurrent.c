@@ -197,6 +197,9 @@ START_TEST(test_errors) {
     refused(m, x, (gn_rnn_state){.c = x}, "only an LSTM has a state c");
     refused(gn_nn_relu(), x, none, "ReLU is no RNN, LSTM or GRU");
     refused(m, NULL, none, "rnn_forward");
+    gn_module *changed = gn_nn_lstm(I, H);
+    gn_set_parameter(changed, "weight_hh_l0", gn_zeros(H, H));
+    refused(changed, x, none, "lstm: weight_hh (3, 3) does not fit: it must be (12, 3)");
     ck_assert_ptr_null(gn_nn_lstm(I, 0));
     expect_error_with(GN_E_ARGUMENT, "LSTM: sizes 2 and 0");
     ck_assert_ptr_null(gn_nn_lstm(I, H, .proj_size = H));
