@@ -7,12 +7,29 @@
  *       (1): ReLU()
  *     )
  */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "module.h"
 
 enum { DESCRIPTION_BYTES = 512 };
+
+void gn__describe_add(char *text, size_t bytes, const char *format, ...) {
+    const size_t n = strlen(text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + n, bytes - n, format, arguments);
+    va_end(arguments);
+}
+
+void gn__describe_tuple(char *text, size_t bytes, const char *name, int n, const int64_t *values) {
+    gn__describe_add(text, bytes, "%s%s=(", *text ? ", " : "", name);
+    for (int i = 0; i < n; i++)
+        gn__describe_add(text, bytes, i ? ", %lld" : "%lld", (long long)values[i]);
+    gn__describe_add(text, bytes, n == 1 ? ",)" : ")");
+}
 
 static void add_module(gn__text *text, const gn_module *module, int indent);
 

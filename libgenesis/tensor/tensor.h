@@ -146,6 +146,8 @@ void gn__convert(void *to, int to_dtype, const void *from, int from_dtype, int64
 
 /* Takes one step of the generator (NULL: the default one): the key and the offset of RANDOM. */
 void gn__random_step(gn_generator *generator, int64_t *key, int64_t *offset);
+/* Exponential numbers, with the mean 1 / rate. Returns t. */
+gn_tensor *gn__exponential_data(gn_tensor *t, double rate, gn_generator *generator);
 /* The four words of a Philox block, as RANDOM defines them; index counts blocks. */
 void gn__philox(uint64_t index, uint64_t offset, uint64_t key, uint32_t out[4]);
 /* The value of a normal number, in a program for f32 or f64, from two words of RANDOM (normal.c). */
