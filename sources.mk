@@ -73,14 +73,20 @@ libgenesis_sources = \
 	libgenesis/nn/pool.c \
 	libgenesis/nn/print.c \
 	libgenesis/nn/state.c \
+	libgenesis/ops/activation.c \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/avg_pool.c \
 	libgenesis/ops/batch_norm.c \
+	libgenesis/ops/bilinear.c \
+	libgenesis/ops/class_loss.c \
+	libgenesis/ops/class_loss.h \
 	libgenesis/ops/compose.c \
 	libgenesis/ops/compose.h \
 	libgenesis/ops/conv.c \
 	libgenesis/ops/copy.c \
 	libgenesis/ops/cross_entropy.c \
+	libgenesis/ops/distance.c \
+	libgenesis/ops/distance_loss.c \
 	libgenesis/ops/dropout.c \
 	libgenesis/ops/embedding.c \
 	libgenesis/ops/gather.c \
@@ -89,6 +95,9 @@ libgenesis_sources = \
 	libgenesis/ops/layer_norm.c \
 	libgenesis/ops/linear.c \
 	libgenesis/ops/loss.c \
+	libgenesis/ops/loss.h \
+	libgenesis/ops/loss_options.c \
+	libgenesis/ops/margin_loss.c \
 	libgenesis/ops/math.c \
 	libgenesis/ops/matmul.c \
 	libgenesis/ops/max_pool.c \
