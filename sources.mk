@@ -401,7 +401,9 @@ tools_genesis_genesis_SOURCES = \
 
 bin_PROGRAMS += bench/genesis-bench
 bench_genesis_bench_SOURCES = \
-	bench/genesis-bench.c
+	bench/bench.h \
+	bench/genesis-bench.c \
+	bench/transformer.c
 
 noinst_PROGRAMS += samples/01_simple_model
 samples_01_simple_model_SOURCES = \

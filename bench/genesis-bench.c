@@ -14,7 +14,7 @@
 #include <string.h>
 #include <time.h>
 
-#include <genesis/genesis.h>
+#include "bench.h"
 
 static double seconds(void) {
     struct timespec t;
@@ -272,12 +272,13 @@ static void run_ops(void) {
 typedef struct model_case {
     gn_module *model;
     gn_tensor *x, *y;
+    gn_module *criterion;
     gn_optimizer *optimizer;
 } model_case;
 
 static void run_train(void *context) {
     model_case *c = context;
-    gn_tensor *loss = gn_cross_entropy(gn_forward(c->model, c->x), c->y);
+    gn_tensor *loss = gn_loss(c->criterion, gn_forward(c->model, c->x), c->y);
     gn_zero_grad(c->optimizer);
     gn_backward(loss);
     gn_step(c->optimizer);
@@ -288,21 +289,33 @@ static void run_infer(void *context) {
     gn_forward(c->model, c->x);
 }
 
-static void run_model(const char *name, gn_module *model, gn_shape input) {
+static void run_model(const char *name, model_case c) {
     if (!strstr(name, only) && !strstr(only, name))
         return;
     char text[128];
-    model_case c = {.model = model,
-                    .x = gn_randn_with(input, NULL),
-                    .y = gn_randint(0, 10, GN_SHAPE(input.size[0]), NULL),
-                    .optimizer = gn_optim_adam(gn_parameters(model), .lr = 1e-3)};
     snprintf(text, sizeof text, "%s/train", name);
     report(text, run_train, &c, 0, 0);
-    gn_eval(model);
+    gn_eval(c.model);
     bool was = gn_set_grad_enabled(false);
     snprintf(text, sizeof text, "%s/infer", name);
     report(text, run_infer, &c, 0, 0);
     gn_set_grad_enabled(was);
+}
+
+static model_case classifier(gn_module *model, gn_shape input) {
+    return (model_case){.model = model,
+                        .x = gn_randn_with(input, NULL),
+                        .y = gn_randint(0, 10, GN_SHAPE(input.size[0]), NULL),
+                        .criterion = gn_nn_cross_entropy_loss(),
+                        .optimizer = gn_optim_adam(gn_parameters(model), .lr = 1e-3)};
+}
+
+static model_case transformer(gn_module *model, gn_shape input) {
+    return (model_case){.model = model,
+                        .x = gn_randn_with(input, NULL),
+                        .y = gn_randn_with(input, NULL),
+                        .criterion = gn_nn_mse_loss(),
+                        .optimizer = gn_optim_adamw(gn_parameters(model), .lr = 1e-3)};
 }
 
 static gn_module *mlp(void) {
@@ -353,9 +366,7 @@ static void usage(FILE *to) {
 }
 
 static int first_step(double start) {
-    model_case c = {
-        .model = mlp(), .x = gn_randn(64, 784), .y = gn_randint(0, 10, GN_SHAPE(64), NULL)};
-    c.optimizer = gn_optim_adam(gn_parameters(c.model), .lr = 1e-3);
+    model_case c = classifier(mlp(), GN_SHAPE(64, 784));
     run_train(&c);
     gn_synchronize(NULL);
     double ms = (seconds() - start) * 1e3;
@@ -400,8 +411,10 @@ int main(int argc, char **argv) {
     } else {
         limits();
         run_ops();
-        run_model("mlp_784_256_10_b64", mlp(), GN_SHAPE(64, 784));
-        run_model("cnn_fashion_b128", cnn(), GN_SHAPE(128, 1, 28, 28));
+        run_model("mlp_784_256_10_b64", classifier(mlp(), GN_SHAPE(64, 784)));
+        run_model("cnn_fashion_b128", classifier(cnn(), GN_SHAPE(128, 1, 28, 28)));
+        run_model("transformer_block_b4x128x256",
+                  transformer(bench_transformer_block(256, 4), GN_SHAPE(4, 128, 256)));
         run_optimizers();
     }
     if (gn_error_status()) {

@@ -107,7 +107,8 @@ GN_API char *gn_module_text(const gn_module *module);
 
 /* ---- Containers */
 
-/* Runs modules in order; children "0", "1", ..: gn_nn_sequential(gn_nn_relu(), gn_nn_tanh()) */
+/* Runs modules in order; children "0", "1", ..: gn_nn_sequential(gn_nn_relu(), gn_nn_tanh()). A ReLU
+ * before a max pooling runs after it: there is less to rectify, and all values are the same. */
 #define gn_nn_sequential(...) gn_nn_sequential_n(GN_MODULES(__VA_ARGS__))
 #define gn_nn_module_list(...) gn_nn_module_list_n(GN_MODULES(__VA_ARGS__))
 typedef struct gn_module_array {

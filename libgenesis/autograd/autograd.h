@@ -35,6 +35,10 @@ typedef struct gn__node_class {
     /* Instead of backward: computes the outputs anew from the inputs, recorded this time, and the
      * walk goes on through what that recorded. */
     gn_status (*recompute)(gn__node *node, gn_tensor **outputs);
+    /* Whether backward can add to what its first input has received so far. Then out[0] may be that
+     * on entry, unless the walk is recorded: row-major, and seen by nobody else. Backward adds to
+     * it in place and leaves it there. */
+    bool adds;
     void (*destroy)(void *data); /* of the node's data, or NULL */
 } gn__node_class;
 

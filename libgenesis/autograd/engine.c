@@ -245,13 +245,24 @@ static void recompute(walk *w, place *p) {
     free(outputs);
 }
 
+/* What the node's first input has received so far, if its backward can add to that in place. */
+static gn_tensor *sum_to_add_to(const walk *w, const gn__node *node) {
+    if (!node->type->adds || w->create_graph || !gn__needs(node, 0))
+        return NULL;
+    const gn__edge *edge = &node->edges[0];
+    const place *to = w->slots[slot_of(w, edge->node ? (void *)edge->node : edge->leaf)];
+    gn_tensor *sum = to ? to->grads[edge->node ? edge->output : 0] : NULL;
+    return sum && is_ours(sum) && gn__is_row_major(sum) ? sum : NULL;
+}
+
 static void backward_through(walk *w, place *p, gn_tensor **out) {
     gn__node *node = p->node;
+    const gn_tensor *sum = out[0] = sum_to_add_to(w, node);
     node->type->backward(node, p->grads, out);
     if (gn__self()->seek_nan && !gn__failed())
         gn__anomaly_backward(node, p->grads, out);
     for (int i = 0; i < node->n_inputs && !gn__failed(); i++)
-        if (out[i] && gn__needs(node, i) && fits_input(node, i, out[i]))
+        if (out[i] && out[i] != sum && gn__needs(node, i) && fits_input(node, i, out[i]))
             deliver(w, &node->edges[i], out[i]);
 }
 

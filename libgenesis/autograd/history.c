@@ -85,18 +85,6 @@ typedef struct replaced {
     int64_t offset;
 } replaced;
 
-/* Dims by their strides, largest first. */
-static gn_shape order_in_memory(const gn_tensor *t) {
-    gn_shape order = {.n = t->n_dims};
-    for (int i = 0; i < t->n_dims; i++) {
-        int at = i;
-        for (; at > 0 && t->stride[order.size[at - 1]] < t->stride[i]; at--)
-            order.size[at] = order.size[at - 1];
-        order.size[at] = i;
-    }
-    return order;
-}
-
 static gn_shape inverse(gn_shape order) {
     gn_shape back = {.n = order.n};
     for (int64_t i = 0; i < order.n; i++)
@@ -106,7 +94,7 @@ static gn_shape inverse(gn_shape order) {
 
 /* The view's place in its base. */
 static replaced geometry(const gn_tensor *view) {
-    return (replaced){.order = order_in_memory(view->base),
+    return (replaced){.order = gn__memory_order(view->base),
                       .size = gn__shape(view->n_dims, view->size),
                       .stride = gn__shape(view->n_dims, view->stride),
                       .offset = view->offset - view->base->offset};

@@ -60,6 +60,10 @@ static const gn_module_class classes[] = {
     [FLATTEN] = CLASS("Flatten", flatten, .describe = describe_flatten),
 };
 
+bool gn__is_relu(const gn_module *module) {
+    return module && module->type == &classes[RELU] && !((const activation *)module)->inplace;
+}
+
 static gn_module *make(int which, const gn_activation_options *options) {
     gn_activation_options o;
     gn__options(&o, sizeof o, options);

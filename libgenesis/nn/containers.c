@@ -6,6 +6,21 @@
 
 #include "module.h"
 
+/* Whether child i, a ReLU, may run after child i + 1, a max pooling. The largest element of a window
+ * stays the largest, so results and gradients are the same, and there are fewer to rectify. */
+static bool pools_first(const gn__entries *children, size_t i) {
+    return i + 1 < children->n && gn__is_relu(children->entry[i].object) &&
+           gn__is_max_pool(children->entry[i + 1].object);
+}
+
+/* The child that runs as number i. */
+static gn_module *in_turn(const gn__entries *children, size_t i) {
+    size_t which = pools_first(children, i)                ? i + 1
+                   : i > 0 && pools_first(children, i - 1) ? i - 1
+                                                           : i;
+    return children->entry[which].object;
+}
+
 /* Each step has a scope of its own, and only the newest tensor outlives it: without gradients, the
  * activations are freed on the way. */
 static gn_tensor *sequential_forward(gn_module *self, gn_tensor *x) {
@@ -13,7 +28,7 @@ static gn_tensor *sequential_forward(gn_module *self, gn_tensor *x) {
     gn_tensor *y = gn_retain(x);
     for (size_t i = 0; i < children->n && y; i++) {
         gn_scope scope = gn_scope_begin();
-        gn_tensor *next = gn_retain(gn_forward(children->entry[i].object, y));
+        gn_tensor *next = gn_retain(gn_forward(in_turn(children, i), y));
         gn_scope_end(scope);
         gn_release(y);
         y = next;

@@ -55,6 +55,10 @@ gn_status gn__state_walk(const gn_module *module, bool once, gn__state_visit *vi
 gn_tensor *gn__parameter_uniform(void *module, const char *name, gn_shape shape, double bound);
 gn_tensor *gn__parameter_full(void *module, const char *name, gn_shape shape, double value);
 
+/* What Sequential asks of its children. */
+bool gn__is_relu(const gn_module *module);     /* not in place */
+bool gn__is_max_pool(const gn_module *module); /* each window has an element of the input */
+
 /* A growing text. */
 typedef struct gn__text {
     char *bytes;

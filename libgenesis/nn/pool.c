@@ -59,6 +59,10 @@ static const gn_module_class max_class = {
 static const gn_module_class avg_class = {
     .name = "AvgPool2d", .size = sizeof(pool), .forward = avg_forward, .describe = describe_avg};
 
+bool gn__is_max_pool(const gn_module *module) {
+    return module && module->type == &max_class && ((const pool *)module)->options.dilation <= 1;
+}
+
 static gn_module *make(const gn_module_class *type, int64_t kernel,
                        const gn_pool2d_options *options) {
     pool *self = gn_module_new(type);

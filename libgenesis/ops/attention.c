@@ -137,17 +137,12 @@ static gn_status find_gradients(product_fn *product, const gn_attention_attr *at
     return d[K] ? product(op, d[K], &turned_ds, in[Q], NULL) : GN_OK;
 }
 
-/* An uninitialised tensor of `rows` and `columns` with the batch dims of y. */
-static gn_tensor *batch_new(const gn_tensor *y, int dtype, int64_t rows, int64_t columns) {
+/* Uninitialised (.., L, S), with the batch dims and rows of y. */
+static gn_tensor *weights_new(const gn_tensor *y, int dtype, const gn_tensor *k) {
     int64_t size[GN_TENSOR_MAX_DIMS];
     memcpy(size, y->size, sizeof size);
-    size[y->n_dims - 2] = rows;
-    size[y->n_dims - 1] = columns;
+    size[y->n_dims - 1] = k->size[k->n_dims - 2];
     return gn__tensor_new(y->storage->device, dtype, y->n_dims, size);
-}
-
-static gn_tensor *weights_new(const gn_tensor *y, int dtype, const gn_tensor *k) {
-    return batch_new(y, dtype, y->size[y->n_dims - 2], k->size[k->n_dims - 2]);
 }
 
 /* ---- What the planned kernels compute, composed; 16-bit tensors by way of f32 */
@@ -267,13 +262,53 @@ static gn_status backward_composed(const attention_data *data, gn__node *node, g
     return p ? find_gradients(gn__product, &data->attr, in, p, g, wanted) : gn_error_status();
 }
 
+/* Whether q, k and v are what unbinding a dense tensor gives, `*step` elements apart. */
+static bool are_parts(gn_tensor *const *in, int64_t *step) {
+    const gn_tensor *q = in[Q];
+    int64_t size[GN_MAX_DIMS] = {3}, stride[GN_MAX_DIMS] = {in[K]->offset - q->offset};
+    *step = stride[0];
+    for (int i = Q; i <= V; i++)
+        if (in[i]->storage != q->storage || !gn__same_shape(in[i], q) ||
+            in[i]->offset != q->offset + i * *step ||
+            memcmp(in[i]->stride, q->stride, (size_t)q->n_dims * sizeof q->stride[0]) != 0)
+            return false;
+    int64_t last = 2 * *step;
+    for (int d = 0; d < q->n_dims; d++) {
+        size[1 + d] = q->size[d];
+        stride[1 + d] = q->stride[d];
+        last += (q->size[d] - 1) * q->stride[d];
+    }
+    return *step > 0 && !gn__overlaps(1 + q->n_dims, size, stride) && last == 3 * q->count - 1;
+}
+
+/* An uninitialised gradient of t, with the batch dims of g, in memory like t. */
+static gn_tensor *gradient_new(const gn_tensor *t, const gn_tensor *g) {
+    int64_t size[GN_TENSOR_MAX_DIMS];
+    memcpy(size, g->size, sizeof size);
+    for (int i = 1; i <= 2; i++)
+        size[g->n_dims - i] = t->size[t->n_dims - i];
+    return gn__tensor_ordered(g->storage->device, g->dtype, g->n_dims, size, t);
+}
+
+/* Those of q, k and v. Where these are parts of one tensor, so are they: the backward of splitting
+ * has nothing to copy then. */
+static gn_status gradients_new(gn_tensor *const *in, const gn_tensor *g, gn_tensor **d) {
+    int64_t step;
+    if (are_parts(in, &step) && in[Q]->n_dims == g->n_dims) {
+        gn_tensor *whole =
+            gn__tensor_new(g->storage->device, g->dtype, 1, (int64_t[]){3 * in[Q]->count});
+        for (int i = Q; i <= V && whole; i++)
+            d[i] = gn__tensor_alias(whole, in[i]->n_dims, in[i]->size, in[i]->stride, i * step);
+        return gn_error_status();
+    }
+    for (int i = Q; i <= V; i++)
+        d[i] = gradient_new(in[i], g);
+    return gn_error_status();
+}
+
 static gn_status backward_data(const attention_data *data, gn__node *node, gn_tensor *const *in,
                                gn_tensor *g, gn_tensor **d) {
-    for (int i = Q; i <= V; i++) {
-        const int n = in[i]->n_dims;
-        d[i] = batch_new(g, g->dtype, in[i]->size[n - 2], in[i]->size[n - 1]);
-    }
-    if (gn__failed())
+    if (gradients_new(in, g, d) != GN_OK)
         return gn_error_status();
     if (data->planned) {
         int done = backward_planned(data, node, in, g, d);
@@ -329,7 +364,8 @@ static bool shapes_fit(const gn_tensor *q, const gn_tensor *k, const gn_tensor *
            gn__check_dtype(op, q, "v", v);
 }
 
-/* Uninitialised (.., L, E). */
+/* Uninitialised (.., L, E), in memory like q: heads that are parts of a longer vector make results
+ * that are. */
 static gn_tensor *result_new(gn__device *device, gn_tensor *const *in) {
     gn_tensor batch[3], *batches[3]; /* only sizes are looked at */
     int n;
@@ -343,7 +379,7 @@ static gn_tensor *result_new(gn__device *device, gn_tensor *const *in) {
         return NULL;
     size[n++] = in[Q]->size[in[Q]->n_dims - 2];
     size[n++] = in[V]->size[in[V]->n_dims - 1];
-    return gn__tensor_new(device, in[Q]->dtype, n, size);
+    return gn__tensor_ordered(device, in[Q]->dtype, n, size, in[Q]);
 }
 
 /* Fills y, planned or composed; *p: the weights, of a composed run. */

@@ -181,7 +181,7 @@ static gn_status backward_composed(const batch_norm_data *data, gn__node *node, 
                                    const gn__statistics *statistics, gn_tensor **out) {
     const gn__norm *norm = &data->norm;
     if (gn__needs(node, NORM_X))
-        out[NORM_X] = data->training ? gn__norm_dx(norm, x, g, weight, statistics)
+        out[NORM_X] = data->training ? gn__norm_dx(norm, x, g, weight, statistics, NULL)
                                      : apply(g, NULL, statistics->rstd, weight, NULL);
     gn_tensor *dw = NULL, *db = NULL;
     if (gn__needs(node, NORM_WEIGHT))
@@ -252,7 +252,7 @@ gn_status gn__composed_batch_norm_backward(double eps, gn_tensor *x, gn_tensor *
                                            gn_tensor *dx, gn_tensor *dw, gn_tensor *db) {
     const gn__norm norm = norm_over_channels(x, 0, eps);
     const gn__statistics statistics = {.mean = mean, .rstd = rstd_of(x, var, eps)};
-    gn_tensor *d = statistics.rstd ? gn__norm_dx(&norm, x, g, weight, &statistics) : NULL;
+    gn_tensor *d = statistics.rstd ? gn__norm_dx(&norm, x, g, weight, &statistics, NULL) : NULL;
     if (d == NULL || gn__copy_data(dx, d) != GN_OK)
         return gn_error_status();
     return gn__norm_dweight(&norm, x, g, &statistics, dw, db);

@@ -130,9 +130,35 @@ static gn_tensor *zeros_for_part(const gn__node *node, const split *s, int part,
     return zeros && gn__fill_data(zeros, 0) == GN_OK ? zeros : NULL;
 }
 
+/* The tensor that n parts lie in as if they had been split from it; NULL, without an error, if they
+ * don't. */
+static gn_tensor *whole_of(const split *s, gn_shape shape, int n, gn_tensor *const *parts) {
+    const gn_tensor *first = parts[0];
+    if (n < 2 || !first || !parts[1] || first->hidden_layout)
+        return NULL;
+    gn_shape stride = gn__shape(first->n_dims, first->stride);
+    if (s->drops_dim) {
+        memmove(stride.size + s->dim + 1, stride.size + s->dim,
+                (size_t)(first->n_dims - s->dim) * sizeof stride.size[0]);
+        stride.size[s->dim] = parts[1]->offset - first->offset;
+    }
+    int64_t offset = first->offset;
+    for (int k = 0; k < n; k++) {
+        if (!parts[k] || parts[k]->storage != first->storage || parts[k]->offset != offset ||
+            memcmp(parts[k]->stride, first->stride, (size_t)first->n_dims * sizeof offset) != 0)
+            return NULL;
+        offset += (s->drops_dim ? 1 : parts[k]->size[s->dim]) * stride.size[s->dim];
+    }
+    if (stride.size[s->dim] <= 0 || gn__overlaps((int)shape.n, shape.size, stride.size))
+        return NULL;
+    return gn__tensor_alias(parts[0], (int)shape.n, shape.size, stride.size, first->offset);
+}
+
 static gn_status split_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
     const split *s = node->data;
     int n = node->n_outputs;
+    if (!gn_is_grad_enabled() && (out[0] = whole_of(s, gn__input_shape(node, 0), n, grads)) != NULL)
+        return GN_OK;
     gn_tensor **parts = gn__alloc_array((size_t)n, sizeof *parts), *some = NULL;
     for (int k = 0; k < n; k++)
         some = grads[k] ? grads[k] : some;

@@ -21,7 +21,7 @@ static gn_status norm_backward(gn__node *node, gn_tensor *const *grads, gn_tenso
     if (gn_is_grad_enabled())
         return gn__norm_backward_recorded(norm, node, x, grads[0], weight, bias, NULL, out);
     if (gn__needs(node, NORM_X))
-        out[NORM_X] = gn__norm_dx(norm, x, grads[0], weight, &statistics);
+        out[NORM_X] = gn__norm_dx(norm, x, grads[0], weight, &statistics, out[NORM_X]);
     gn_tensor *dw = gn__needs(node, NORM_WEIGHT) ? new_like(weight) : NULL,
               *db = gn__needs(node, NORM_BIAS) ? new_like(bias) : NULL;
     if (gn__norm_dweight(norm, x, grads[0], &statistics, dw, db) != GN_OK)
@@ -33,8 +33,10 @@ static gn_status norm_backward(gn__node *node, gn_tensor *const *grads, gn_tenso
     return gn_error_status();
 }
 
-static const gn__node_class layer_norm_node = {.name = "layer_norm", .backward = norm_backward};
-static const gn__node_class rms_norm_node = {.name = "rms_norm", .backward = norm_backward};
+static const gn__node_class layer_norm_node = {
+    .name = "layer_norm", .backward = norm_backward, .adds = true};
+static const gn__node_class rms_norm_node = {
+    .name = "rms_norm", .backward = norm_backward, .adds = true};
 
 static gn_tensor *normalise(const gn__node_class *type, gn__norm norm, gn_tensor *x,
                             gn_tensor *weight, gn_tensor *bias) {

@@ -59,14 +59,16 @@ static void build_forward(gn__builder *b, const int8_t *v) {
     gn__store(b, y, result);
 }
 
-/* dx = rstd (g weight - sum(g weight) / n - h sum(g weight h) / n); RMS: without the first sum.
- * Operands x, g, [weight], [mean], rstd, dx; param 1 / n. */
+/* dx = rstd (g weight - sum(g weight) / n - h sum(g weight h) / n) + [so far]; RMS: without the
+ * first sum. Operands x, g, [weight], [mean], rstd, [so far], dx; param 1 / n. v: dtypes of x,
+ * weight and what there is so far, flags. */
 static void build_backward(gn__builder *b, const int8_t *v) {
     const bool centred = !(v[3] & NORM_RMS);
     const int type = gn__compute_type(v[0]);
     int x = gn__build_operand(b, GN_READ, v[0]), g = gn__build_operand(b, GN_READ, v[0]),
         weight = operand_if(b, GN_READ, v[1]), mean = operand_if(b, GN_READ, centred ? type : 0),
-        rstd = gn__build_operand(b, GN_READ, type), dx = gn__build_operand(b, GN_WRITE, v[0]);
+        rstd = gn__build_operand(b, GN_READ, type), so_far = operand_if(b, GN_READ, v[2]),
+        dx = gn__build_operand(b, GN_WRITE, v[0]);
     int scale = gn__param(b, type, gn__build_param(b));
     int sum = -1, product = -1;
     for (int pass = 0; pass < 2; pass++) {
@@ -78,7 +80,10 @@ static void build_backward(gn__builder *b, const int8_t *v) {
         if (pass == 1) {
             int d = centred ? gn__emit(b, GN_OP_SUB, gw, sum, 0) : gw;
             d = gn__emit(b, GN_OP_SUB, d, gn__emit(b, GN_OP_MUL, h, product, 0), 0);
-            gn__store(b, dx, gn__emit(b, GN_OP_MUL, r, d, 0));
+            d = gn__emit(b, GN_OP_MUL, r, d, 0);
+            if (so_far >= 0)
+                d = gn__emit(b, GN_OP_ADD, gn__load(b, so_far), d, 0);
+            gn__store(b, dx, d);
             return;
         }
         int gwh = gn__emit(b, GN_OP_MUL, gw, h, 0);
@@ -161,12 +166,12 @@ gn_status gn__norm_forward(const gn__norm *norm, gn_tensor *x, gn_tensor *weight
 /* ---- Backward */
 
 gn_tensor *gn__norm_dx(const gn__norm *norm, gn_tensor *x, gn_tensor *g, gn_tensor *weight,
-                       const gn__statistics *statistics) {
-    gn_tensor *dx = gn__tensor_like(x, x->dtype);
+                       const gn__statistics *statistics, gn_tensor *so_far) {
+    gn_tensor *dx = so_far ? so_far : gn__tensor_like(x, x->dtype);
     if (dx == NULL)
         return NULL;
     gn__rows space = gn__rows_of(x, norm->reduced);
-    gn__operand operands[6];
+    gn__operand operands[7];
     int n = 0;
     operands[n++] = gn__rows_full(&space, x);
     operands[n++] = gn__rows_full(&space, g);
@@ -175,12 +180,14 @@ gn_tensor *gn__norm_dx(const gn__norm *norm, gn_tensor *x, gn_tensor *g, gn_tens
     if (!(norm->flags & NORM_RMS))
         operands[n++] = gn__rows_kept(&space, statistics->mean);
     operands[n++] = gn__rows_kept(&space, statistics->rstd);
+    if (so_far)
+        operands[n++] = gn__rows_full(&space, so_far);
     operands[n++] = gn__rows_full(&space, dx);
     const gn_scalar params[] = {{.f = reciprocal_count(&space)}};
-    gn_status status =
-        gn__kernel_run(norm->op, x->storage->device, &backward_kernel,
-                       GN__VARIANT(x->dtype, dtype_of(weight), 0, norm->flags & NORM_RMS), &space,
-                       operands, params);
+    gn_status status = gn__kernel_run(
+        norm->op, x->storage->device, &backward_kernel,
+        GN__VARIANT(x->dtype, dtype_of(weight), dtype_of(so_far), norm->flags & NORM_RMS), &space,
+        operands, params);
     return status == GN_OK ? dx : NULL;
 }
 

@@ -32,8 +32,9 @@ typedef struct gn__statistics {
 /* weight and bias may be NULL. Fills y, and the statistics that the flags ask for. */
 gn_status gn__norm_forward(const gn__norm *norm, gn_tensor *x, gn_tensor *weight, gn_tensor *bias,
                            gn_tensor *y, gn__statistics *out);
+/* A new tensor; or so_far, unless that is NULL, with the gradient added. */
 gn_tensor *gn__norm_dx(const gn__norm *norm, gn_tensor *x, gn_tensor *g, gn_tensor *weight,
-                       const gn__statistics *statistics);
+                       const gn__statistics *statistics, gn_tensor *so_far);
 /* dw and db may be NULL. */
 gn_status gn__norm_dweight(const gn__norm *norm, gn_tensor *x, gn_tensor *g,
                            const gn__statistics *statistics, gn_tensor *dw, gn_tensor *db);

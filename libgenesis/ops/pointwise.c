@@ -414,6 +414,39 @@ static gn_status run_in_place(application *a, gn_tensor *target) {
     return program ? launch(&b, program, target) : gn_error_status();
 }
 
+/* Whether a gradient that will be asked for needs variable i; number n is the result. */
+static bool gradients_use(const application *a, int i) {
+    for (int k = 0; k < a->n; k++) {
+        gn__expr *e = gn__records(a->inputs[k]) ? gn__expr_gradient(a->e, k) : NULL;
+        if (e && gn__expr_uses(e, i))
+            return true;
+    }
+    return false;
+}
+
+/* Changes the target, and returns a tensor with the history of the change. What gradients need of
+ * the target's values, before or after, is kept apart from it. */
+static gn_tensor *run_recorded(application *a, gn_tensor *target) {
+    gn_tensor *kept[GN__MAX_VARIABLES], *result;
+    bool separate = gradients_use(a, a->n);
+    for (int k = 0; k < a->n; k++) {
+        bool old = a->inputs[k]->storage == target->storage && gradients_use(a, k);
+        kept[k] = old ? gn_clone(a->inputs[k]) : a->inputs[k];
+        separate = separate || old;
+    }
+    if (!separate) {
+        result = run_in_place(a, target) ? NULL : gn__tensor_twin(target);
+        if (result)
+            record(a, result);
+        return result;
+    }
+    a->inputs = kept;
+    a->dtype = target->dtype;
+    result = apply(a);
+    gn__copy_data(target, result);
+    return result;
+}
+
 gn_tensor *gn__apply_in_place(gn__op *op, int n, gn_tensor *const *inputs, const double *params) {
     application a;
     gn_tensor *target = inputs[0], *result = NULL;
@@ -421,17 +454,10 @@ gn_tensor *gn__apply_in_place(gn__op *op, int n, gn_tensor *const *inputs, const
         !fits_in_place(&a, target))
         return NULL;
     gn_scope scope = gn_scope_begin();
-    if (gn_dtype_is_float(target->dtype) && gn__recording(n, inputs)) {
-        gn_tensor *kept[GN__MAX_VARIABLES];
-        for (int k = 0; k < n; k++) /* backward may need the old values */
-            kept[k] = inputs[k]->storage == target->storage ? gn_clone(inputs[k]) : inputs[k];
-        a.inputs = kept;
-        a.dtype = target->dtype;
-        result = apply(&a);
-        gn__copy_data(target, result);
-    } else {
+    if (gn_dtype_is_float(target->dtype) && gn__recording(n, inputs))
+        result = run_recorded(&a, target);
+    else
         run_in_place(&a, target);
-    }
     target = gn__inplace_end(target, result);
     gn_scope_end(scope);
     return target;

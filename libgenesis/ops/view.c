@@ -62,23 +62,26 @@ static part whole(const gn_tensor *t) {
     return p;
 }
 
-/* Adds g into zeros of the input's shape: a copy to the places; where some are equal, a scatter,
- * whose index is an index operand. */
-static gn_tensor *add_into_places(gn_tensor *g, const places *p) {
-    gn_tensor *out = gn__tensor_new(g->storage->device, g->dtype, (int)p->input.n, p->input.size);
-    if (!out || gn__fill_data(out, 0))
+/* Adds g at the places to `sum`, row-major, or, if that is NULL, to zeros of the input's shape. */
+static gn_tensor *add_at_places(gn_tensor *sum, gn_tensor *g, const places *p) {
+    gn_tensor *out = sum;
+    if (!out)
+        out = gn__tensor_new(g->storage->device, g->dtype, (int)p->input.n, p->input.size);
+    if (!out || (!sum && gn__fill_data(out, 0)))
         return NULL;
     if (!gn__overlaps(p->number.n_dims, p->number.size, p->number.stride)) {
         gn_tensor window = *g; /* no object of its own */
         window.storage = out->storage;
-        window.offset = p->number.offset;
+        window.offset = out->offset + p->number.offset;
         memcpy(window.stride, p->number.stride, sizeof window.stride);
-        return gn__copy_data(&window, g) ? NULL : out;
+        return (sum ? gn__add_into(&window, g) : gn__copy_data(&window, g)) ? NULL : out;
     }
-    gn__operand operands[3] = {
-        gn__operand_of(g, g->n_dims, g->size),
-        gn__operand_index(p->number.offset),
-        {.storage = out->storage, .axis_stride = 1, .axis_extent = out->count}};
+    gn__operand operands[3] = {gn__operand_of(g, g->n_dims, g->size),
+                               gn__operand_index(p->number.offset),
+                               {.storage = out->storage,
+                                .offset = out->offset,
+                                .axis_stride = 1,
+                                .axis_extent = out->count}};
     memcpy(operands[1].stride, p->number.stride, sizeof p->number.stride);
     return gn__launch_scatter(out->storage->device, "view", g->n_dims, g->n_dims, g->size, g->dtype,
                               GN_SCATTER_ADD, true, operands)
@@ -99,7 +102,7 @@ static const gn__node_class places_node = {.name = "part_backward", .backward = 
 
 static gn_status part_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
     const places *p = node->data;
-    out[0] = add_into_places(grads[0], p);
+    out[0] = add_at_places(out[0], grads[0], p);
     if (out[0] && gn__recording(1, grads)) {
         gn__node *again = gn__record(&places_node, out[0], 1, grads, sizeof *p);
         if (again)
@@ -107,7 +110,7 @@ static gn_status part_backward(gn__node *node, gn_tensor *const *grads, gn_tenso
     }
     return gn_error_status();
 }
-static const gn__node_class part_node = {.name = "part", .backward = part_backward};
+static const gn__node_class part_node = {.name = "part", .backward = part_backward, .adds = true};
 
 static gn_tensor *part_view(gn_tensor *t, const part *p, const char *name) {
     gn__node *node;

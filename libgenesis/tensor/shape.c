@@ -105,6 +105,17 @@ gn_tensor *gn__tensor_channels_last(gn__device *device, int dtype, int n_dims,
     return t;
 }
 
+gn_shape gn__memory_order(const gn_tensor *t) {
+    gn_shape order = {.n = t->n_dims};
+    for (int i = 0; i < t->n_dims; i++) {
+        int at = i;
+        for (; at > 0 && t->stride[order.size[at - 1]] < t->stride[i]; at--)
+            order.size[at] = order.size[at - 1];
+        order.size[at] = i;
+    }
+    return order;
+}
+
 bool gn__same_shape(const gn_tensor *a, const gn_tensor *b) {
     return a->n_dims == b->n_dims &&
            !memcmp(a->size, b->size, (size_t)a->n_dims * sizeof a->size[0]);

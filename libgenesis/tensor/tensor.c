@@ -85,6 +85,20 @@ gn_tensor *gn__tensor_like(const gn_tensor *like, int dtype) {
     return t;
 }
 
+gn_tensor *gn__tensor_ordered(gn__device *device, int dtype, int n_dims, const int64_t *size,
+                              const gn_tensor *like) {
+    gn_tensor *t = gn__tensor_new(device, dtype, n_dims, size);
+    if (!t || t->count == 0 || n_dims != like->n_dims ||
+        gn__overlaps(n_dims, like->size, like->stride))
+        return t;
+    const gn_shape order = gn__memory_order(like);
+    int64_t stride = 1;
+    for (int i = n_dims; i-- > 0; stride *= size[order.size[i]])
+        t->stride[order.size[i]] = stride;
+    t->hidden_layout = like->hidden_layout && !gn__is_row_major(t);
+    return t;
+}
+
 gn_tensor *gn__tensor_alias(gn_tensor *t, int n_dims, const int64_t *size, const int64_t *stride,
                             int64_t offset) {
     int64_t count;

@@ -49,6 +49,10 @@ struct gn_tensor {
 gn_tensor *gn__tensor_new(gn__device *device, int dtype, int n_dims, const int64_t *size);
 /* Uninitialised, with sizes and dim order of memory like `like` (dense; keeps hidden_layout). */
 gn_tensor *gn__tensor_like(const gn_tensor *like, int dtype);
+/* Uninitialised and dense, with the dim order of memory of `like`, which may have gaps and other
+ * sizes; row-major where it is expanded or has another number of dims. */
+gn_tensor *gn__tensor_ordered(gn__device *device, int dtype, int n_dims, const int64_t *size,
+                              const gn_tensor *like);
 /* Uninitialised (N, C, spatial..) with C innermost in memory and hidden_layout set. */
 gn_tensor *gn__tensor_channels_last(gn__device *device, int dtype, int n_dims, const int64_t *size);
 /* By public options (NULL: none), whose dtype 0 means `standard`. */
@@ -73,6 +77,8 @@ bool gn__is_dense(const gn_tensor *t);
 /* Whether two coordinates may name one element: true unless each stride steps over all that the
  * smaller ones reach. Strides are not negative. */
 bool gn__overlaps(int n_dims, const int64_t *size, const int64_t *stride);
+/* The dims from the largest stride to the smallest. */
+gn_shape gn__memory_order(const gn_tensor *t);
 /* Strides in the channels-last order, size-1 dims ignored. */
 bool gn__is_channels_last(const gn_tensor *t);
 bool gn__same_shape(const gn_tensor *a, const gn_tensor *b);

@@ -3,6 +3,8 @@
  * Tests of libgenesis/autograd/history.c: in-place changes and the versions of data. Changes
  * through views are compared with PyTorch in genesis-conform and test_scenes.
  */
+#include <genesis/device.h>
+
 #include "tests/expect.h"
 #include "tests/suite.h"
 
@@ -29,6 +31,26 @@ START_TEST(test_leaves) {
     gn_tensor *y = gn_detach(x); /* shares the data, not the history */
     ck_assert_ptr_nonnull(gn_add_scalar_(y, 1));
     EXPECT_VALUES(x, 0, 1, 4);
+}
+END_TEST
+
+/* A change whose gradient needs no values takes no memory; one whose gradient needs its result
+ * keeps that, so that the next change does no harm. */
+START_TEST(test_cost) {
+    gn_tensor *x = leaf(3), *y = gn_add_scalar(x, -2), *b = leaf(3);
+    gn_memory_stats before, after;
+    gn_memory_stats_get(NULL, &before);
+    gn_add_(gn_mul_scalar_(y, 2), b);
+    gn_memory_stats_get(NULL, &after);
+    ck_assert_uint_eq(after.allocations, before.allocations);
+    gn_sub_(gn_select(y, 0, 1), gn_select(y, 0, 2));
+    EXPECT_VALUES(y, 0, -1, -3, 5);
+    gn_relu_(y);
+    gn_mul_scalar_(y, 3);
+    EXPECT_VALUES(y, 0, 0, 0, 15);
+    gn_backward(gn_sum(y));
+    EXPECT_VALUES(gn_grad(x), 0, 0, 0, 6);
+    EXPECT_VALUES(gn_grad(b), 0, 0, 0, 3);
 }
 END_TEST
 
@@ -163,7 +185,8 @@ START_TEST(test_properties) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_leaves,      test_versions,     test_adoption,   test_parts,
-                            test_overwriting, test_second_order, test_properties, NULL};
+    const TTest *tests[] = {test_leaves,       test_cost,       test_versions,
+                            test_adoption,     test_parts,      test_overwriting,
+                            test_second_order, test_properties, NULL};
     return suite_run("history", tests);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/nn/containers.c. */
+#include <math.h>
+
 #include <genesis/nn.h>
 
 #include "tests/expect.h"
@@ -41,6 +43,30 @@ START_TEST(test_memory) {
 }
 END_TEST
 
+/* ReLU after a max pooling that is written after it: equal to the last bit, NaN and ties too. */
+START_TEST(test_relu_and_pool) {
+    gn_tensor *x = gn_randint(-2, 3, GN_SHAPE(2, 3, 8, 9), GN_AS(.dtype = GN_F32)), *grads[2];
+    gn_copy_(gn_select(gn_select(x, 0, 0), 0, 0), gn_full(GN_SHAPE(8, 9), NAN, NULL));
+    gn_copy_(gn_select(gn_select(x, 0, 0), 0, 1), gn_full(GN_SHAPE(8, 9), -INFINITY, NULL));
+    gn_requires_grad_(x, true);
+    gn_module *relu = gn_nn_relu(), *pool = gn_nn_max_pool2d(3, .stride = 2, .padding = 1);
+    gn_tensor *y = gn_forward(pool, gn_forward(relu, x)), *g = gn_randn_like(y);
+    gn_tensor *other = gn_forward(gn_nn_sequential(relu, pool), x);
+    expect_close("forward", other, y);
+    ck_assert_str_eq(gn_grad_fn(other), "relu");
+    for (int i = 0; i < 2; i++) {
+        gn_set_grad(x, NULL);
+        gn_backward(i ? other : y, .gradient = g);
+        grads[i] = gn_clone(gn_grad(x));
+    }
+    expect_close("gradient", grads[1], grads[0]);
+    relu = gn_nn_relu(.inplace = true); /* changes x, which is to be seen */
+    gn_forward(gn_nn_sequential(relu, pool),
+               gn_requires_grad_(x = gn_full(GN_SHAPE(1, 1, 3, 3), -1, NULL), false));
+    EXPECT_VALUES(x, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0);
+}
+END_TEST
+
 START_TEST(test_module_list) {
     gn_module *list = gn_nn_module_list(gn_nn_linear(2, 2), gn_nn_linear(2, 2));
     gn_extend(list, gn_nn_linear(2, 2), gn_nn_relu());
@@ -79,7 +105,8 @@ START_TEST(test_failed_member) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_sequential,  test_memory,        test_module_list,
-                            test_module_dict, test_failed_member, NULL};
+    const TTest *tests[] = {
+        test_sequential,    test_memory, test_relu_and_pool, test_module_list, test_module_dict,
+        test_failed_member, NULL};
     return suite_run("containers", tests);
 }

@@ -29,6 +29,42 @@ START_TEST(test_broadcast_gradcheck) {
 }
 END_TEST
 
+/* q, k and v as parts of one tensor (N, T, 3, H, D), made by one operation or by three. */
+static gn_tensor *packed(gn_tensor *const *in, void *together) {
+    gn_tensor *parts = gn_permute(in[0], 2, 0, 3, 1, 4), *part[3] = {NULL};
+    if (together)
+        gn_unbind(parts, 0, part, 3);
+    for (int i = 0; i < 3 && !together; i++)
+        part[i] = gn_select(parts, 0, i);
+    gn_tensor *y = gn_scaled_dot_product_attention(part[0], part[1], part[2]);
+    return gn_reshape(gn_transpose(y, 1, 2), gn_size(in[0], 0), gn_size(in[0], 1), -1);
+}
+
+START_TEST(test_packed) {
+    const gn_shape shape = GN_SHAPE(2, 3, 3, 2, 2);
+    bool together = true;
+    expect_gradcheck("packed attention", packed, &together, 1, &shape, -1, 1);
+    expect_gradcheck("packed attention by three parts", packed, NULL, 1, &shape, -1, 1);
+    gn_tensor *x = gn_requires_grad_(gn_randn_with(shape, NULL), true);
+    gn_tensor *same = gn_requires_grad_(gn_clone(gn_detach(x)), true);
+    gn_tensor *g = gn_randn(2, 3, 4);
+    gn_backward(gn_mul(packed(&x, &together), g), .gradient = g);
+    gn_backward(gn_mul(packed(&same, NULL), g), .gradient = g);
+    expect_close("its gradient", gn_grad(x), gn_grad(same));
+    ck_assert(gn_is_contiguous(gn_grad(x)));
+}
+END_TEST
+
+/* The heads of a longer vector make a longer vector again. */
+START_TEST(test_layout) {
+    gn_tensor *q = gn_transpose(gn_randn(2, 5, 3, 4), 1, 2), *v = gn_randn(2, 3, 5, 4);
+    ck_assert(gn_is_contiguous(gn_transpose(gn_scaled_dot_product_attention(q, q, v), 1, 2)));
+    ck_assert(gn_is_contiguous(gn_scaled_dot_product_attention(v, q, q)));
+    gn_tensor *spread = gn_expand(gn_randn(1, 3, 5, 4), 2, 3, 5, 4);
+    ck_assert(gn_is_contiguous(gn_scaled_dot_product_attention(spread, q, q)));
+}
+END_TEST
+
 /* ---- Against the same in public operations */
 
 /* Heads as they come out of a projection: (N, T, H, D) seen as (N, H, T, D). */
@@ -127,6 +163,8 @@ END_TEST
 int main(void) {
     const TTest *tests[] = {test_gradcheck,
                             test_broadcast_gradcheck,
+                            test_packed,
+                            test_layout,
                             test_plain,
                             test_empty,
                             test_planned,

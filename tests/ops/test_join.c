@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/join.c. */
+#include <genesis/device.h>
+
 #include "tests/expect.h"
 #include "tests/suite.h"
 
@@ -64,7 +66,34 @@ static gn_tensor *joined(gn_tensor *const *in, void *context) {
 START_TEST(test_second_order) { expect_second_order(joined); }
 END_TEST
 
+/* Gradients that lie as parts of one tensor are it, without a copy. */
+START_TEST(test_split_of_parts) {
+    gn_tensor *x = gn_requires_grad_(gn_zeros(2, 3), true), *parts[3];
+    gn_tensor *g = gn_reshape(gn_arange(0, 6, 1, GN_AS(.dtype = GN_F32)), 2, 3);
+    gn_split_sizes(x, (int64_t[]){1, 2}, 2, 1, parts);
+    gn_tensor *cat = gn_cat(parts, 2, 1), *swapped[] = {parts[1], parts[0]};
+    gn_tensor *turned = gn_cat(swapped, 2, 1);
+    gn_unbind(x, 1, parts, 3);
+    gn_tensor *stack = gn_stack(parts, 3, 1), *some = gn_stack(parts + 1, 2, 1);
+    gn_memory_stats before, after;
+    gn_memory_stats_get(NULL, &before);
+    gn_backward(cat, .gradient = g);
+    EXPECT_VALUES(gn_grad(x), 0, 0, 1, 2, 3, 4, 5);
+    gn_backward(stack, .gradient = g);
+    gn_memory_stats_get(NULL, &after);
+    EXPECT_VALUES(gn_grad(x), 0, 0, 2, 4, 6, 8, 10);
+    EXPECT_VALUES(g, 0, 0, 1, 2, 3, 4, 5);
+    ck_assert_uint_le(after.allocations - before.allocations, 1); /* x's gradient */
+    gn_set_grad(x, NULL);
+    gn_backward(turned, .gradient = g);
+    EXPECT_VALUES(gn_grad(x), 0, 2, 0, 1, 5, 3, 4);
+    gn_backward(some, .gradient = gn_narrow(g, 1, 0, 2));
+    EXPECT_VALUES(gn_grad(x), 0, 2, 0, 2, 5, 6, 8);
+}
+END_TEST
+
 int main(void) {
-    const TTest *tests[] = {test_split_views, test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_split_views, test_errors, test_second_order, test_split_of_parts,
+                            NULL};
     return suite_run("join", tests);
 }

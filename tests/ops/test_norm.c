@@ -24,6 +24,14 @@ static gn_tensor *checked_rms(gn_tensor *const *in, void *context) {
     return gn_rms_norm(in[0], in[1], 1e-6);
 }
 
+/* x has received a gradient already when the norm's is there. */
+static gn_tensor *checked_residual(gn_tensor *const *in, void *context) {
+    gn_tensor *x = gn_square(in[0]);
+    gn_tensor *y =
+        context ? gn_rms_norm(x, in[1], 1e-6) : gn_layer_norm(x, GN_SHAPE(4), in[1], NULL);
+    return gn_add(x, gn_mul_scalar(y, 2));
+}
+
 START_TEST(test_gradcheck) {
     if (!has_dtype(GN_F64))
         return;
@@ -36,6 +44,8 @@ START_TEST(test_gradcheck) {
     expect_gradcheck("batch_norm, evaluation", checked_eval, running, 3, batch, -1, 1);
     expect_gradcheck("layer_norm", checked_layer, NULL, 3, rows, -1, 1);
     expect_gradcheck("rms_norm", checked_rms, NULL, 2, rows, -1, 1);
+    expect_gradcheck("layer_norm, residual", checked_residual, NULL, 2, rows, -1, 1);
+    expect_gradcheck("rms_norm, residual", checked_residual, running, 2, rows, -1, 1);
 }
 END_TEST
 

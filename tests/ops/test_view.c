@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/view.c. */
+#include <genesis/device.h>
+
 #include "tensor/tensor.h"
 #include "tests/expect.h"
 #include "tests/suite.h"
@@ -60,14 +62,47 @@ static gn_tensor *parts(gn_tensor *const *in, void *context) {
     (void)context;
     gn_tensor *y = gn_mul(in[0], in[0]);
     gn_tensor *windows = gn_as_strided(gn_reshape(y, -1), GN_SHAPE(3, 2), GN_SHAPE(1, 2), 0);
-    return gn_add(gn_sum(gn_square(windows)),
+    gn_tensor *more = gn_as_strided(y, GN_SHAPE(2, 3), GN_SHAPE(1, 1), 1);
+    return gn_add(gn_add(gn_sum(gn_square(windows)), gn_sum(gn_mul(more, gn_select(y, 0, 1)))),
                   gn_mul(gn_diagonal(y, 1, 0, 1), gn_slice(in[0], 1, 0, 3, 2)));
 }
 
 START_TEST(test_second_order) { expect_second_order(parts); }
 END_TEST
 
+/* One tensor takes the gradients of all parts. */
+START_TEST(test_parts_add_up) {
+    enum { PARTS = 4 };
+    gn_tensor *x = gn_requires_grad_(gn_ones(PARTS, 2), true), *y = gn_mul_scalar(x, 2),
+              *g = gn_tensor_of(((float[]){1, 3}), 2), *total = gn_select(y, 0, 0);
+    for (int i = 1; i < PARTS; i++)
+        total = gn_add(total, gn_select(y, 0, i));
+    total = gn_add(total, gn_select(y, 0, 1));
+    gn_memory_stats before, after;
+    gn_memory_stats_get(NULL, &before);
+    gn_backward(total, .gradient = g);
+    gn_memory_stats_get(NULL, &after);
+    EXPECT_VALUES(gn_grad(x), 0, 2, 6, 4, 12, 2, 6, 2, 6);
+    ck_assert_uint_le(after.allocations - before.allocations, 2); /* that one, and x's gradient */
+}
+END_TEST
+
+/* What a part's gradient is added to is not what somebody else holds. */
+START_TEST(test_parts_leave_others) {
+    gn_tensor *x = gn_requires_grad_(gn_ones(2, 2), true), *y = gn_mul_scalar(x, 1), *found[3];
+    gn_tensor *z = gn_mul_scalar(y, 3), *row = gn_select(y, 0, 0),
+              *loss = gn_add(gn_sum(z), gn_sum(row));
+    gn_retain_grad(z);
+    ck_assert_int_eq(gn_gradients(loss, 3, (gn_tensor *[]){x, z, row}, found, NULL), GN_OK);
+    EXPECT_VALUES(found[0], 0, 4, 4, 3, 3);
+    EXPECT_VALUES(found[1], 0, 1, 1, 1, 1);
+    EXPECT_VALUES(found[2], 0, 1, 1);
+}
+END_TEST
+
 int main(void) {
-    const TTest *tests[] = {test_sharing, test_errors, test_second_order, NULL};
+    const TTest *tests[] = {
+        test_sharing, test_errors, test_second_order, test_parts_add_up, test_parts_leave_others,
+        NULL};
     return suite_run("view", tests);
 }
