@@ -5,6 +5,7 @@ public_headers = \
 	include/genesis/autograd.h \
 	include/genesis/backend.h \
 	include/genesis/base.h \
+	include/genesis/containers.h \
 	include/genesis/data.h \
 	include/genesis/device.h \
 	include/genesis/functional.h \
@@ -60,19 +61,30 @@ libgenesis_sources = \
 	libgenesis/nn/activation.c \
 	libgenesis/nn/checkpoint.c \
 	libgenesis/nn/clip.c \
+	libgenesis/nn/clone.c \
 	libgenesis/nn/containers.c \
 	libgenesis/nn/conv.c \
 	libgenesis/nn/dict.c \
 	libgenesis/nn/embedding.c \
+	libgenesis/nn/forward.c \
+	libgenesis/nn/fuse.c \
 	libgenesis/nn/init.c \
+	libgenesis/nn/init.h \
+	libgenesis/nn/init_matrix.c \
 	libgenesis/nn/linear.c \
 	libgenesis/nn/loss.c \
 	libgenesis/nn/module.c \
 	libgenesis/nn/module.h \
 	libgenesis/nn/norm.c \
+	libgenesis/nn/parametrize.c \
+	libgenesis/nn/parametrize.h \
 	libgenesis/nn/pool.c \
 	libgenesis/nn/print.c \
+	libgenesis/nn/prune.c \
 	libgenesis/nn/state.c \
+	libgenesis/nn/vector.c \
+	libgenesis/nn/walk.c \
+	libgenesis/nn/weight_norm.c \
 	libgenesis/ops/activation.c \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/avg_pool.c \
@@ -468,13 +480,16 @@ unit_tests = \
 	tests/io/test_safetensors \
 	tests/layers/test_check \
 	tests/layers/test_trace \
-	tests/nn/test_clip \
 	tests/nn/test_containers \
 	tests/nn/test_faults \
+	tests/nn/test_hooks \
 	tests/nn/test_host_memory \
 	tests/nn/test_init \
 	tests/nn/test_layers \
 	tests/nn/test_module \
+	tests/nn/test_parametrize \
+	tests/nn/test_state \
+	tests/nn/test_utils \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
 	tests/ops/test_copy \
@@ -548,13 +563,16 @@ tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
 tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
-tests_nn_test_clip_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
+tests_nn_test_hooks_LDADD = $(test_ldadd)
 tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
+tests_nn_test_parametrize_LDADD = $(test_ldadd)
+tests_nn_test_state_LDADD = $(test_ldadd)
+tests_nn_test_utils_LDADD = $(test_ldadd)
 tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
 tests_opencl_test_faults_LDADD = $(test_ldadd)
@@ -874,11 +892,13 @@ extra_files = \
 	tests/fixtures/autograd.inc \
 	tests/fixtures/make_autograd.py \
 	tests/fixtures/make_modules_linear.py \
+	tests/fixtures/make_modules_parametrize.py \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
 	tests/fixtures/modules.py \
 	tests/fixtures/modules_linear.safetensors \
+	tests/fixtures/modules_parametrize.safetensors \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \
 	tests/fixtures/optim_one_cycle.inc \

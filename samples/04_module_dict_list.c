@@ -19,17 +19,14 @@ int main(void) {
         x = gn_forward(gn_at(list, i), x);
     printf("through the list: (%lld, %lld)\n", (long long)gn_size(x, 0), (long long)gn_size(x, 1));
 
-    gn_module *dict = gn_nn_module_dict();
-    gn_add_module(dict, "fc1", gn_nn_linear(10, 20));
-    gn_add_module(dict, "fc2", gn_nn_linear(20, 10));
+    gn_module *dict =
+        gn_nn_module_dict({"fc1", gn_nn_linear(10, 20)}, {"fc2", gn_nn_linear(20, 10)});
     x = gn_forward(gn_key(dict, "fc1"), x);
     x = gn_forward(gn_key(dict, "fc2"), x);
     printf("through the dictionary: (%lld, %lld)\n", (long long)gn_size(x, 0),
            (long long)gn_size(x, 1));
 
-    gn_module *model = gn_nn_module_dict();
-    gn_add_module(model, "layers", list);
-    gn_add_module(model, "heads", dict);
+    gn_module *model = gn_nn_module_dict({"layers", list}, {"heads", dict});
     printf("modules:\n");
     gn_modules(model, show, NULL);
     gn_dict *parameters = gn_parameters(model);

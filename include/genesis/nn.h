@@ -5,6 +5,7 @@
 #ifndef GENESIS_NN_H
 #define GENESIS_NN_H
 
+#include <genesis/containers.h>
 #include <genesis/init.h>
 #include <genesis/layers.h>
 #include <genesis/losses.h>

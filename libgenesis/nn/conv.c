@@ -87,7 +87,9 @@ gn_module *gn_nn_conv2d_with(int64_t in, int64_t out, int64_t kernel,
     const double bound = 1 / sqrt((double)(in / o.groups) * (double)(size.h * size.w));
     self->weight =
         gn__parameter_uniform(self, "weight", GN_SHAPE(out, in / o.groups, size.h, size.w), bound);
-    if (!o.no_bias)
+    if (o.no_bias)
+        gn__parameter_none(self, "bias", &self->bias);
+    else
         self->bias = gn__parameter_uniform(self, "bias", GN_SHAPE(out), bound);
     return gn__failed() ? NULL : &self->base;
 }

@@ -56,7 +56,9 @@ gn_module *gn_nn_linear_with(int64_t in, int64_t out, const gn_linear_options *o
     self->in = in;
     self->out = out;
     self->weight = gn__parameter_uniform(self, "weight", GN_SHAPE(out, in), bound);
-    if (!o.no_bias)
+    if (o.no_bias)
+        gn__parameter_none(self, "bias", &self->bias);
+    else
         self->bias = gn__parameter_uniform(self, "bias", GN_SHAPE(out), bound);
     return gn__failed() ? NULL : &self->base;
 }

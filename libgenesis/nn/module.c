@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * module.c - what every module can do: registration, forward, walks over the tree, training mode.
- * State dicts, devices and dtypes are in state.c, the text of a module in print.c.
+ * module.c - making modules, registering what they own, and replacing it. Walks over the tree are in
+ * walk.c, forward and hooks in forward.c, state dicts, devices and dtypes in state.c, copies in
+ * clone.c, the text of a module in print.c.
  */
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -27,6 +27,8 @@ static void destroy(void *object) {
         free_entries(&module->state->children);
         free_entries(&module->state->buffers);
         free_entries(&module->state->parameters);
+        gn__derived_free(module->state);
+        free(module->state->hooks);
         free(module->state);
     }
     free(module);
@@ -86,18 +88,17 @@ static bool check_name(const char *op, const gn_module *module, const gn__entrie
         return false;
     }
     const gn__entries *const all[] = {&s->parameters, &s->buffers, &s->children};
+    bool taken = gn__derived_find(module, name) != NULL;
     for (size_t i = 0; i < GN_LENGTH(all); i++) {
-        const gn__entry *taken = gn__entry_find(all[i], name);
-        if (taken && (all[i] != entries || taken->object)) {
-            gn_fail(GN_E_ARGUMENT, op, "%s has a \"%s\" already", module->type->name, name);
-            return false;
-        }
+        const gn__entry *e = gn__entry_find(all[i], name);
+        taken |= e && (all[i] != entries || e->object);
     }
-    return true;
+    if (taken)
+        gn_fail(GN_E_ARGUMENT, op, "%s has a \"%s\" already", module->type->name, name);
+    return !taken;
 }
 
-/* Retains the object, which may be NULL. */
-static gn_status set_entry(gn__entries *entries, const char *name, void *object, bool transient) {
+gn_status gn__entry_set(gn__entries *entries, const char *name, void *object, bool transient) {
     gn__entry *empty = gn__entry_find(entries, name);
     if (empty) {
         empty->object = gn_retain(object);
@@ -109,8 +110,26 @@ static gn_status set_entry(gn__entries *entries, const char *name, void *object,
         free(copy);
         return GN_E_MEMORY;
     }
-    entries->entry[entries->n++] = (gn__entry){copy, gn_retain(object), transient};
+    entries->entry[entries->n++] =
+        (gn__entry){.name = copy, .object = gn_retain(object), .transient = transient};
     return GN_OK;
+}
+
+void gn__entry_remove(gn__entries *entries, const char *name) {
+    gn__entry *e = gn__entry_find(entries, name);
+    if (e == NULL)
+        return;
+    free(e->name);
+    gn_release(e->object);
+    const size_t i = (size_t)(e - entries->entry);
+    memmove(e, e + 1, (--entries->n - i) * sizeof *e);
+}
+
+/* What may be registered as a parameter: a leaf that requires a gradient. */
+static gn_tensor *as_parameter(gn_tensor *tensor) {
+    if (tensor && !gn_is_leaf(tensor))
+        tensor = gn_detach(tensor);
+    return gn_requires_grad_(tensor, true);
 }
 
 gn_tensor *gn_parameter(void *module, const char *name, gn_tensor *tensor) {
@@ -118,13 +137,16 @@ gn_tensor *gn_parameter(void *module, const char *name, gn_tensor *tensor) {
     gn_module *self = module;
     if (!gn__is_module(op, self) || !check_name(op, self, &self->state->parameters, name))
         return NULL;
-    if (tensor) {
-        if (!gn_is_leaf(tensor))
-            tensor = gn_detach(tensor);
-        if (gn_requires_grad_(tensor, true) == NULL)
-            return NULL;
-    }
-    return set_entry(&self->state->parameters, name, tensor, false) == GN_OK ? tensor : NULL;
+    if (tensor && (tensor = as_parameter(tensor)) == NULL)
+        return NULL;
+    return gn__entry_set(&self->state->parameters, name, tensor, false) == GN_OK ? tensor : NULL;
+}
+
+void gn__parameter_none(void *module, const char *name, gn_tensor **member) {
+    gn_parameter(module, name, NULL);
+    if (!gn__failed())
+        gn__entry_find(&((gn_module *)module)->state->parameters, name)->member =
+            (size_t)((char *)member - (char *)module);
 }
 
 gn_tensor *gn_buffer(void *module, const char *name, gn_tensor *tensor, bool persistent) {
@@ -132,7 +154,7 @@ gn_tensor *gn_buffer(void *module, const char *name, gn_tensor *tensor, bool per
     gn_module *self = module;
     if (!gn__is_module(op, self) || !check_name(op, self, &self->state->buffers, name))
         return NULL;
-    return set_entry(&self->state->buffers, name, tensor, !persistent) == GN_OK ? tensor : NULL;
+    return gn__entry_set(&self->state->buffers, name, tensor, !persistent) == GN_OK ? tensor : NULL;
 }
 
 typedef struct search {
@@ -146,19 +168,23 @@ static void look_for(const char *name, gn_module *module, void *context) {
     s->found |= module == s->wanted;
 }
 
+/* Whether the child may come below the module. */
+static bool check_child(const char *op, const gn_module *module, const gn_module *child) {
+    search s = {.wanted = module};
+    if (child && (!gn__is_module(op, child) || gn__modules_walk(child, look_for, &s) != GN_OK))
+        return false;
+    if (s.found)
+        gn_fail(GN_E_ARGUMENT, op, "%s can't be below itself", module->type->name);
+    return !s.found;
+}
+
 gn_module *gn_child(void *module, const char *name, gn_module *child) {
     static const char op[] = "child";
     gn_module *self = module;
-    if (!gn__is_module(op, self) || !check_name(op, self, &self->state->children, name))
+    if (!gn__is_module(op, self) || !check_name(op, self, &self->state->children, name) ||
+        !check_child(op, self, child))
         return NULL;
-    if (child) {
-        search s = {.wanted = self};
-        if (!gn__is_module(op, child) || gn__modules_walk(child, true, look_for, &s) != GN_OK)
-            return NULL;
-        if (s.found)
-            return gn__fail_null(GN_E_ARGUMENT, op, "%s can't be below itself", self->type->name);
-    }
-    return set_entry(&self->state->children, name, child, false) == GN_OK ? child : NULL;
+    return gn__entry_set(&self->state->children, name, child, false) == GN_OK ? child : NULL;
 }
 
 gn_status gn_add_module(gn_module *module, const char *name, gn_module *child) {
@@ -166,246 +192,110 @@ gn_status gn_add_module(gn_module *module, const char *name, gn_module *child) {
     return gn_error_status();
 }
 
-/* ---- Forward */
+/* ---- Lookup and replacement by dotted names */
 
-typedef struct lookup {
-    const gn_module *module;
-    char *name;
-    size_t bytes;
-} lookup;
-
-static void note_name(const char *name, gn_module *module, void *context) {
-    lookup *l = context;
-    if (module == l->module)
-        snprintf(l->name, l->bytes, "%s", name);
-}
-
-/* "layers.0.fc (Linear)": each module that runs is found below the one that runs it. */
-static void describe(const gn__running *r, char *text, size_t bytes) {
-    const gn_module *module = r->module;
-    char name[GN__NAME_BYTES] = "";
-    size_t used = 0;
-    text[0] = '\0';
-    if (r->outer) {
-        describe(r->outer, text, bytes);
-        used = strcspn(text, " ("); /* the path, without its class */
-        gn__modules_walk(r->outer->module, true, note_name, &(lookup){module, name, sizeof name});
-    }
-    snprintf(text + used, bytes - used, "%s%s%s(%s)", used && *name ? "." : "", name,
-             used || *name ? " " : "", module->type->name);
-}
-
-/* Says for the time of a forward which module it is of. */
-static const gn__running *enter_forward(gn__running *r, gn_module *module) {
-    gn__thread *self = gn__self();
-    *r = (gn__running){self->running, module, describe};
-    self->running = r;
-    return r->outer;
-}
-
-gn_tensor *gn_forward(gn_module *module, gn_tensor *x) {
-    if (!gn__is_module("forward", module) || !gn__given(module->type->name, x))
-        return NULL;
-    if (module->type->forward == NULL)
-        return gn__fail_null(GN_E_UNSUPPORTED, module->type->name, "this module has no forward");
-    gn__running running;
-    const gn__running *outer = enter_forward(&running, module);
-    gn_scope scope = gn_scope_begin();
-    gn_tensor *y = gn_scope_end_with(scope, module->type->forward(module, x));
-    gn__self()->running = outer;
-    return y;
-}
-
-gn_tensor *gn_loss(gn_module *criterion, gn_tensor *input, gn_tensor *target) {
-    if (!gn__is_module("loss", criterion) || !gn__given(criterion->type->name, input) ||
-        !gn__given(criterion->type->name, target))
-        return NULL;
-    if (criterion->type->loss == NULL)
-        return gn__fail_null(GN_E_UNSUPPORTED, criterion->type->name, "this module is no loss");
-    gn__running running;
-    const gn__running *outer = enter_forward(&running, criterion);
-    gn_scope scope = gn_scope_begin();
-    gn_tensor *y = gn_scope_end_with(scope, criterion->type->loss(criterion, input, target));
-    gn__self()->running = outer;
-    return y;
-}
-
-/* ---- Walks */
-
-typedef struct walk {
-    gn__table *seen; /* pointers of what was visited; NULL: everything is visited */
-    gn__module_visit *visit;
-    gn__state_visit *visit_state;
-    void *context;
-    char name[GN__NAME_BYTES];
-} walk;
-
-/* Whether the object is to be visited now. */
-static bool first_visit(walk *w, const void *object) {
-    static char mark;
-    if (w->seen == NULL)
-        return true;
-    if (gn__table_get(w->seen, &object, sizeof object))
-        return false;
-    return gn__table_set(w->seen, &object, sizeof object, &mark) == GN_OK;
-}
-
-/* Appends ".name"; false with an error if there is no room. */
-static bool enter(walk *w, size_t length, const char *name) {
-    size_t n = strlen(name) + (length > 0);
-    if (length + n >= sizeof w->name) {
-        gn_fail(GN_E_UNSUPPORTED, "module", "the tree is too deep below \"%.64s..\"", w->name);
-        return false;
-    }
-    if (length)
-        w->name[length++] = '.';
-    memcpy(w->name + length, name, strlen(name) + 1);
-    return true;
-}
-
-static void walk_tensors(walk *w, const gn__entries *entries, bool buffer) {
-    size_t length = strlen(w->name);
-    for (size_t i = 0; i < entries->n && !gn__failed(); i++) {
-        const gn__entry *e = &entries->entry[i];
-        if (e->object == NULL || !first_visit(w, e->object) || !enter(w, length, e->name))
-            continue;
-        w->visit_state(&(gn__state_place){w->name, e->object, buffer, e->transient}, w->context);
-        w->name[length] = '\0';
-    }
-}
-
-static void walk_module(walk *w, gn_module *module) {
-    size_t length = strlen(w->name);
-    if (gn__failed() || !first_visit(w, module))
-        return;
-    if (w->visit)
-        w->visit(w->name, module, w->context);
-    if (w->visit_state) {
-        walk_tensors(w, &module->state->parameters, false);
-        walk_tensors(w, &module->state->buffers, true);
-    }
-    const gn__entries *children = &module->state->children;
-    for (size_t i = 0; i < children->n; i++) {
-        if (children->entry[i].object == NULL || !enter(w, length, children->entry[i].name))
-            continue;
-        walk_module(w, children->entry[i].object);
-        w->name[length] = '\0';
-    }
-}
-
-static gn_status run_walk(walk *w, const gn_module *module, bool once) {
-    if (once && (w->seen = gn__table_new()) == NULL)
-        return gn_error_status();
-    walk_module(w, (gn_module *)module);
-    gn__table_free(w->seen, NULL);
-    return gn_error_status();
-}
-
-gn_status gn__modules_walk(const gn_module *module, bool once, gn__module_visit *visit,
-                           void *context) {
-    walk w = {.visit = visit, .context = context};
-    return run_walk(&w, module, once);
-}
-
-gn_status gn__state_walk(const gn_module *module, bool once, gn__state_visit *visit,
-                         void *context) {
-    walk w = {.visit_state = visit, .context = context};
-    return run_walk(&w, module, once);
-}
-
-void gn_modules(gn_module *module, gn_module_visitor *visit, void *context) {
-    if (gn__is_module("modules", module))
-        gn__modules_walk(module, true, visit, context);
-}
-
-void gn_children(gn_module *module, gn_module_visitor *visit, void *context) {
-    if (!gn__is_module("children", module))
-        return;
-    const gn__entries *children = &module->state->children;
-    for (size_t i = 0; i < children->n; i++) {
-        bool seen = children->entry[i].object == NULL;
-        for (size_t j = 0; j < i && !seen; j++)
-            seen = children->entry[j].object == children->entry[i].object;
-        if (!seen)
-            visit(children->entry[i].name, children->entry[i].object, context);
-    }
-}
-
-gn_module *gn_get_submodule(gn_module *module, const char *name) {
-    static const char op[] = "get_submodule";
+/* The module that the name's last part belongs to; *last is that part. */
+static gn_module *find_owner(const char *op, gn_module *module, const char *name,
+                             const char **last) {
     if (!gn__is_module(op, module))
         return NULL;
-    const char *rest = name ? name : "";
-    while (*rest) {
-        char part[GN__NAME_BYTES];
-        size_t length = strcspn(rest, ".");
-        snprintf(part, sizeof part, "%.*s", (int)(length < sizeof part ? length : 0), rest);
-        const gn__entry *e = gn__entry_find(&module->state->children, part);
-        if (e == NULL || e->object == NULL)
-            return gn__fail_null(GN_E_NOT_FOUND, op, "%s has no child \"%s\" (looking for \"%s\")",
-                                 module->type->name, part, name);
-        module = e->object;
-        rest += length + (rest[length] == '.');
+    if (name == NULL)
+        return gn__fail_null(GN_E_ARGUMENT, op, "the name is NULL");
+    *last = name;
+    for (const char *dot; (dot = strchr(*last, '.')) != NULL; *last = dot + 1) {
+        const gn__entries *children = &module->state->children;
+        const size_t length = (size_t)(dot - *last);
+        size_t i = 0;
+        while (i < children->n && (strncmp(children->entry[i].name, *last, length) != 0 ||
+                                   children->entry[i].name[length] != '\0'))
+            i++;
+        if (i == children->n || children->entry[i].object == NULL)
+            return gn__fail_null(GN_E_NOT_FOUND, op,
+                                 "%s has no child \"%.*s\" (looking for \"%s\")",
+                                 module->type->name, (int)length, *last, name);
+        module = children->entry[i].object;
     }
     return module;
 }
 
-/* ---- Parameters, buffers, modes */
-
-typedef struct collection {
-    gn_dict *dict;
-    bool buffers;
-} collection;
-
-static void collect(const gn__state_place *place, void *context) {
-    const collection *c = context;
-    if (place->buffer == c->buffers)
-        gn_dict_set(c->dict, place->name, place->tensor);
-}
-
-static gn_dict *collected(const char *op, const gn_module *module, bool buffers) {
-    if (!gn__is_module(op, module))
+/* The entry that a dotted name stands for, in the table at `offset` of a module's state. *owner is
+ * its module. An empty place counts if it can be filled. */
+static gn__entry *find_entry(const char *op, const char *what, gn_module *module, const char *name,
+                             size_t offset, gn_module **owner, bool fill) {
+    const char *last;
+    *owner = find_owner(op, module, name, &last);
+    if (*owner == NULL)
         return NULL;
-    collection c = {gn_dict_new(), buffers};
-    return gn__state_walk(module, true, collect, &c) == GN_OK ? c.dict : NULL;
+    gn__entries *entries = (void *)((char *)(*owner)->state + offset);
+    gn__entry *e = gn__entry_find(entries, last);
+    if (e == NULL || (e->object == NULL && !(fill && e->member)))
+        return gn__fail_null(GN_E_NOT_FOUND, op, "%s has no %s \"%s\" (looking for \"%s\")",
+                             (*owner)->type->name, what, last, name);
+    return e;
 }
 
-gn_dict *gn_parameters(const gn_module *module) { return collected("parameters", module, false); }
-gn_dict *gn_buffers(const gn_module *module) { return collected("buffers", module, true); }
+#define FIND(op, what, table, fill)                                                                \
+    find_entry(op, what, module, name, offsetof(struct gn_module_state, table), &owner, fill)
 
-static void count(const gn__state_place *place, void *context) {
-    if (!place->buffer)
-        *(int64_t *)context += place->tensor->count;
+gn_module *gn_get_submodule(gn_module *module, const char *name) {
+    gn_module *owner;
+    if (name && *name == '\0') /* the module itself */
+        return gn__is_module("get_submodule", module) ? module : NULL;
+    const gn__entry *e = FIND("get_submodule", "child", children, false);
+    return e ? e->object : NULL;
 }
 
-int64_t gn_num_parameters(const gn_module *module) {
-    int64_t n = 0;
-    if (gn__is_module("num_parameters", module))
-        gn__state_walk(module, true, count, &n);
-    return n;
+gn_tensor *gn_get_parameter(gn_module *module, const char *name) {
+    gn_module *owner;
+    const gn__entry *e = FIND("get_parameter", "parameter", parameters, false);
+    return e ? e->object : NULL;
 }
 
-static void set_training(const char *name, gn_module *module, void *context) {
-    (void)name;
-    module->training = *(const bool *)context;
+gn_tensor *gn_get_buffer(gn_module *module, const char *name) {
+    gn_module *owner;
+    const gn__entry *e = FIND("get_buffer", "buffer", buffers, false);
+    return e ? e->object : NULL;
 }
 
-gn_module *gn_train(gn_module *module, bool training) {
-    if (!gn__is_module("train", module))
-        return NULL;
-    return gn__modules_walk(module, true, set_training, &training) == GN_OK ? module : NULL;
+/* The offset, from `at` on, of a member that points to the object; 0: there is none. */
+static size_t find_member(const gn_module *module, const void *object, size_t at) {
+    for (; at + sizeof object <= module->type->size; at += sizeof object)
+        if (memcmp((const char *)module + at, &object, sizeof object) == 0)
+            return at;
+    return 0;
 }
 
-gn_module *gn_eval(gn_module *module) { return gn_train(module, false); }
-
-static void forget_gradient(const gn__state_place *place, void *context) {
-    (void)context;
-    if (!place->buffer)
-        gn_set_grad(place->tensor, NULL);
+void gn__repoint(gn_module *module, const void *from, const void *to) {
+    for (size_t at = sizeof *module; (at = find_member(module, from, at)) != 0; at += sizeof to)
+        memcpy((char *)module + at, &to, sizeof to);
 }
 
-gn_status gn_module_zero_grad(gn_module *module) {
-    if (!gn__is_module("zero_grad", module))
-        return gn_error_status();
-    return gn__state_walk(module, true, forget_gradient, NULL);
+/* Another object, which may be NULL, in the place of the entry's. */
+static gn_status replace(gn_module *owner, gn__entry *e, const void *object) {
+    void *old = e->object;
+    e->object = gn_retain(object);
+    if (old == NULL) {
+        memcpy((char *)owner + e->member, &object, sizeof object);
+        return GN_OK;
+    }
+    e->member = find_member(owner, old, sizeof *owner);
+    gn__repoint(owner, old, object);
+    gn__derived_follow(owner, old, object);
+    gn_release(old);
+    return GN_OK;
+}
+
+gn_status gn_set_submodule(gn_module *module, const char *name, gn_module *child) {
+    static const char op[] = "set_submodule";
+    gn_module *owner;
+    gn__entry *e = FIND(op, "child", children, true);
+    return e && check_child(op, owner, child) ? replace(owner, e, child) : gn_error_status();
+}
+
+gn_status gn_set_parameter(gn_module *module, const char *name, gn_tensor *tensor) {
+    gn_module *owner;
+    gn__entry *e = FIND("set_parameter", "parameter", parameters, true);
+    if (e && tensor)
+        tensor = as_parameter(tensor);
+    return gn__failed() ? gn_error_status() : replace(owner, e, tensor);
 }

@@ -56,6 +56,11 @@ static void describe_batch_norm(const gn_module *module, char *text, size_t byte
              self->mean ? "True" : "False");
 }
 
+double gn__batch_norm_eps(const gn_module *module) {
+    const bool is_one = module->type->describe == describe_batch_norm;
+    return is_one ? ((const batch_norm *)module)->eps : -1;
+}
+
 static const gn_module_class batch_norm1d_class = {.name = "BatchNorm1d",
                                                    .size = sizeof(batch_norm),
                                                    .forward = forward1d,

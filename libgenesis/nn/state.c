@@ -44,60 +44,86 @@ static void add_state(const gn__state_place *place, void *context) {
         gn_dict_set(context, place->name, gn_detach(place->tensor));
 }
 
-gn_dict *gn_state_dict(const gn_module *module) {
+gn_dict *gn_state_dict_with(const gn_module *module, const gn_walk_options *options) {
+    gn_walk_options o;
+    gn__options(&o, sizeof o, options);
+    o.duplicates = true;
     if (!gn__is_module("state_dict", module))
         return NULL;
     gn_dict *dict = gn_dict_new();
     gn_scope scope = gn_scope_begin();
     if (dict)
-        gn__state_walk(module, false, add_state, dict);
+        gn__state_walk(module, &o, add_state, dict);
     return gn_scope_end(scope) == GN_OK ? dict : NULL;
 }
 
 /* What load_state_dict compares: the module's own state with the given one. */
 typedef struct comparison {
     const gn_dict *given;
-    gn_dict *own; /* the tensors themselves */
-    gn__text missing, unexpected, misshaped;
+    bool assign;
+    gn_dict *own;                  /* the tensors themselves */
+    gn_dict *missing, *unexpected; /* parts of own and given */
+    gn__text misshaped;
 } comparison;
 
-static void list(gn__text *text, const char *format, const char *name, const char *shape,
-                 const char *wanted) {
-    if (text->n)
-        gn__text_add(text, ", ");
-    gn__text_add(text, format, name, shape, wanted);
+static void list_misshaped(comparison *c, const char *name, const gn_tensor *given,
+                           const gn_tensor *own) {
+    const char *comma = c->misshaped.n ? ", " : "";
+    if (!gn__same_shape(given, own))
+        gn__text_add(&c->misshaped, "%s%s %s instead of %s", comma, name, gn__shape_of(given),
+                     gn__shape_of(own));
+    else if (c->assign && own->requires_grad && !gn_dtype_is_float(given->dtype))
+        gn__text_add(&c->misshaped, "%s%s %s, which can't require a gradient", comma, name,
+                     gn_dtype_name(given->dtype));
 }
 
 static void compare_place(const gn__state_place *place, void *context) {
     comparison *c = context;
     if (place->transient)
         return;
-    const gn_tensor *given = gn_dict_get(c->given, place->name), *own = place->tensor;
+    const gn_tensor *given = gn_dict_get(c->given, place->name);
     gn_dict_set(c->own, place->name, place->tensor);
     if (given == NULL)
-        list(&c->missing, "%s", place->name, NULL, NULL);
-    else if (!gn__same_shape(given, own))
-        list(&c->misshaped, "%s %s instead of %s", place->name, gn__shape_of(given),
-             gn__shape_of(own));
+        gn_dict_set(c->missing, place->name, place->tensor);
+    else
+        list_misshaped(c, place->name, given, place->tensor);
+}
+
+/* Whether a name of the given state is the module's business. */
+static bool has_prefix(const char *name, const char *prefix) {
+    const size_t n = prefix ? strlen(prefix) : 0;
+    return n == 0 || (strncmp(name, prefix, n) == 0 && name[n] == '.');
+}
+
+static void compare(comparison *c, const gn_module *module, const char *prefix) {
+    gn__state_walk(module, &(gn_walk_options){.prefix = prefix, .duplicates = true}, compare_place,
+                   c);
+    for (int64_t i = 0; i < gn_dict_size(c->given) && !gn__failed(); i++) {
+        const char *name = gn_dict_name(c->given, i);
+        if (has_prefix(name, prefix) && gn_dict_get(c->own, name) == NULL)
+            gn_dict_set(c->unexpected, name, gn_dict_tensor(c->given, i));
+    }
+}
+
+static void add_names(gn__text *message, const char *title, const gn_dict *dict) {
+    for (int64_t i = 0; i < gn_dict_size(dict); i++)
+        gn__text_add(message, "%s%s", i ? ", " : title, gn_dict_name(dict, i));
+    if (gn_dict_size(dict))
+        gn__text_add(message, "; ");
 }
 
 static gn_status report(const comparison *c, bool strict) {
     if (gn__failed())
         return gn_error_status();
-    if (c->misshaped.n == 0 && (!strict || (c->missing.n == 0 && c->unexpected.n == 0)))
-        return GN_OK;
-    const struct {
-        const char *title;
-        const gn__text *text;
-    } parts[] = {{"missing: ", strict ? &c->missing : NULL},
-                 {"unexpected: ", strict ? &c->unexpected : NULL},
-                 {"misshaped: ", &c->misshaped}};
     gn__text message = {0};
-    for (size_t i = 0; i < GN_LENGTH(parts); i++)
-        if (parts[i].text && parts[i].text->n)
-            gn__text_add(&message, "%s%s%s", message.n ? "; " : "", parts[i].title,
-                         parts[i].text->bytes);
-    gn_fail(GN_E_ARGUMENT, "load_state_dict", "%s", message.bytes ? message.bytes : "");
+    if (strict) {
+        add_names(&message, "missing: ", c->missing);
+        add_names(&message, "unexpected: ", c->unexpected);
+    }
+    if (c->misshaped.n)
+        gn__text_add(&message, "misshaped: %s; ", c->misshaped.bytes);
+    if (message.n)
+        gn_fail(GN_E_ARGUMENT, "load_state_dict", "%.*s", (int)message.n - 2, message.bytes);
     free(message.bytes);
     return gn_error_status();
 }
@@ -109,12 +135,21 @@ static gn_status copy_state(const comparison *c) {
     for (int64_t i = 0; i < n && sources; i++) {
         const char *name = gn_dict_name(c->own, i);
         gn_tensor *given = gn_dict_get(c->given, name);
+        if (given && !c->assign)
+            given = gn_to_device(given, gn_device_of(gn_dict_tensor(c->own, i)));
         if (given)
-            gn_dict_set(sources, name,
-                        gn_to_device(given, gn_device_of(gn_dict_tensor(c->own, i))));
+            gn_dict_set(sources, name, given);
     }
-    for (int64_t i = 0; i < gn_dict_size(sources) && !gn__failed(); i++)
-        gn_copy_(gn_dict_get(c->own, gn_dict_name(sources, i)), gn_dict_tensor(sources, i));
+    for (int64_t i = 0; i < gn_dict_size(sources) && !gn__failed(); i++) {
+        gn_tensor *own = gn_dict_get(c->own, gn_dict_name(sources, i)),
+                  *source = gn_dict_tensor(sources, i);
+        if (!c->assign) {
+            gn_copy_(own, source);
+        } else if ((source = gn_detach(source)) != NULL) {
+            gn__take_over(own, source);
+            gn_set_grad(own, NULL);
+        }
+    }
     return gn_error_status();
 }
 
@@ -127,20 +162,21 @@ gn_status gn_load_state_dict_with(gn_module *module, gn_dict *state,
         return gn_error_status();
     if (state == NULL)
         return gn_fail(GN_E_ARGUMENT, op, "the state is NULL");
+    comparison c = {
+        .given = state, .assign = o.assign, .missing = gn_dict_new(), .unexpected = gn_dict_new()};
     gn_scope scope = gn_scope_begin();
     bool was = gn_set_grad_enabled(false);
-    comparison c = {.given = state, .own = gn_dict_new()};
-    if (c.own)
-        gn__state_walk(module, false, compare_place, &c);
-    for (int64_t i = 0; i < gn_dict_size(state) && !gn__failed(); i++)
-        if (gn_dict_get(c.own, gn_dict_name(state, i)) == NULL)
-            list(&c.unexpected, "%s", gn_dict_name(state, i), NULL, NULL);
+    c.own = gn_dict_new();
+    if (!gn__failed())
+        compare(&c, module, o.prefix);
     if (report(&c, !o.not_strict) == GN_OK)
         copy_state(&c);
-    free(c.missing.bytes);
-    free(c.unexpected.bytes);
     free(c.misshaped.bytes);
     gn_set_grad_enabled(was);
+    if (o.missing)
+        *o.missing = c.missing;
+    if (o.unexpected)
+        *o.unexpected = c.unexpected;
     return gn_scope_end(scope);
 }
 
@@ -170,7 +206,7 @@ static void convert_place(const gn__state_place *place, void *context) {
         gn_dict_set(c->converted, name, convert(c, place->tensor->grad));
 }
 
-static void take_over(gn_tensor *t, const gn_tensor *from) {
+void gn__take_over(gn_tensor *t, const gn_tensor *from) {
     gn__storage *old = t->storage;
     t->storage = gn__storage_retain(from->storage);
     gn__storage_release(old);
@@ -190,7 +226,7 @@ static void replace_place(const gn__state_place *place, void *context) {
     gn_tensor *gradient = gn_dict_get(c->converted, name);
     if (data->storage == place->tensor->storage) /* was as it should be */
         return;
-    take_over(place->tensor, data);
+    gn__take_over(place->tensor, data);
     if (gradient)
         gn_set_grad(place->tensor, gradient);
 }
@@ -200,8 +236,8 @@ static gn_module *converted(gn_module *module, conversion c) {
     gn_scope scope = gn_scope_begin();
     bool was = gn_set_grad_enabled(false);
     c.converted = gn_dict_new();
-    if (c.converted && gn__state_walk(module, true, convert_place, &c) == GN_OK)
-        gn__state_walk(module, true, replace_place, &c);
+    if (c.converted && gn__state_walk(module, &gn__all_once, convert_place, &c) == GN_OK)
+        gn__state_walk(module, &gn__all_once, replace_place, &c);
     gn_set_grad_enabled(was);
     return gn_scope_end(scope) == GN_OK ? module : NULL;
 }

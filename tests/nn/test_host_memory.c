@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sweeps of a training, and of what else autograd does, over the library's own requests for memory
- * of the host: whichever finds none, the work ends in an error GN_E_MEMORY or goes on without, and
- * can be done the next time.
+ * Sweeps of a training, of what else autograd does, and of changes of modules, over the library's
+ * own requests for memory of the host: whichever finds none, the work ends in an error GN_E_MEMORY
+ * or goes on without, and can be done the next time.
  *
  * The program is linked with --wrap (tests/local.mk), so that the library's calls of malloc and its
  * kin come here first; those of plugins go to libc. Leaks show at the end, with a sanitizer.
@@ -195,7 +195,69 @@ START_TEST(test_derivatives) {
 }
 END_TEST
 
+/* ---- What changes modules */
+
+static gn_tensor *keep_all(gn_module *m, gn_tensor *value, gn_tensor *other, void *context) {
+    (void)m, (void)value, (void)other, (void)context;
+    return NULL;
+}
+
+/* All on a model that the caller gets, retained, as far as it came. */
+static gn_status rework(gn_module **model) {
+    gn_scope scope = gn_scope_begin();
+    gn_module *m = *model =
+        gn_retain(gn_nn_sequential_named({"fc", gn_nn_linear(3, 3)}, {"list", gn_nn_sequential()}));
+    gn_module *fc = m ? gn_key(m, "fc") : NULL, *list = m ? gn_key(m, "list") : NULL;
+    gn_tensor *x = gn_requires_grad_(gn_ones(2, 3), true);
+    gn_extend(list, gn_nn_relu(), gn_nn_linear(3, 3), gn_nn_tanh());
+    gn_insert(list, 0, gn_nn_identity());
+    gn_pop(list, 1);
+    gn_register_full_backward_hook(list, keep_all, NULL);
+    gn_weight_norm(fc);
+    gn_spectral_norm(fc);
+    gn_prune(fc, "bias", .count = 1);
+    gn_backward(gn_sum(gn_forward(m, x)));
+    gn_module *copy = gn_module_clone(m);
+    gn_load_state_dict(copy, gn_state_dict(m, .prefix = "a"), .prefix = "a");
+    gn_set_submodule(copy, "fc", gn_nn_identity());
+    gn_prune_remove(fc, "bias");
+    gn_remove_parametrizations(fc, "weight", true);
+    gn_init_orthogonal_(m ? gn_get_parameter(m, "fc.weight") : NULL);
+    free(gn_module_text(m));
+    return gn_scope_end(scope);
+}
+
+/* Whatever failed, the model runs. */
+START_TEST(test_modules) {
+    gn_module *model;
+    for (int i = 0; i < 2; i++) {
+        ck_assert_msg(rework(&model) == GN_OK, "%s", gn_error());
+        gn_release(model);
+    }
+    int errors = 0;
+    long n = 1;
+    for (;; n++) {
+        arm(n);
+        const gn_status status = rework(&model);
+        const bool reached = disarm();
+        errors += status != GN_OK;
+        if (status != GN_OK)
+            expect_no_memory(n);
+        gn_scope scope = gn_scope_begin();
+        if (model)
+            gn_forward(model, gn_ones(2, 3));
+        ck_assert_msg(gn_scope_end(scope) == GN_OK, "request %ld: %s", n, gn_error());
+        gn_release(model);
+        if (!reached)
+            break;
+    }
+    print_sweep("modules", n - 1, errors);
+    ck_assert_int_gt(errors, 100);
+}
+END_TEST
+
 int main(void) {
-    const TTest *tests[] = {test_first_step, test_later_steps, test_derivatives, NULL};
+    const TTest *tests[] = {test_first_step, test_later_steps, test_derivatives, test_modules,
+                            NULL};
     return suite_run("host_memory", tests);
 }

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of libgenesis/nn/init.c and of the distributions that layers begin with. */
+/* Tests of libgenesis/nn/init.c, init_matrix.c and of the distributions that layers begin with. */
 #include <math.h>
 
 #include <genesis/nn.h>
@@ -64,6 +64,185 @@ START_TEST(test_init_weights) {
 }
 END_TEST
 
+/* ---- nn.init: the tolerances are five standard errors of the moments over n elements */
+
+static void expect_moments(gn_tensor *t, double mean, double std, double kurtosis) {
+    const double n = (double)gn_numel(t);
+    ck_assert_double_eq_tol(gn_item(gn_mean(t)), mean, 5 * std / sqrt(n));
+    ck_assert_double_eq_tol(gn_item(gn_var(t)), std * std,
+                            5 * std * std * sqrt((kurtosis - 1) / n));
+}
+
+enum { OUT = 120, IN = 80 };
+#define UNIFORM_KURTOSIS 1.8
+#define NORMAL_KURTOSIS 3
+
+static void expect_range(gn_tensor *t, double low, double high) {
+    ck_assert_double_ge(gn_item(gn_amin(t)), low);
+    ck_assert_double_le(gn_item(gn_amax(t)), high);
+}
+
+START_TEST(test_distributions) {
+    gn_manual_seed(3);
+    gn_tensor *t = gn_requires_grad_(gn_empty(OUT, IN), true), *x = gn_detach(t);
+    ck_assert_ptr_eq(gn_init_uniform_(t, .low = gn_some(-1), .high = gn_some(3)), t);
+    expect_moments(x, 1, 4 / sqrt(12), UNIFORM_KURTOSIS);
+    expect_range(x, -1, 3);
+    gn_init_uniform_(t);
+    expect_moments(x, 0.5, 1 / sqrt(12), UNIFORM_KURTOSIS);
+    gn_init_normal_(t, .mean = 2, .std = gn_some(0.5));
+    expect_moments(x, 2, 0.5, NORMAL_KURTOSIS);
+    gn_init_normal_(t, .std = gn_some(0));
+    expect_close("std 0", x, gn_zeros(OUT, IN));
+    gn_init_constant_(t, 4);
+    expect_close("constant", x, gn_full(GN_SHAPE(OUT, IN), 4, NULL));
+    ck_assert(gn_requires_grad(t) && gn_is_leaf(t));
+}
+END_TEST
+
+/* Moments of N(0, 1) between a and b. */
+static void expect_truncated(gn_tensor *x, double a, double b, double mean, double std) {
+    const double root = sqrt(2 * acos(-1)), mass = (erf(b / sqrt(2)) - erf(a / sqrt(2))) / 2;
+    const double at_a = exp(-a * a / 2) / root, at_b = exp(-b * b / 2) / root;
+    const double shift = (at_a - at_b) / mass;
+    const double var = 1 + (a * at_a - b * at_b) / mass - shift * shift;
+    /* the fourth moments of these are at most those of an exponential distribution */
+    expect_moments(x, mean + std * shift, std * sqrt(var), 9);
+    expect_range(x, mean + std * a, mean + std * b);
+}
+
+START_TEST(test_trunc_normal) {
+    gn_manual_seed(4);
+    gn_tensor *t = gn_empty(OUT, IN);
+    expect_truncated(gn_init_trunc_normal_(t), -2, 2, 0, 1);
+    gn_init_trunc_normal_(t, .mean = 1, .std = gn_some(0.5), .low = gn_some(1.75),
+                          .high = gn_some(3));
+    expect_truncated(t, 1.5, 4, 1, 0.5);
+    gn_init_trunc_normal_(t, .low = gn_some(3), .high = gn_some(INFINITY));
+    expect_truncated(t, 3, 9, 0, 1); /* beyond 9 there is nothing */
+}
+END_TEST
+
+START_TEST(test_fans) {
+    gn_manual_seed(5);
+    gn_tensor *w = gn_empty(OUT, IN), *k = gn_empty(32, 16, 3, 3);
+    expect_moments(gn_init_xavier_uniform_(w, .gain = gn_some(2)), 0, 2 * sqrt(2. / (OUT + IN)),
+                   UNIFORM_KURTOSIS);
+    expect_range(w, -2 * sqrt(6. / (OUT + IN)), 2 * sqrt(6. / (OUT + IN)));
+    expect_moments(gn_init_xavier_normal_(k), 0, sqrt(2. / (144 + 288)), NORMAL_KURTOSIS);
+    expect_moments(gn_init_kaiming_uniform_(w), 0, sqrt(2. / IN), UNIFORM_KURTOSIS);
+    expect_range(w, -sqrt(6. / IN), sqrt(6. / IN));
+    expect_moments(gn_init_kaiming_normal_(k, .nonlinearity = "relu", .fan_out = true), 0,
+                   sqrt(2. / 288), NORMAL_KURTOSIS);
+    expect_moments(gn_init_kaiming_normal_(w, .a = sqrt(5)), 0, sqrt(1. / 3 / IN), NORMAL_KURTOSIS);
+    ck_assert_ptr_null(gn_init_xavier_normal_(gn_empty(3)));
+    expect_error_with(GN_E_ARGUMENT, "init_xavier_normal_: the tensor (3) must have 2 to 8 dims");
+}
+END_TEST
+
+/* The values are PyTorch's. */
+START_TEST(test_gains) {
+    const struct {
+        const char *name;
+        double gain;
+    } gains[] = {{"linear", 1},    {"conv_transpose2d", 1},   {"sigmoid", 1},
+                 {"tanh", 5. / 3}, {"relu", 1.4142135623731}, {"leaky_relu", 1.4141428569978},
+                 {"selu", 0.75}};
+    for (size_t i = 0; i < sizeof gains / sizeof *gains; i++)
+        ck_assert_double_eq_tol(gn_init_calculate_gain(gains[i].name, (gn_optional){0}),
+                                gains[i].gain, 1e-12);
+    ck_assert_double_eq_tol(gn_init_calculate_gain("leaky_relu", gn_some(0.2)), 1.3867504905631,
+                            1e-12);
+    ck_assert_double_eq(gn_init_calculate_gain("swish", gn_some(1)), 0);
+    expect_error_with(GN_E_ARGUMENT, "\"swish\" is no nonlinearity that it knows");
+    ck_assert_ptr_null(gn_init_kaiming_normal_(gn_empty(2, 2), .nonlinearity = "relv"));
+    expect_error_with(GN_E_ARGUMENT, "\"relv\" is no nonlinearity");
+}
+END_TEST
+
+/* ---- Matrices with a structure */
+
+static void expect_ones_at(gn_tensor *t, int n, const int64_t *places) {
+    gn_tensor *expected = gn_zeros(gn_numel(t));
+    for (int i = 0; i < n; i++)
+        gn_index_put(expected, gn_scalar_tensor(1, NULL), GN_AT(places[i]));
+    expect_close("ones", gn_reshape(t, -1), expected);
+}
+
+/* The places are PyTorch's. */
+START_TEST(test_eye_and_dirac) {
+    gn_tensor *t = gn_init_eye_(gn_ones(2, 3));
+    expect_ones_at(t, 2, (int64_t[]){0, 4});
+    expect_ones_at(gn_init_dirac_(gn_ones(3, 2, 3)), 2, (int64_t[]){1, 10});
+    expect_ones_at(gn_init_dirac_(gn_ones(4, 2, 2, 3), .groups = 2), 4, (int64_t[]){4, 22, 28, 46});
+    expect_ones_at(gn_init_dirac_(gn_ones(2, 3, 1, 2, 2)), 2, (int64_t[]){3, 19});
+    gn_module *conv = gn_nn_conv2d(3, 3, 3, .padding = 1, .no_bias = true);
+    gn_init_dirac_(gn_get_parameter(conv, "weight"));
+    gn_tensor *x = gn_randn(1, 3, 5, 5);
+    expect_close("hands on", gn_forward(conv, x), x);
+    ck_assert_ptr_null(gn_init_eye_(gn_ones(3)));
+    expect_error_with(GN_E_ARGUMENT, "init_eye_: the tensor (3) must have 2 to 2 dims");
+    ck_assert_ptr_null(gn_init_dirac_(gn_ones(3, 2, 3), .groups = 2));
+    expect_error_with(GN_E_ARGUMENT, "2 groups must divide the 3 output channels");
+}
+END_TEST
+
+START_TEST(test_orthogonal) {
+    gn_manual_seed(6);
+    gn_tensor *wide = gn_init_orthogonal_(gn_empty(5, 2, 4)), *flat = gn_flatten(wide, 1);
+    expect_close("rows", gn_matmul(flat, gn_t(flat)), gn_eye(5, -1, NULL));
+    gn_tensor *tall = gn_init_orthogonal_(gn_empty(7, 3), .gain = gn_some(2));
+    expect_close("columns", gn_matmul(gn_t(tall), tall), gn_mul_scalar(gn_eye(3, -1, NULL), 4));
+    gn_tensor *one = gn_init_orthogonal_(gn_empty(1, 1));
+    ck_assert_double_eq_tol(fabs(gn_item(one)), 1, 1e-6);
+    /* each entry of a random orthogonal (n, n) matrix has mean 0 and variance 1 / n */
+    gn_tensor *square = gn_init_orthogonal_(gn_empty(50, 50));
+    ck_assert_double_eq_tol(gn_item(gn_mean(gn_diagonal(square, 0, 0, 1))), 0,
+                            5 * sqrt(1. / 50 / 50));
+    ck_assert_double_eq_tol(gn_item(gn_mean(square)), 0, 5 * sqrt(1. / 50 / 2500));
+}
+END_TEST
+
+START_TEST(test_sparse) {
+    gn_manual_seed(7);
+    gn_tensor *t = gn_init_sparse_(gn_empty(15, 20), .sparsity = 0.3);
+    gn_tensor *zeros = gn_sum(gn_eq_scalar(t, 0), .dims = GN_DIMS(0));
+    expect_close("5 of 15 in each column", gn_cast(zeros, GN_F32), gn_full(GN_SHAPE(20), 5, NULL));
+    gn_tensor *rest = gn_masked_select(t, gn_ne_scalar(t, 0));
+    expect_moments(rest, 0, 0.01, NORMAL_KURTOSIS);
+    gn_tensor *row = gn_sum(gn_eq_scalar(t, 0), .dims = GN_DIMS(1));
+    ck_assert_double_ne(gn_item_int(gn_amax(row)), gn_item_int(gn_amin(row))); /* places differ */
+    ck_assert_ptr_null(gn_init_sparse_(gn_empty(2, 2), .sparsity = 2));
+    expect_error_with(GN_E_ARGUMENT, "init_sparse_: the sparsity 2 is not between 0 and 1");
+}
+END_TEST
+
+START_TEST(test_init_errors) {
+    ck_assert_ptr_null(gn_init_normal_(NULL));
+    ck_assert_int_ne(gn_error_status(), GN_OK);
+    gn_error_clear();
+    ck_assert_ptr_null(gn_init_normal_(gn_arange(0, 3, 1, NULL)));
+    ck_assert_int_ne(gn_error_status(), GN_OK);
+    gn_error_clear();
+    ck_assert_ptr_null(gn_init_uniform_(gn_empty(3), .low = gn_some(2)));
+    expect_error_with(GN_E_ARGUMENT, "init_uniform_: there is no range from 2 to 1");
+    ck_assert_ptr_null(gn_init_normal_(gn_empty(3), .std = gn_some(-1)));
+    expect_error_with(GN_E_ARGUMENT, "init_normal_: -1 is no standard deviation");
+    ck_assert_ptr_null(gn_init_trunc_normal_(gn_empty(3), .std = gn_some(0)));
+    expect_error_with(GN_E_ARGUMENT, "a standard deviation of 0");
+    gn_tensor *empty = gn_empty(0, 3);
+    ck_assert_ptr_eq(gn_init_kaiming_uniform_(empty), empty);
+    ck_assert_ptr_eq(gn_init_orthogonal_(empty), empty);
+}
+END_TEST
+
+START_TEST(test_generator) {
+    gn_tensor *a = gn_init_normal_(gn_empty(3), .generator = gn_generator_new(8));
+    gn_tensor *b = gn_init_normal_(gn_empty(3), .generator = gn_generator_new(8));
+    ck_assert(gn_equal(a, b));
+}
+END_TEST
+
 START_TEST(test_seed) {
     gn_manual_seed(5);
     gn_module *a = gn_nn_linear(4, 4);
@@ -74,6 +253,9 @@ START_TEST(test_seed) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_defaults, test_init_weights, test_seed, NULL};
+    const TTest *tests[] = {test_defaults, test_init_weights, test_distributions, test_trunc_normal,
+                            test_fans,     test_gains,        test_eye_and_dirac, test_orthogonal,
+                            test_sparse,   test_init_errors,  test_generator,     test_seed,
+                            NULL};
     return suite_run("init", tests);
 }

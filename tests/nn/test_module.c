@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of libgenesis/nn/dict.c, module.c, state.c and print.c. */
+/* Tests of libgenesis/nn/dict.c, module.c, walk.c and print.c. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -163,69 +163,145 @@ START_TEST(test_zero_grad) {
 }
 END_TEST
 
-/* ---- State */
+/* ---- Choices of what to collect */
 
-START_TEST(test_state_dict) {
-    gn_module *a = model_new(), *b = model_new();
-    gn_dict *state = gn_state_dict(a);
-    expect_names(state, (const char *[]){"0.weight", "0.bias", "1.weight", "1.bias",
-                                         "1.running_mean", "1.running_var", "1.num_batches_tracked",
-                                         "2.weight", "2.bias", NULL});
-    ck_assert(!gn_requires_grad(gn_dict_get(state, "0.weight")));
-    gn_tensor *weight = gn_dict_get(gn_parameters(b), "0.weight");
-    ck_assert_int_eq(gn_load_state_dict(b, state), GN_OK);
-    ck_assert_ptr_eq(gn_dict_get(gn_parameters(b), "0.weight"), weight);
-    ck_assert(gn_requires_grad(weight));
-    gn_tensor *x = gn_randn(5, 4);
-    expect_close("loaded", gn_forward(b, x), gn_forward(a, x));
-    gn_fill_(gn_dict_get(state, "0.bias"), 3); /* shares the data of a, not that of b */
-    ck_assert_double_eq(
-        gn_item(gn_select(gn_detach(gn_dict_get(gn_parameters(a), "0.bias")), 0, 1)), 3);
-    ck_assert_double_ne(
-        gn_item(gn_select(gn_detach(gn_dict_get(gn_parameters(b), "0.bias")), 0, 1)), 3);
+START_TEST(test_walk_options) {
+    gn_module *model = gn_nn_sequential(gn_nn_linear(2, 2), custom_new(2, 2));
+    gn_module *layer = gn_at(model, 1);
+    expect_names(gn_parameters(layer, .no_recurse = true),
+                 (const char *[]){"weight", "bias", NULL});
+    expect_names(gn_parameters(model, .no_recurse = true), (const char *[]){NULL});
+    expect_names(
+        gn_parameters(model, .prefix = "net.a"),
+        (const char *[]){"net.a.0.weight", "net.a.0.bias", "net.a.1.weight", "net.a.1.bias", NULL});
+    expect_names(
+        gn_buffers(gn_nn_batch_norm1d(3), .prefix = "bn"),
+        (const char *[]){"bn.running_mean", "bn.running_var", "bn.num_batches_tracked", NULL});
+    char text[2000];
+    memset(text, 'x', sizeof text - 1);
+    text[sizeof text - 1] = '\0';
+    ck_assert_ptr_null(gn_parameters(model, .prefix = text));
+    expect_error_with(GN_E_UNSUPPORTED, "module: the tree is too deep");
 }
 END_TEST
 
-START_TEST(test_load_errors) {
-    gn_module *m = model_new();
-    gn_tensor *before = gn_clone(gn_detach(gn_dict_get(gn_parameters(m), "0.weight")));
-    gn_dict *wrong = gn_dict_new();
-    gn_dict_set(wrong, "0.weight", gn_zeros(3, 4));
-    gn_dict_set(wrong, "0.bias", gn_zeros(4));
-    gn_dict_set(wrong, "9.weight", gn_zeros(1));
-    ck_assert_int_eq(gn_load_state_dict(m, wrong), GN_E_ARGUMENT);
-    ck_assert_str_eq(
-        gn_error(),
-        "load_state_dict: missing: 1.weight, 1.bias, 1.running_mean, 1.running_var, "
-        "1.num_batches_tracked, 2.weight, 2.bias; unexpected: 9.weight; misshaped: 0.bias "
-        "(4) instead of (3)");
+/* One tensor in two places: one parameter, two entries of the state; both lead to it. */
+START_TEST(test_tied_weights) {
+    gn_module *embedding = gn_nn_embedding(5, 3), *head = gn_nn_linear(3, 5, .no_bias = true);
+    gn_module *model = gn_nn_sequential(embedding, head);
+    gn_tensor *weight = gn_get_parameter(model, "0.weight");
+    ck_assert_int_eq(gn_num_parameters(model), 30);
+    ck_assert_int_eq(gn_set_parameter(model, "1.weight", weight), GN_OK);
+    ck_assert_ptr_eq(gn_get_parameter(head, "weight"), weight);
+    ck_assert_int_eq(gn_num_parameters(model), 15);
+    expect_names(gn_parameters(model), (const char *[]){"0.weight", NULL});
+    expect_names(gn_parameters(model, .duplicates = true),
+                 (const char *[]){"0.weight", "1.weight", NULL});
+    expect_names(gn_state_dict(model), (const char *[]){"0.weight", "1.weight", NULL});
+    gn_tensor *indices = gn_tensor_of(((int64_t[]){1, 4}), 2);
+    gn_tensor *rows = gn_index_select(weight, 0, indices);
+    expect_close("forward", gn_forward(model, indices), gn_matmul(rows, gn_t(weight)));
+}
+END_TEST
+
+/* Modules that share children in every layer: 2^40 paths, 41 modules. */
+START_TEST(test_shared_modules) {
+    gn_module *m = gn_nn_linear(2, 2);
+    for (int i = 0; i < 40; i++)
+        m = gn_nn_module_list(m, m);
+    ck_assert_ptr_eq(gn_train(m, false), m);
+    ck_assert_int_eq(gn_dict_size(gn_parameters(m)), 2);
+    gn_tensor *weight = gn_dict_tensor(gn_parameters(m), 0);
+    ck_assert_int_eq(gn_module_zero_grad(m), GN_OK);
+    gn_module *copy = gn_module_clone(m);
+    ck_assert_int_eq(gn_num_parameters(copy), 6);
+    ck_assert_ptr_ne(gn_dict_tensor(gn_parameters(copy), 0), weight);
+}
+END_TEST
+
+START_TEST(test_apply) {
+    char text[512] = "";
+    gn_module *relu = gn_nn_relu();
+    gn_module *model = gn_nn_sequential(gn_nn_sequential(relu, gn_nn_tanh()), relu);
+    ck_assert_ptr_eq(gn_apply(model, append_name, text), model);
+    ck_assert_str_eq(text, "0.0:ReLU 0.1:Tanh 0:Sequential :Sequential ");
+}
+END_TEST
+
+START_TEST(test_requires_grad) {
+    gn_module *model = model_new();
+    ck_assert_ptr_eq(gn_module_requires_grad_(gn_at(model, 0), false), gn_at(model, 0));
+    ck_assert(!gn_requires_grad(gn_get_parameter(model, "0.weight")));
+    ck_assert(gn_requires_grad(gn_get_parameter(model, "1.weight")));
+    gn_backward(gn_sum(gn_forward(model, gn_randn(4, 4))));
+    ck_assert_ptr_null(gn_grad(gn_get_parameter(model, "0.bias")));
+    ck_assert_ptr_nonnull(gn_grad(gn_get_parameter(model, "2.bias")));
+    gn_module_requires_grad_(model, true);
+    ck_assert(gn_requires_grad(gn_get_parameter(model, "0.weight")));
+}
+END_TEST
+
+/* ---- Lookup and replacement */
+
+START_TEST(test_lookup) {
+    gn_module *model = gn_nn_sequential(custom_new(2, 2), gn_nn_batch_norm1d(2));
+    ck_assert_ptr_eq(gn_get_parameter(model, "0.weight"),
+                     ((custom_layer *)gn_at(model, 0))->weight);
+    ck_assert_int_eq(gn_numel(gn_get_buffer(model, "1.running_var")), 2);
+    ck_assert_ptr_null(gn_get_parameter(model, "1.running_var"));
+    expect_error_with(GN_E_NOT_FOUND, "BatchNorm1d has no parameter \"running_var\" (looking for "
+                                      "\"1.running_var\")");
+    ck_assert_ptr_null(gn_get_buffer(model, "0.act.x"));
+    expect_error_with(GN_E_NOT_FOUND, "ReLU has no buffer \"x\"");
+    ck_assert_ptr_null(gn_get_parameter(model, "0..weight"));
+    expect_error_with(GN_E_NOT_FOUND, "CustomLayer has no child \"\"");
+    ck_assert_ptr_null(gn_get_parameter(model, NULL));
+    expect_error_with(GN_E_ARGUMENT, "the name is NULL");
+    ck_assert_ptr_null(gn_get_submodule(model, "1."));
     gn_error_clear();
-    ck_assert(gn_equal(before, gn_detach(gn_dict_get(gn_parameters(m), "0.weight"))));
-    ck_assert_int_eq(gn_load_state_dict(m, wrong, .not_strict = true), GN_E_ARGUMENT);
-    expect_error_with(GN_E_ARGUMENT, "load_state_dict: misshaped: 0.bias (4) instead of (3)");
-    gn_dict_set(wrong, "0.bias", gn_ones(3));
-    ck_assert_int_eq(gn_load_state_dict(m, wrong, .not_strict = true), GN_OK);
-    expect_close("weight", gn_detach(gn_dict_get(gn_parameters(m), "0.weight")), gn_zeros(3, 4));
 }
 END_TEST
 
-START_TEST(test_cast) {
-    if (!has_dtype(GN_F64))
-        return;
-    gn_module *m = model_new();
-    gn_dict *parameters = gn_parameters(m);
-    gn_tensor *weight = gn_dict_get(parameters, "0.weight");
-    gn_backward(gn_sum(gn_forward(m, gn_randn(5, 4))));
-    ck_assert_ptr_eq(gn_module_cast(m, GN_F64), m);
-    ck_assert_int_eq(gn_dtype_of(weight), GN_F64);
-    ck_assert_int_eq(gn_dtype_of(gn_grad(weight)), GN_F64);
-    ck_assert_int_eq(gn_dtype_of(gn_dict_get(gn_buffers(m), "1.num_batches_tracked")), GN_I64);
-    ck_assert(gn_requires_grad(weight) && gn_is_leaf(weight));
-    ck_assert_int_eq(
-        gn_dtype_of(gn_forward(m, gn_randn_with(GN_SHAPE(5, 4), GN_AS(.dtype = GN_F64)))), GN_F64);
-    ck_assert_ptr_eq(gn_to(m, gn_default_device()), m);
-    ck_assert_ptr_null(gn_module_cast(m, GN_I64));
-    expect_error_with(GN_E_ARGUMENT, "int64 is no floating-point dtype");
+/* The members of the struct follow. */
+START_TEST(test_replacement) {
+    gn_scope scope = gn_scope_begin();
+    gn_module *m = custom_new(3, 2);
+    custom_layer *self = (custom_layer *)m;
+    gn_tensor *x = gn_randn(4, 3), *w = gn_randn(2, 3);
+    gn_scope inner = gn_scope_begin(); /* what is replaced may be freed at once */
+    ck_assert_int_eq(gn_set_parameter(m, "weight", w), GN_OK);
+    ck_assert_int_eq(gn_set_submodule(m, "act", gn_nn_tanh()), GN_OK);
+    ck_assert_int_eq(gn_scope_end(inner), GN_OK);
+    ck_assert_ptr_eq(self->weight, w);
+    ck_assert(gn_requires_grad(w));
+    expect_close("forward", gn_forward(m, x), gn_tanh(gn_add(gn_matmul(x, gn_t(w)), self->bias)));
+    ck_assert_int_ne(gn_set_submodule(m, "act", m), GN_OK);
+    expect_error_with(GN_E_ARGUMENT, "CustomLayer can't be below itself");
+    ck_assert_int_ne(gn_set_submodule(m, "action", gn_nn_relu()), GN_OK);
+    expect_error_with(GN_E_NOT_FOUND, "CustomLayer has no child \"action\"");
+    ck_assert_int_eq(gn_scope_end(scope), GN_OK);
+}
+END_TEST
+
+/* A place keeps its name when it is empty, and is filled again; a layer without bias has one. */
+START_TEST(test_empty_places) {
+    gn_module *m = gn_nn_linear(2, 2, .no_bias = true);
+    gn_tensor *x = gn_ones(1, 2), *plain = gn_forward(m, x);
+    expect_names(gn_parameters(m), (const char *[]){"weight", NULL});
+    expect_names(gn_state_dict(m), (const char *[]){"weight", NULL});
+    ck_assert_int_eq(gn_set_parameter(m, "bias", gn_ones(2)), GN_OK);
+    expect_names(gn_parameters(m), (const char *[]){"weight", "bias", NULL});
+    expect_close("with a bias", gn_forward(m, x), gn_add_scalar(plain, 1));
+    ck_assert_int_eq(gn_set_parameter(m, "bias", NULL), GN_OK);
+    expect_close("without", gn_forward(m, x), plain);
+    gn_module *copy = gn_module_clone(m);
+    ck_assert_int_eq(gn_set_parameter(copy, "bias", gn_ones(2)), GN_OK);
+    expect_close("the copy", gn_forward(copy, x), gn_add_scalar(plain, 1));
+    expect_close("not the original", gn_forward(m, x), plain);
+    gn_module *own = custom_new(2, 2);
+    gn_child(own, "later", NULL);
+    ck_assert_int_ne(gn_set_submodule(own, "later", gn_nn_relu()), GN_OK);
+    expect_error_with(GN_E_NOT_FOUND, "CustomLayer has no child \"later\"");
 }
 END_TEST
 
@@ -274,6 +350,34 @@ START_TEST(test_text) {
 }
 END_TEST
 
+START_TEST(test_text_of_lists) {
+    gn_module *list = gn_nn_module_list(gn_nn_linear(2, 2), gn_nn_linear(2, 2),
+                                        gn_nn_sequential(gn_nn_relu(), gn_nn_relu()),
+                                        gn_spectral_norm(gn_nn_linear(3, 2)), gn_nn_sequential());
+    gn_add_module(gn_at(list, 4), "none", NULL);
+    char *text = gn_module_text(list);
+    ck_assert_str_eq(text, "ModuleList(\n"
+                           "  (0-1): 2 x Linear(in_features=2, out_features=2, bias=True)\n"
+                           "  (2): Sequential(\n"
+                           "    (0): ReLU()\n"
+                           "    (1): ReLU()\n"
+                           "  )\n"
+                           "  (3): ParametrizedLinear(\n"
+                           "    in_features=3, out_features=2, bias=True\n"
+                           "    (parametrizations): ModuleDict(\n"
+                           "      (weight): ParametrizationList(\n"
+                           "        (0): _SpectralNorm()\n"
+                           "      )\n"
+                           "    )\n"
+                           "  )\n"
+                           "  (4): Sequential(\n"
+                           "    (none): None\n"
+                           "  )\n"
+                           ")");
+    free(text);
+}
+END_TEST
+
 int main(void) {
     const TTest *tests[] = {test_custom,
                             test_ownership,
@@ -282,11 +386,17 @@ int main(void) {
                             test_modes,
                             test_registration_errors,
                             test_zero_grad,
-                            test_state_dict,
-                            test_load_errors,
-                            test_cast,
+                            test_walk_options,
+                            test_tied_weights,
+                            test_shared_modules,
+                            test_apply,
+                            test_requires_grad,
+                            test_lookup,
+                            test_replacement,
+                            test_empty_places,
                             test_dict,
                             test_text,
+                            test_text_of_lists,
                             NULL};
     return suite_run("module", tests);
 }
