@@ -65,6 +65,7 @@ libgenesis_sources = \
 	libgenesis/nn/containers.c \
 	libgenesis/nn/conv.c \
 	libgenesis/nn/dict.c \
+	libgenesis/nn/dropout.c \
 	libgenesis/nn/embedding.c \
 	libgenesis/nn/forward.c \
 	libgenesis/nn/fuse.c \
@@ -76,11 +77,13 @@ libgenesis_sources = \
 	libgenesis/nn/module.c \
 	libgenesis/nn/module.h \
 	libgenesis/nn/norm.c \
+	libgenesis/nn/pair.c \
 	libgenesis/nn/parametrize.c \
 	libgenesis/nn/parametrize.h \
 	libgenesis/nn/pool.c \
 	libgenesis/nn/print.c \
 	libgenesis/nn/prune.c \
+	libgenesis/nn/reshape.c \
 	libgenesis/nn/state.c \
 	libgenesis/nn/vector.c \
 	libgenesis/nn/walk.c \
@@ -480,12 +483,14 @@ unit_tests = \
 	tests/io/test_safetensors \
 	tests/layers/test_check \
 	tests/layers/test_trace \
+	tests/nn/test_activation \
 	tests/nn/test_containers \
 	tests/nn/test_faults \
 	tests/nn/test_hooks \
 	tests/nn/test_host_memory \
 	tests/nn/test_init \
 	tests/nn/test_layers \
+	tests/nn/test_loss \
 	tests/nn/test_module \
 	tests/nn/test_parametrize \
 	tests/nn/test_state \
@@ -563,12 +568,14 @@ tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
 tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
+tests_nn_test_activation_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
 tests_nn_test_hooks_LDADD = $(test_ldadd)
 tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
+tests_nn_test_loss_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
 tests_nn_test_parametrize_LDADD = $(test_ldadd)
 tests_nn_test_state_LDADD = $(test_ldadd)
@@ -891,13 +898,17 @@ extra_files = \
 	tests/abi/layout.sh \
 	tests/fixtures/autograd.inc \
 	tests/fixtures/make_autograd.py \
+	tests/fixtures/make_modules_activation.py \
 	tests/fixtures/make_modules_linear.py \
+	tests/fixtures/make_modules_loss.py \
 	tests/fixtures/make_modules_parametrize.py \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
 	tests/fixtures/modules.py \
+	tests/fixtures/modules_activation.safetensors \
 	tests/fixtures/modules_linear.safetensors \
+	tests/fixtures/modules_loss.safetensors \
 	tests/fixtures/modules_parametrize.safetensors \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \

@@ -25,7 +25,7 @@ gn_tensor *gn_celu(gn_tensor *x, double alpha) {
                         .text = "x > 0 ? x : s * expm1(x / s)",
                         .variables = "x",
                         .params = "s",
-                        .gradient = {"x > 0 ? g : g * exp(x / s)"}};
+                        .gradient = {"x <= 0 ? g * exp(x / s) : g"}};
     if (!gn__failed() && alpha == 0)
         return gn__fail_null(GN_E_ARGUMENT, op.name, "alpha must not be 0");
     return gn__apply(&op, 1, &x, &alpha);

@@ -17,9 +17,9 @@ gn_tensor *gn_margin_ranking_loss_with(gn_tensor *a, gn_tensor *b, gn_tensor *ta
                         .text = "s * max(t * (b - a) + margin, 0)",
                         .variables = "a, b, t",
                         .params = "s, margin",
-                        .gradient = {"t * (b - a) + margin >= 0 ? -s * g * t : 0",
-                                     "t * (b - a) + margin >= 0 ? s * g * t : 0",
-                                     "t * (b - a) + margin >= 0 ? s * g * (b - a) : 0"}};
+                        .gradient = {"t * (b - a) + margin > 0 ? -s * g * t : 0",
+                                     "t * (b - a) + margin > 0 ? s * g * t : 0",
+                                     "t * (b - a) + margin > 0 ? s * g * (b - a) : 0"}};
     gn_tensor *inputs[] = {a, b, target};
     gn_loss_options o;
     if (!gn__loss_options(op.name, GN__LOSS_MARGIN, options, &o) || !check_three(op.name, inputs))
@@ -38,7 +38,7 @@ gn_tensor *gn_cosine_embedding_loss_with(gn_tensor *a, gn_tensor *b, gn_tensor *
     static gn__op product = {.name = "cosine_embedding_loss", .text = "a * b", .variables = "a, b"};
     static gn__op op = {.name = "cosine_embedding_loss",
                         .text = "s * (t == 1 ? 1 - p / sqrt((u + 1e-12) * (v + 1e-12)) : "
-                                "t == -1 && !(p / sqrt((u + 1e-12) * (v + 1e-12)) < margin) ? "
+                                "t == -1 && !(p / sqrt((u + 1e-12) * (v + 1e-12)) <= margin) ? "
                                 "p / sqrt((u + 1e-12) * (v + 1e-12)) - margin : 0)",
                         .variables = "p, u, v, t",
                         .params = "s, margin"};
@@ -69,8 +69,8 @@ gn_tensor *gn_triplet_margin_loss_with(gn_tensor *anchor, gn_tensor *positive, g
                         .text = "s * max(near - far + margin, 0)",
                         .variables = "near, far",
                         .params = "s, margin",
-                        .gradient = {"near - far + margin >= 0 ? s * g : 0",
-                                     "near - far + margin >= 0 ? -s * g : 0"}};
+                        .gradient = {"near - far + margin > 0 ? s * g : 0",
+                                     "near - far + margin > 0 ? -s * g : 0"}};
     const unsigned takes = GN__LOSS_MARGIN | GN__LOSS_P | GN__LOSS_EPS | GN__LOSS_SWAP;
     gn_tensor *inputs[] = {anchor, positive, negative};
     gn_loss_options o;

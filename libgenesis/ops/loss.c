@@ -134,7 +134,7 @@ static loss_kind kinds[] = {
                                         "(t == -1 ? 0 : x))",
                                 .variables = "x, t",
                                 .params = "s, margin",
-                                .gradient = {"s * g * ((t != 1 && x <= margin ? -1 : 0) + "
+                                .gradient = {"s * g * ((t != 1 && x < margin ? -1 : 0) + "
                                              "(t == -1 ? 0 : 1))",
                                              "0"}},
                          .takes = GN__LOSS_MARGIN,
@@ -159,8 +159,8 @@ static bool check(const loss_kind *kind, gn_tensor *x, gn_tensor *t, const gn_lo
         gn_fail(GN_E_ARGUMENT, op, "input %s and target %s must have the same shape",
                 gn__shape_of(x), gn__shape_of(t));
     else if (kind->shapes == WARNS)
-        gn__log(GN_LOG_WARNING, "%s: input %s and target %s have different shapes, and broadcast", op,
-                gn__shape_of(x), gn__shape_of(t));
+        gn__log(GN_LOG_WARNING, "%s: input %s and target %s have different shapes, and broadcast",
+                op, gn__shape_of(x), gn__shape_of(t));
     return !gn__failed();
 }
 

@@ -27,12 +27,8 @@ static const char *const names[] = {
 bool gn__loss_options(const char *op, unsigned takes, const gn_loss_options *options,
                       gn_loss_options *out) {
     gn__options(out, sizeof *out, options);
-    if (gn__failed())
+    if (gn__failed() || !gn__check_reduction(op, out->reduction))
         return false;
-    if (out->reduction < GN_REDUCE_MEAN || out->reduction > GN_REDUCE_BATCH_MEAN) {
-        gn_fail(GN_E_ARGUMENT, op, "there is no reduction %d", (int)out->reduction);
-        return false;
-    }
     const unsigned excess = given(out) & ~takes;
     for (size_t i = 0; i < GN_LENGTH(names); i++)
         if (excess >> i & 1) {

@@ -437,7 +437,7 @@ static gn_tensor *run_recorded(application *a, gn_tensor *target) {
     if (!separate) {
         result = run_in_place(a, target) ? NULL : gn__tensor_twin(target);
         if (result)
-            record(a, result);
+            record(&pointwise_node, a, result, 0);
         return result;
     }
     a->inputs = kept;
