@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Tests of libgenesis/nn/loss.c, and through it of the functions, against PyTorch. Their errors and
- * derivatives of second order are in tests/ops/test_loss.c. */
+/* Tests of libgenesis/nn/loss.c, and through it of the functions, against PyTorch. Their errors
+ * are in tests/ops/test_loss.c. */
 #include <math.h>
 
 #include <genesis/nn.h>

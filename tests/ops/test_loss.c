@@ -1,139 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/loss.c, class_loss.c, cross_entropy.c, margin_loss.c, distance_loss.c. Values
- * against PyTorch are in tests/nn/test_loss.c and genesis-conform. */
+ * against PyTorch are in tests/nn/test_loss.c and genesis-conform, derivatives of second order in
+ * tests/autograd/test_every_op.c. */
 #include <math.h>
 
 #include "tests/expect.h"
 #include "tests/suite.h"
-
-typedef gn_tensor *loss_function(gn_tensor *input, gn_tensor *target,
-                                 const gn_loss_options *options);
-
-typedef struct checked_loss {
-    loss_function *function;
-    gn_loss_options options;
-    gn_tensor *target; /* NULL: the second input */
-} checked_loss;
-
-static gn_tensor *checked(gn_tensor *const *in, void *context) {
-    const checked_loss *c = context;
-    return c->function(in[0], c->target ? c->target : in[1], &c->options);
-}
-
-/* Losses of input and target, smooth where the elements are between low and high. */
-START_TEST(test_gradcheck) {
-    static const struct {
-        const char *name;
-        loss_function *function;
-        gn_loss_options options;
-        double low, high;
-    } rows[] = {
-        {"mse_loss", gn_mse_loss_with, {0}, 0.1, 0.9},
-        {"smooth_l1_loss", gn_smooth_l1_loss_with, {.beta = {2, true}}, 0.1, 0.9},
-        {"huber_loss", gn_huber_loss_with, {.delta = {2, true}}, 0.1, 0.9},
-        {"bce_loss", gn_bce_loss_with, {0}, 0.1, 0.9},
-        {"bce_with_logits", gn_bce_with_logits_with, {0}, -1, 1},
-        {"kl_div", gn_kl_div_with, {0}, 0.1, 0.9},
-        {"kl_div of logarithms", gn_kl_div_with, {.log_target = true}, -1, -0.1},
-        {"poisson_nll_loss", gn_poisson_nll_loss_with, {.full = true}, 1.5, 2.5},
-        {"poisson_nll_loss of rates", gn_poisson_nll_loss_with, {.no_log_input = true}, 0.5, 0.9},
-        {"soft_margin_loss", gn_soft_margin_loss_with, {0}, -1, 1},
-        {"multilabel_soft_margin_loss", gn_multilabel_soft_margin_loss_with, {0}, -1, 1},
-        {"cross_entropy of probabilities", gn_cross_entropy_with, {.label_smoothing = 0.1}, -1, 1},
-    };
-    if (!has_dtype(GN_F64))
-        return;
-    const gn_shape same[] = {GN_SHAPE(2, 3), GN_SHAPE(2, 3)};
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        for (int r = GN_REDUCE_MEAN; r <= GN_REDUCE_NONE; r++) {
-            checked_loss c = {.function = rows[i].function, .options = rows[i].options};
-            c.options.struct_size = sizeof c.options;
-            c.options.reduction = (gn_reduction)r;
-            expect_gradcheck(rows[i].name, checked, &c, 2, same, rows[i].low, rows[i].high);
-        }
-    checked_loss c = {.function = gn_bce_with_logits_with,
-                      .options = {.struct_size = sizeof c.options}};
-    c.options.pos_weight = gn_full(GN_SHAPE(3), 1.5, GN_AS(.dtype = GN_F64));
-    c.options.weight = gn_full(GN_SHAPE(2, 1), 0.5, GN_AS(.dtype = GN_F64));
-    expect_gradcheck("bce_with_logits with weights", checked, &c, 2, same, -1, 1);
-}
-END_TEST
-
-/* nll_loss is linear in its input, and has no second derivative to check. */
-static gn_tensor *nll_of_squares(gn_tensor *input, gn_tensor *target,
-                                 const gn_loss_options *options) {
-    return gn_nll_loss_with(gn_square(input), target, options);
-}
-
-/* Losses of classes. */
-START_TEST(test_gradcheck_classes) {
-    if (!has_dtype(GN_F64))
-        return;
-    static const struct {
-        const char *name;
-        loss_function *function;
-        bool weighted;
-        gn_loss_options options;
-    } rows[] = {
-        {"cross_entropy", gn_cross_entropy_with, false, {0}},
-        {"cross_entropy with weight", gn_cross_entropy_with, true, {0}},
-        {"cross_entropy, smoothed", gn_cross_entropy_with, true, {.label_smoothing = 0.1}},
-        {"nll_loss", nll_of_squares, true, {0}},
-    };
-    const gn_shape image = GN_SHAPE(2, 3, 2), row = GN_SHAPE(2, 3);
-    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
-        for (int r = GN_REDUCE_MEAN; r <= GN_REDUCE_NONE; r++) {
-            checked_loss c = {.function = rows[i].function,
-                              .options = rows[i].options,
-                              .target = gn_tensor_of(((int64_t[]){0, 2, -100, 1}), 2, 2)};
-            c.options.struct_size = sizeof c.options;
-            c.options.reduction = (gn_reduction)r;
-            if (rows[i].weighted)
-                c.options.weight = gn_tensor_of(((double[]){0.5, 2, 1}), 3);
-            expect_gradcheck(rows[i].name, checked, &c, 1, &image, -1, 1);
-        }
-    checked_loss margin = {.function = gn_multi_margin_loss_with,
-                           .options = {.struct_size = sizeof margin.options, .p = gn_some(2)},
-                           .target = gn_tensor_of(((int64_t[]){0, 2}), 2)};
-    expect_gradcheck("multi_margin_loss", checked, &margin, 1, &row, -0.4, 0.4);
-    checked_loss labels = {.function = gn_multilabel_margin_loss_with,
-                           .options = {.struct_size = sizeof labels.options},
-                           .target = gn_tensor_of(((int64_t[]){0, 2, -1, 1, -1, 0}), 2, 3)};
-    expect_gradcheck("multilabel_margin_loss", checked, &labels, 1, &row, -0.4, 0.4);
-}
-END_TEST
-
-static gn_tensor *gaussian(gn_tensor *const *in, void *context) {
-    (void)context;
-    return gn_gaussian_nll_loss(in[0], in[1], in[2], .reduction = GN_REDUCE_NONE);
-}
-
-static gn_tensor *triplet(gn_tensor *const *in, void *context) {
-    (void)context;
-    return gn_triplet_margin_loss(in[0], in[1], in[2], .margin = gn_some(9));
-}
-
-static gn_tensor *cosine(gn_tensor *const *in, void *target) {
-    return gn_cosine_embedding_loss(in[0], in[1], target, .margin = gn_some(-1));
-}
-
-static gn_tensor *ranking(gn_tensor *const *in, void *context) {
-    (void)context;
-    return gn_margin_ranking_loss(in[0], in[1], in[2], .margin = gn_some(9));
-}
-
-START_TEST(test_gradcheck_three) {
-    if (!has_dtype(GN_F64))
-        return;
-    const gn_shape same[] = {GN_SHAPE(2, 3), GN_SHAPE(2, 3), GN_SHAPE(2, 3)},
-                   wide[] = {GN_SHAPE(2, 3), GN_SHAPE(2, 3), GN_SHAPE(2)};
-    gn_tensor *signs = gn_tensor_of(((int64_t[]){1, -1}), 2);
-    expect_gradcheck("gaussian_nll_loss", gaussian, NULL, 3, wide, 0.5, 2);
-    expect_gradcheck("triplet_margin_loss", triplet, NULL, 3, same, -1, 1);
-    expect_gradcheck("cosine_embedding_loss", cosine, signs, 2, same, 0.2, 1);
-    expect_gradcheck("margin_ranking_loss", ranking, NULL, 3, same, -1, 1);
-}
-END_TEST
 
 /* Shapes of the difference broadcast, as PyTorch's do, and the gradient has its input's shape. */
 START_TEST(test_broadcast) {
@@ -239,14 +111,8 @@ START_TEST(test_option_errors) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_gradcheck,
-                            test_gradcheck_classes,
-                            test_gradcheck_three,
-                            test_broadcast,
-                            test_gradient_of_target_alone,
-                            test_target_dtypes,
-                            test_errors,
-                            test_option_errors,
-                            NULL};
+    const TTest *tests[] = {test_broadcast,     test_gradient_of_target_alone,
+                            test_target_dtypes, test_errors,
+                            test_option_errors, NULL};
     return suite_run("loss", tests);
 }
