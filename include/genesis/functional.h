@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * functional.h - the functions behind the modules of nn.h: linear, convolution, pooling,
- * normalisation, dropout, softmax, embedding, attention. All differentiable. Losses are in losses.h.
+ * functional.h - the functions behind the modules of nn.h: linear, convolution, pooling, fold,
+ * normalisation, dropout, softmax, embedding, attention. All differentiable. Losses are in
+ * losses.h.
  *
  * Shapes: N batch, C channels, L sequence, E embedding, H W spatial; * any leading dims.
  */
@@ -20,46 +21,118 @@ GN_API gn_tensor *gn_linear(gn_tensor *x, gn_tensor *weight, gn_tensor *bias);
  * a (*, A), b (*, B), weight (O, A, B), bias (O) or NULL -> (*, O) */
 GN_API gn_tensor *gn_bilinear(gn_tensor *a, gn_tensor *b, gn_tensor *weight, gn_tensor *bias);
 
-/* One number for both spatial dims, or one each. 0 stands for the default given at the member. */
-typedef struct gn_pair {
-    int64_t h, w;
-} gn_pair;
+/* ---- Convolution and pooling over 1, 2 or 3 spatial dims
+ *
+ * What is a number per spatial dim has two members: .stride = 2 is for all of them, and
+ * .strides = {2, 1} for each, outermost first, where a 0 stands for the former. The batch dim N may
+ * be missing, and is then missing from the result. */
 
-typedef struct gn_conv2d_options {
+/* What lies around the input: zeros, its mirror image, its edge, its other end. */
+typedef enum gn_padding_mode {
+    GN_PAD_ZEROS,
+    GN_PAD_REFLECT,
+    GN_PAD_REPLICATE,
+    GN_PAD_CIRCULAR
+} gn_padding_mode;
+
+typedef struct gn_conv_options {
     size_t struct_size;
-    int64_t stride, padding, dilation, groups;  /* 1, 0, 1, 1 */
-    gn_pair stride_hw, padding_hw, dilation_hw; /* instead, where they differ */
-    bool no_bias;                               /* gn_nn_conv2d only */
-    gn_pair kernel_hw;                          /* gn_nn_conv2d only: instead of kernel */
-} gn_conv2d_options;
+    int64_t stride, padding, dilation, groups; /* 1, 0, 1, 1 */
+    int64_t strides[GN_MAX_SPATIAL], paddings[GN_MAX_SPATIAL], dilations[GN_MAX_SPATIAL];
+    bool same_padding; /* padding='same': as much as keeps the size, an odd one at the end */
+    gn_padding_mode padding_mode;
+    int64_t output_padding, output_paddings[GN_MAX_SPATIAL]; /* 0; conv_transpose only */
+    int64_t kernel_sizes[GN_MAX_SPATIAL];                    /* modules only: instead of kernel */
+    bool no_bias;                                            /* modules only */
+} gn_conv_options;
 
-/* Cross-correlation, zero padding: x (N, C, H, W), weight (O, C / groups, kh, kw), bias (O) or NULL
- * -> (N, O, Ho, Wo), Ho = floor((H + 2 padding - dilation (kh - 1) - 1) / stride + 1). */
-#define gn_conv2d(...) GN_CALL3(gn_conv2d_with, gn_conv2d_options, __VA_ARGS__, )
+/* Cross-correlation: x (N, C, in..), weight (O, C / groups, kernel..), bias (O) or NULL
+ * -> (N, O, out..), out = floor((in + 2 padding - dilation (kernel - 1) - 1) / stride) + 1.
+ * same_padding needs stride 1. */
+#define gn_conv1d(...) GN_CALL3(gn_conv1d_with, gn_conv_options, __VA_ARGS__, )
+#define gn_conv2d(...) GN_CALL3(gn_conv2d_with, gn_conv_options, __VA_ARGS__, )
+#define gn_conv3d(...) GN_CALL3(gn_conv3d_with, gn_conv_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_conv1d_with(gn_tensor *x, gn_tensor *weight, gn_tensor *bias,
+                                 const gn_conv_options *options);
 GN_API gn_tensor *gn_conv2d_with(gn_tensor *x, gn_tensor *weight, gn_tensor *bias,
-                                 const gn_conv2d_options *options);
+                                 const gn_conv_options *options);
+GN_API gn_tensor *gn_conv3d_with(gn_tensor *x, gn_tensor *weight, gn_tensor *bias,
+                                 const gn_conv_options *options);
 
-typedef struct gn_pool2d_options {
+/* The gradient of a convolution to its input, as a function: x (N, C, in..),
+ * weight (C, O / groups, kernel..), bias (O) or NULL -> (N, O, out..),
+ * out = (in - 1) stride - 2 padding + dilation (kernel - 1) + output_padding + 1, where
+ * output_padding is below stride or dilation. Pads with zeros only. */
+#define gn_conv_transpose1d(...) GN_CALL3(gn_conv_transpose1d_with, gn_conv_options, __VA_ARGS__, )
+#define gn_conv_transpose2d(...) GN_CALL3(gn_conv_transpose2d_with, gn_conv_options, __VA_ARGS__, )
+#define gn_conv_transpose3d(...) GN_CALL3(gn_conv_transpose3d_with, gn_conv_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_conv_transpose1d_with(gn_tensor *x, gn_tensor *weight, gn_tensor *bias,
+                                           const gn_conv_options *options);
+GN_API gn_tensor *gn_conv_transpose2d_with(gn_tensor *x, gn_tensor *weight, gn_tensor *bias,
+                                           const gn_conv_options *options);
+GN_API gn_tensor *gn_conv_transpose3d_with(gn_tensor *x, gn_tensor *weight, gn_tensor *bias,
+                                           const gn_conv_options *options);
+
+typedef struct gn_pool_options {
     size_t struct_size;
-    int64_t stride, padding, dilation;        /* kernel, 0, 1 */
-    gn_pair kernel_hw, stride_hw, padding_hw; /* instead, where they differ */
-    bool ceil_mode, exclude_pad;              /* exclude_pad: count_include_pad=False */
-    int64_t divisor;                          /* avg: instead of the window's size */
-} gn_pool2d_options;
+    int64_t stride, padding;              /* kernel, 0; padding is at most half of the kernel */
+    int64_t kernel_sizes[GN_MAX_SPATIAL]; /* instead of kernel */
+    int64_t strides[GN_MAX_SPATIAL], paddings[GN_MAX_SPATIAL];
+    bool ceil_mode; /* a last window may be cut off, if it starts inside the input or before */
+    int64_t dilation, dilations[GN_MAX_SPATIAL]; /* max: 1 */
+    gn_tensor **indices;      /* max, functions only: the maxima's places, or NULL on an error */
+    bool exclude_pad;         /* avg: count_include_pad=False */
+    int64_t divisor_override; /* avg: instead of the number of elements */
+} gn_pool_options;
 
-/* (N, C, H, W) or (C, H, W). max: padding is -inf, the first maximum gets the gradient. */
-#define gn_max_pool2d(...) GN_CALL2(gn_max_pool2d_with, gn_pool2d_options, __VA_ARGS__, )
-GN_API gn_tensor *gn_max_pool2d_with(gn_tensor *x, int64_t kernel,
-                                     const gn_pool2d_options *options);
-#define gn_avg_pool2d(...) GN_CALL2(gn_avg_pool2d_with, gn_pool2d_options, __VA_ARGS__, )
-GN_API gn_tensor *gn_avg_pool2d_with(gn_tensor *x, int64_t kernel,
-                                     const gn_pool2d_options *options);
-/* Means over H x W windows such that the result has the given size; -1 keeps a size. */
+/* (N, C, in..) -> (N, C, out..). Padding is -inf; the first maximum gets the gradient, NaN counts
+ * as the largest. Indices are int64 into the input's spatial dims as one: h W + w. A window that
+ * dilation spreads around the whole input is an error. */
+#define gn_max_pool1d(...) GN_CALL2(gn_max_pool1d_with, gn_pool_options, __VA_ARGS__, )
+#define gn_max_pool2d(...) GN_CALL2(gn_max_pool2d_with, gn_pool_options, __VA_ARGS__, )
+#define gn_max_pool3d(...) GN_CALL2(gn_max_pool3d_with, gn_pool_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_max_pool1d_with(gn_tensor *x, int64_t kernel, const gn_pool_options *options);
+GN_API gn_tensor *gn_max_pool2d_with(gn_tensor *x, int64_t kernel, const gn_pool_options *options);
+GN_API gn_tensor *gn_max_pool3d_with(gn_tensor *x, int64_t kernel, const gn_pool_options *options);
+/* The mean of each window; its padding counts as zeros, but what ceil_mode adds does not. */
+#define gn_avg_pool1d(...) GN_CALL2(gn_avg_pool1d_with, gn_pool_options, __VA_ARGS__, )
+#define gn_avg_pool2d(...) GN_CALL2(gn_avg_pool2d_with, gn_pool_options, __VA_ARGS__, )
+#define gn_avg_pool3d(...) GN_CALL2(gn_avg_pool3d_with, gn_pool_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_avg_pool1d_with(gn_tensor *x, int64_t kernel, const gn_pool_options *options);
+GN_API gn_tensor *gn_avg_pool2d_with(gn_tensor *x, int64_t kernel, const gn_pool_options *options);
+GN_API gn_tensor *gn_avg_pool3d_with(gn_tensor *x, int64_t kernel, const gn_pool_options *options);
+
+/* Windows such that the result has the given sizes, -1 to keep one: window i of `out` is
+ * floor(i in / out) .. ceil((i + 1) in / out) - 1. `indices` may be NULL. */
+GN_API gn_tensor *gn_adaptive_avg_pool1d(gn_tensor *x, int64_t length);
 GN_API gn_tensor *gn_adaptive_avg_pool2d(gn_tensor *x, int64_t height, int64_t width);
+GN_API gn_tensor *gn_adaptive_avg_pool3d(gn_tensor *x, int64_t depth, int64_t height,
+                                         int64_t width);
+GN_API gn_tensor *gn_adaptive_max_pool1d(gn_tensor *x, int64_t length, gn_tensor **indices);
+GN_API gn_tensor *gn_adaptive_max_pool2d(gn_tensor *x, int64_t height, int64_t width,
+                                         gn_tensor **indices);
+GN_API gn_tensor *gn_adaptive_max_pool3d(gn_tensor *x, int64_t depth, int64_t height, int64_t width,
+                                         gn_tensor **indices);
+
+typedef struct gn_fold_options {
+    size_t struct_size;
+    int64_t stride, padding, dilation; /* 1, 0, 1 */
+    int64_t kernel_sizes[2], strides[2], paddings[2], dilations[2];
+} gn_fold_options;
+
+/* unfold: the windows of an image as columns, (N, C, H, W) -> (N, C kh kw, windows). fold: the sum
+ * of such columns at their places in an image, (N, C kh kw, windows) -> (N, C, size..). */
+#define gn_unfold(...) GN_CALL2(gn_unfold_with, gn_fold_options, __VA_ARGS__, )
+#define gn_fold(...) GN_CALL3(gn_fold_with, gn_fold_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_unfold_with(gn_tensor *x, int64_t kernel, const gn_fold_options *options);
+GN_API gn_tensor *gn_fold_with(gn_tensor *x, gn_shape size, int64_t kernel,
+                               const gn_fold_options *options);
+
+/* ---- Normalisation and the rest */
 
 typedef struct gn_norm_options {
     size_t struct_size;
-    gn_optional eps;      /* 1e-5 */
+    gn_optional eps;      /* 1e-5; rms norm: that of x's dtype, 2^-23 for float32 */
     gn_optional momentum; /* batch norm: 0.1 */
     bool training;        /* batch norm: use and update the batch's statistics */
 } gn_norm_options;
@@ -78,8 +151,11 @@ GN_API gn_tensor *gn_batch_norm_with(gn_tensor *x, gn_tensor *running_mean, gn_t
 #define gn_layer_norm(...) GN_CALL4(gn_layer_norm_with, gn_norm_options, __VA_ARGS__, )
 GN_API gn_tensor *gn_layer_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weight,
                                      gn_tensor *bias, const gn_norm_options *options);
-/* x / sqrt(mean(x^2) + eps) weight over the last dim. */
-GN_API gn_tensor *gn_rms_norm(gn_tensor *x, gn_tensor *weight, double eps);
+/* x / sqrt(mean(x^2) + eps) weight, likewise. Both are one kernel where the backend has it, with
+ * statistics in float32 or wider, in any number of dims. */
+#define gn_rms_norm(...) GN_CALL3(gn_rms_norm_with, gn_norm_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_rms_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weight,
+                                   const gn_norm_options *options);
 
 /* Zeroes elements with probability p and scales the others by 1 / (1 - p); x if not training. */
 GN_API gn_tensor *gn_dropout(gn_tensor *x, double p, bool training);
@@ -89,6 +165,8 @@ GN_API gn_tensor *gn_dropout(gn_tensor *x, double p, bool training);
 GN_API gn_tensor *gn_softmax(gn_tensor *x, int64_t dim);
 GN_API gn_tensor *gn_log_softmax(gn_tensor *x, int64_t dim);
 GN_API gn_tensor *gn_softmin(gn_tensor *x, int64_t dim);
+/* softmax, but 0 where everything along dim is -inf, as it is where all is masked. */
+GN_API gn_tensor *gn_safe_softmax(gn_tensor *x, int64_t dim);
 
 /* ---- Activations with arguments; gn_relu(x), gn_leaky_relu(x, 0.01) and others without more to say
  * are in pointwise.def. */
@@ -162,11 +240,17 @@ GN_API gn_tensor *gn_embedding(gn_tensor *indices, gn_tensor *weight);
 
 typedef struct gn_attention_options {
     size_t struct_size;
-    bool causal;       /* position i of q sees positions 0 .. i of k */
-    gn_optional scale; /* 1 / sqrt(D) */
+    gn_tensor *attn_mask; /* broadcasts to (.., L, S): bool, true where q sees k, or added scores */
+    bool causal;          /* query i sees keys 0 .. i, also where L and S differ */
+    int64_t position;     /* causal: query i sees keys 0 .. position + i; 0 */
+    double dropout_p;     /* of the weights; 0. Applied whenever it is not 0 */
+    gn_optional scale;    /* 1 / sqrt(D) */
+    bool enable_gqa;      /* q (.., H, L, D) and k, v (.., H / n, S, *): each serves n heads of q */
 } gn_attention_options;
 
-/* softmax(q k^T scale) v   q (.., L, D), k (.., S, D), v (.., S, E) -> (.., L, E) */
+/* softmax(q k^T scale + mask) v   q (.., L, D), k (.., S, D), v (.., S, E) -> (.., L, E). Leading
+ * dims broadcast. A query that sees no key gives 0. A floating-point mask may require a gradient.
+ * One kernel, without the matrix of scores, where the backend has it and nothing is dropped. */
 #define gn_scaled_dot_product_attention(...)                                                       \
     GN_CALL3(gn_scaled_dot_product_attention_with, gn_attention_options, __VA_ARGS__, )
 GN_API gn_tensor *gn_scaled_dot_product_attention_with(gn_tensor *q, gn_tensor *k, gn_tensor *v,

@@ -33,10 +33,29 @@ GN_API gn_module *gn_nn_cosine_similarity_with(const gn_cosine_similarity_option
     gn_nn_pairwise_distance_with(GN_OPTIONS(gn_pairwise_distance_options, __VA_ARGS__))
 GN_API gn_module *gn_nn_pairwise_distance_with(const gn_pairwise_distance_options *options);
 
-/* (N, in, H, W) -> (N, out, Ho, Wo); weight (out, in / groups, kernel, kernel), bias (out). */
-#define gn_nn_conv2d(...) GN_CALL3(gn_nn_conv2d_with, gn_conv2d_options, __VA_ARGS__, )
+/* (N, in, L), (N, in, H, W), (N, in, D, H, W), or without N; weight (out, in / groups, kernel..),
+ * bias (out). Transposed: weight (in, out / groups, kernel..). */
+#define gn_nn_conv1d(...) GN_CALL3(gn_nn_conv1d_with, gn_conv_options, __VA_ARGS__, )
+#define gn_nn_conv2d(...) GN_CALL3(gn_nn_conv2d_with, gn_conv_options, __VA_ARGS__, )
+#define gn_nn_conv3d(...) GN_CALL3(gn_nn_conv3d_with, gn_conv_options, __VA_ARGS__, )
+#define gn_nn_conv_transpose1d(...)                                                                \
+    GN_CALL3(gn_nn_conv_transpose1d_with, gn_conv_options, __VA_ARGS__, )
+#define gn_nn_conv_transpose2d(...)                                                                \
+    GN_CALL3(gn_nn_conv_transpose2d_with, gn_conv_options, __VA_ARGS__, )
+#define gn_nn_conv_transpose3d(...)                                                                \
+    GN_CALL3(gn_nn_conv_transpose3d_with, gn_conv_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_conv1d_with(int64_t in, int64_t out, int64_t kernel,
+                                    const gn_conv_options *options);
 GN_API gn_module *gn_nn_conv2d_with(int64_t in, int64_t out, int64_t kernel,
-                                    const gn_conv2d_options *options);
+                                    const gn_conv_options *options);
+GN_API gn_module *gn_nn_conv3d_with(int64_t in, int64_t out, int64_t kernel,
+                                    const gn_conv_options *options);
+GN_API gn_module *gn_nn_conv_transpose1d_with(int64_t in, int64_t out, int64_t kernel,
+                                              const gn_conv_options *options);
+GN_API gn_module *gn_nn_conv_transpose2d_with(int64_t in, int64_t out, int64_t kernel,
+                                              const gn_conv_options *options);
+GN_API gn_module *gn_nn_conv_transpose3d_with(int64_t in, int64_t out, int64_t kernel,
+                                              const gn_conv_options *options);
 
 /* ---- Activations. In place, a leaf that requires a gradient is refused. */
 
@@ -155,7 +174,14 @@ typedef struct gn_layer_norm_options {
 /* Over the last dims: gn_nn_layer_norm(GN_SHAPE(768)). */
 #define gn_nn_layer_norm(...) GN_CALL1(gn_nn_layer_norm_with, gn_layer_norm_options, __VA_ARGS__, )
 GN_API gn_module *gn_nn_layer_norm_with(gn_shape shape, const gn_layer_norm_options *options);
-GN_API gn_module *gn_nn_rms_norm(int64_t dim, double eps);
+
+typedef struct gn_rms_norm_options {
+    size_t struct_size;
+    gn_optional eps; /* that of the input's dtype, 2^-23 for float32 */
+    bool no_affine;
+} gn_rms_norm_options;
+#define gn_nn_rms_norm(...) GN_CALL1(gn_nn_rms_norm_with, gn_rms_norm_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_rms_norm_with(gn_shape shape, const gn_rms_norm_options *options);
 
 typedef struct gn_dropout_options {
     size_t struct_size;
@@ -164,11 +190,36 @@ typedef struct gn_dropout_options {
 #define gn_nn_dropout(...) GN_CALL1(gn_nn_dropout_with, gn_dropout_options, __VA_ARGS__, )
 GN_API gn_module *gn_nn_dropout_with(double p, const gn_dropout_options *options);
 
-#define gn_nn_max_pool2d(...) GN_CALL1(gn_nn_max_pool2d_with, gn_pool2d_options, __VA_ARGS__, )
-#define gn_nn_avg_pool2d(...) GN_CALL1(gn_nn_avg_pool2d_with, gn_pool2d_options, __VA_ARGS__, )
-GN_API gn_module *gn_nn_max_pool2d_with(int64_t kernel, const gn_pool2d_options *options);
-GN_API gn_module *gn_nn_avg_pool2d_with(int64_t kernel, const gn_pool2d_options *options);
+/* Pooling of (N, C, L), (N, C, H, W), (N, C, D, H, W), or without N. */
+#define gn_nn_max_pool1d(...) GN_CALL1(gn_nn_max_pool1d_with, gn_pool_options, __VA_ARGS__, )
+#define gn_nn_max_pool2d(...) GN_CALL1(gn_nn_max_pool2d_with, gn_pool_options, __VA_ARGS__, )
+#define gn_nn_max_pool3d(...) GN_CALL1(gn_nn_max_pool3d_with, gn_pool_options, __VA_ARGS__, )
+#define gn_nn_avg_pool1d(...) GN_CALL1(gn_nn_avg_pool1d_with, gn_pool_options, __VA_ARGS__, )
+#define gn_nn_avg_pool2d(...) GN_CALL1(gn_nn_avg_pool2d_with, gn_pool_options, __VA_ARGS__, )
+#define gn_nn_avg_pool3d(...) GN_CALL1(gn_nn_avg_pool3d_with, gn_pool_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_max_pool1d_with(int64_t kernel, const gn_pool_options *options);
+GN_API gn_module *gn_nn_max_pool2d_with(int64_t kernel, const gn_pool_options *options);
+GN_API gn_module *gn_nn_max_pool3d_with(int64_t kernel, const gn_pool_options *options);
+GN_API gn_module *gn_nn_avg_pool1d_with(int64_t kernel, const gn_pool_options *options);
+GN_API gn_module *gn_nn_avg_pool2d_with(int64_t kernel, const gn_pool_options *options);
+GN_API gn_module *gn_nn_avg_pool3d_with(int64_t kernel, const gn_pool_options *options);
+/* To the given size, -1 to keep that of the input. */
+GN_API gn_module *gn_nn_adaptive_avg_pool1d(int64_t length);
 GN_API gn_module *gn_nn_adaptive_avg_pool2d(int64_t height, int64_t width);
+GN_API gn_module *gn_nn_adaptive_avg_pool3d(int64_t depth, int64_t height, int64_t width);
+GN_API gn_module *gn_nn_adaptive_max_pool1d(int64_t length);
+GN_API gn_module *gn_nn_adaptive_max_pool2d(int64_t height, int64_t width);
+GN_API gn_module *gn_nn_adaptive_max_pool3d(int64_t depth, int64_t height, int64_t width);
+/* gn_forward of a MaxPool or AdaptiveMaxPool (return_indices=True) with the places of the maxima,
+ * int64 into the input's spatial dims as one; NULL on an error. `indices` may be NULL. */
+GN_API gn_tensor *gn_max_pool_forward(gn_module *module, gn_tensor *x, gn_tensor **indices);
+
+/* Unfold: (N, C, H, W) -> (N, C kh kw, windows); Fold: back to (N, C, size..), adding up:
+ * gn_nn_fold(GN_SHAPE(4, 5), 2, .stride = 2). */
+#define gn_nn_unfold(...) GN_CALL1(gn_nn_unfold_with, gn_fold_options, __VA_ARGS__, )
+#define gn_nn_fold(...) GN_CALL2(gn_nn_fold_with, gn_fold_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_unfold_with(int64_t kernel, const gn_fold_options *options);
+GN_API gn_module *gn_nn_fold_with(gn_shape size, int64_t kernel, const gn_fold_options *options);
 
 /* (*) integers -> (*, dim); weight (count, dim). */
 GN_API gn_module *gn_nn_embedding(int64_t count, int64_t dim);

@@ -10,23 +10,11 @@
 #define GENESIS_MODULE_H
 
 #include <genesis/autograd.h>
+#include <genesis/dict.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-/* ---- Dictionaries: ordered names and tensors. Parameters, buffers and state dicts come so. */
-
-typedef struct gn_dict gn_dict;
-
-GN_API gn_dict *gn_dict_new(void);
-GN_API int64_t gn_dict_size(const gn_dict *dict);
-GN_API const char *gn_dict_name(const gn_dict *dict, int64_t i);  /* borrowed */
-GN_API gn_tensor *gn_dict_tensor(const gn_dict *dict, int64_t i); /* borrowed */
-GN_API gn_tensor *gn_dict_get(const gn_dict *dict,
-                              const char *name); /* borrowed; NULL, no error: absent */
-/* Adds or replaces; the dict retains the tensor. */
-GN_API gn_status gn_dict_set(gn_dict *dict, const char *name, gn_tensor *tensor);
 
 /* ---- Module: what every module can do */
 
@@ -174,7 +162,8 @@ GN_API char *gn_module_text(const gn_module *module);
 /* forward pre-hook:    value is the input; other is NULL
  * forward hook:        value is the output, other the input
  * full backward hook:  value is the gradient of the input (NULL: the input needs none, and there is
- *                      nothing to replace), other that of the output */
+ *                      nothing to replace), other that of the output. A module with such hooks must
+ *                      not change its input in place. */
 typedef gn_tensor *gn_module_hook(gn_module *module, gn_tensor *value, gn_tensor *other,
                                   void *context);
 GN_API int64_t gn_register_forward_pre_hook(gn_module *module, gn_module_hook *fn, void *context);

@@ -82,7 +82,7 @@ GN_API gn_module *gn_weight_norm_with(gn_module *module, const gn_weight_norm_op
 GN_API gn_module *gn_spectral_norm_with(gn_module *module, const gn_weight_norm_options *options);
 
 /* ---- Pruning: weight = weight_orig * weight_mask, a parameter and a buffer. To prune again goes on
- * with what is left. */
+ * with what is left. As with parametrizations, the module must not run on several threads at once. */
 
 typedef struct gn_prune_options {
     size_t struct_size;

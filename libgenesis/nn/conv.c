@@ -1,95 +1,158 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * conv.c - Conv2d.
+ * conv.c - Conv1d, 2d, 3d and ConvTranspose1d, 2d, 3d.
  */
 #include <math.h>
-#include <stdio.h>
 
 #include "module.h"
 
-typedef struct conv2d {
+typedef struct conv {
     gn_module base;
+    bool transposed;
+    int n; /* spatial dims */
     int64_t in, out;
-    gn_pair kernel;
-    gn_conv2d_options options; /* with the defaults filled in, as pairs */
+    int64_t kernel[GN_MAX_SPATIAL];
+    gn_conv_options options;
     gn_tensor *weight, *bias;
-} conv2d;
+} conv;
+
+/* ---- Running */
+
+typedef gn_tensor *conv_function(gn_tensor *x, gn_tensor *weight, gn_tensor *bias,
+                                 const gn_conv_options *options);
 
 static gn_tensor *forward(gn_module *module, gn_tensor *x) {
-    conv2d *self = (conv2d *)module;
-    return gn_conv2d_with(x, self->weight, self->bias, &self->options);
+    static conv_function *const functions[][GN_MAX_SPATIAL] = {
+        {gn_conv1d_with, gn_conv2d_with, gn_conv3d_with},
+        {gn_conv_transpose1d_with, gn_conv_transpose2d_with, gn_conv_transpose3d_with},
+    };
+    const conv *self = (const conv *)module;
+    return functions[self->transposed][self->n - 1](x, self->weight, self->bias, &self->options);
 }
 
-static size_t add_pair(char *text, size_t bytes, const char *name, gn_pair pair) {
-    int n = snprintf(text, bytes, "%s(%lld, %lld)", name, (long long)pair.h, (long long)pair.w);
-    return n < 0 || (size_t)n >= bytes ? 0 : (size_t)n;
+/* ---- As text, like PyTorch: what has its default value is left out */
+
+static void describe_unless(const conv *self, char *text, size_t bytes, const char *name,
+                            const int64_t *each, int64_t all, int64_t standard) {
+    int64_t values[GN_MAX_SPATIAL];
+    bool differs = false;
+    gn__per_dim(self->n, each, all, standard, values);
+    for (int d = 0; d < self->n; d++)
+        differs = differs || values[d] != standard;
+    if (differs)
+        gn__describe_tuple(text, bytes, name, self->n, values);
 }
 
-/* As PyTorch: what has its default value is left out. */
 static void describe(const gn_module *module, char *text, size_t bytes) {
-    const conv2d *self = (const conv2d *)module;
-    const gn_conv2d_options *o = &self->options;
-    size_t n =
-        (size_t)snprintf(text, bytes, "%lld, %lld", (long long)self->in, (long long)self->out);
-    n += add_pair(text + n, bytes - n, ", kernel_size=", self->kernel);
-    n += add_pair(text + n, bytes - n, ", stride=", o->stride_hw);
-    if (o->padding_hw.h || o->padding_hw.w)
-        n += add_pair(text + n, bytes - n, ", padding=", o->padding_hw);
-    if (o->dilation_hw.h != 1 || o->dilation_hw.w != 1)
-        n += add_pair(text + n, bytes - n, ", dilation=", o->dilation_hw);
+    static const char *const modes[] = {[GN_PAD_REFLECT] = "reflect",
+                                        [GN_PAD_REPLICATE] = "replicate",
+                                        [GN_PAD_CIRCULAR] = "circular"};
+    const conv *self = (const conv *)module;
+    const gn_conv_options *o = &self->options;
+    int64_t stride[GN_MAX_SPATIAL];
+    gn__per_dim(self->n, o->strides, o->stride, 1, stride);
+    gn__describe_add(text, bytes, "%lld, %lld", (long long)self->in, (long long)self->out);
+    gn__describe_tuple(text, bytes, "kernel_size", self->n, self->kernel);
+    gn__describe_tuple(text, bytes, "stride", self->n, stride);
+    if (o->same_padding)
+        gn__describe_add(text, bytes, ", padding=same");
+    describe_unless(self, text, bytes, "padding", o->paddings, o->padding, 0);
+    describe_unless(self, text, bytes, "dilation", o->dilations, o->dilation, 1);
+    describe_unless(self, text, bytes, "output_padding", o->output_paddings, o->output_padding, 0);
     if (o->groups != 1)
-        n += (size_t)snprintf(text + n, bytes - n, ", groups=%lld", (long long)o->groups);
+        gn__describe_add(text, bytes, ", groups=%lld", (long long)o->groups);
     if (self->bias == NULL)
-        snprintf(text + n, bytes - n, ", bias=False");
+        gn__describe_add(text, bytes, ", bias=False");
+    if (o->padding_mode != GN_PAD_ZEROS)
+        gn__describe_add(text, bytes, ", padding_mode=%s", modes[o->padding_mode]);
 }
 
-static const gn_module_class conv2d_class = {
-    .name = "Conv2d", .size = sizeof(conv2d), .forward = forward, .describe = describe};
+/* ---- Making */
 
-static gn_pair pair_of(gn_pair each, int64_t both, int64_t standard) {
-    return (gn_pair){each.h ? each.h
-                     : both ? both
-                            : standard,
-                     each.w ? each.w
-                     : both ? both
-                            : standard};
+#define CLASS(class_name)                                                                          \
+    { .name = class_name, .size = sizeof(conv), .forward = forward, .describe = describe }
+static const gn_module_class classes[][GN_MAX_SPATIAL] = {
+    {CLASS("Conv1d"), CLASS("Conv2d"), CLASS("Conv3d")},
+    {CLASS("ConvTranspose1d"), CLASS("ConvTranspose2d"), CLASS("ConvTranspose3d")},
+};
+#undef CLASS
+
+static bool check(const conv *c) {
+    const char *op = c->base.type->name;
+    const gn_conv_options *o = &c->options;
+    bool good = c->in >= 1 && c->out >= 1 && o->groups >= 1;
+    for (int d = 0; d < c->n; d++)
+        good = good && c->kernel[d] >= 1;
+    if (!good)
+        gn_fail(GN_E_ARGUMENT, op,
+                "%lld and %lld channels, a kernel of %s and %lld groups: all must be positive",
+                (long long)c->in, (long long)c->out, gn__shape_text(c->n, c->kernel),
+                (long long)o->groups);
+    else if (c->in % o->groups || c->out % o->groups)
+        gn_fail(GN_E_ARGUMENT, op, "%lld groups must divide %lld and %lld channels",
+                (long long)o->groups, (long long)c->in, (long long)c->out);
+    return !gn__failed() && gn__conv_check(op, c->n, c->transposed, o);
 }
 
-/* Both parameters ~ U(-b, b), b = 1 / sqrt(in / groups * kernel height * kernel width). */
-gn_module *gn_nn_conv2d_with(int64_t in, int64_t out, int64_t kernel,
-                             const gn_conv2d_options *options) {
-    gn_conv2d_options o;
-    gn__options(&o, sizeof o, options);
-    if (gn__failed())
-        return NULL;
-    gn_pair size = pair_of(o.kernel_hw, kernel, 0);
-    o.groups = o.groups ? o.groups : 1;
-    if (in < 1 || out < 1 || size.h < 1 || size.w < 1 || o.groups < 1 || in % o.groups ||
-        out % o.groups)
-        return gn__fail_null(
-            GN_E_ARGUMENT, "Conv2d",
-            "%lld and %lld channels, a kernel of %lld x %lld and %lld groups: all must "
-            "be positive, and the groups divide the channels",
-            (long long)in, (long long)out, (long long)size.h, (long long)size.w,
-            (long long)o.groups);
-    conv2d *self = gn_module_new(&conv2d_class);
+/* Both parameters ~ U(-b, b), b = 1 / sqrt(dim 1 of the weight * kernel elements). */
+static gn_module *make(bool transposed, int n, int64_t in, int64_t out, int64_t kernel,
+                       const gn_conv_options *options) {
+    conv *self = gn_module_new(&classes[transposed][n - 1]);
     if (self == NULL)
         return NULL;
+    gn_conv_options *o = &self->options;
+    gn__options(o, sizeof *o, options);
+    o->struct_size = sizeof *o;
+    o->groups = o->groups ? o->groups : 1;
+    self->transposed = transposed;
+    self->n = n;
     self->in = in;
     self->out = out;
-    self->kernel = size;
-    o.stride_hw = pair_of(o.stride_hw, o.stride, 1);
-    o.padding_hw = pair_of(o.padding_hw, o.padding, 0);
-    o.dilation_hw = pair_of(o.dilation_hw, o.dilation, 1);
-    o.stride = o.padding = o.dilation = 0;
-    o.struct_size = sizeof o;
-    self->options = o;
-    const double bound = 1 / sqrt((double)(in / o.groups) * (double)(size.h * size.w));
-    self->weight =
-        gn__parameter_uniform(self, "weight", GN_SHAPE(out, in / o.groups, size.h, size.w), bound);
-    if (o.no_bias)
+    gn__per_dim(n, o->kernel_sizes, kernel, 0, self->kernel);
+    if (!check(self))
+        return NULL;
+    gn_shape size = {.n = n + 2,
+                     .size = {transposed ? in : out, (transposed ? out : in) / o->groups}};
+    double fan_in = (double)size.size[1];
+    for (int d = 0; d < n; d++) {
+        size.size[2 + d] = self->kernel[d];
+        fan_in *= (double)self->kernel[d];
+    }
+    const double bound = 1 / sqrt(fan_in);
+    self->weight = gn__parameter_uniform(self, "weight", size, bound);
+    if (o->no_bias)
         gn__parameter_none(self, "bias", &self->bias);
     else
         self->bias = gn__parameter_uniform(self, "bias", GN_SHAPE(out), bound);
     return gn__failed() ? NULL : &self->base;
+}
+
+gn_module *gn_nn_conv1d_with(int64_t in, int64_t out, int64_t kernel,
+                             const gn_conv_options *options) {
+    return make(false, 1, in, out, kernel, options);
+}
+
+gn_module *gn_nn_conv2d_with(int64_t in, int64_t out, int64_t kernel,
+                             const gn_conv_options *options) {
+    return make(false, 2, in, out, kernel, options);
+}
+
+gn_module *gn_nn_conv3d_with(int64_t in, int64_t out, int64_t kernel,
+                             const gn_conv_options *options) {
+    return make(false, 3, in, out, kernel, options);
+}
+
+gn_module *gn_nn_conv_transpose1d_with(int64_t in, int64_t out, int64_t kernel,
+                                       const gn_conv_options *options) {
+    return make(true, 1, in, out, kernel, options);
+}
+
+gn_module *gn_nn_conv_transpose2d_with(int64_t in, int64_t out, int64_t kernel,
+                                       const gn_conv_options *options) {
+    return make(true, 2, in, out, kernel, options);
+}
+
+gn_module *gn_nn_conv_transpose3d_with(int64_t in, int64_t out, int64_t kernel,
+                                       const gn_conv_options *options) {
+    return make(true, 3, in, out, kernel, options);
 }

@@ -266,9 +266,14 @@ static gn_tensor *run_hooked(gn_module *module, gn_tensor *x, gn__module_forward
     x = run_hooks(module, GN__HOOK_PRE, x, NULL);
     backward_call *call = begin_call(module, &x);
     const bool entered = enter_derived(module);
+    const uint32_t version = x ? atomic_load(&x->storage->version) : 0;
     gn_tensor *y = gn__failed() ? NULL : forward(module, x, context);
     if (entered)
         leave_derived(module);
+    if (y && call && call->input_needs && atomic_load(&x->storage->version) != version)
+        return gn__fail_null(GN_E_STATE, module->type->name,
+                             "it has full backward hooks, and changes its input in place: the "
+                             "input's own history would not know");
     y = y ? run_hooks(module, GN__HOOK_FORWARD, y, x) : NULL;
     return y && call && gn__recording(1, &y) ? behind(&output_node, call, y) : y;
 }

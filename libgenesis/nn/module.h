@@ -123,4 +123,9 @@ typedef struct gn__text {
 } gn__text;
 void gn__text_add(gn__text *text, const char *format, ...) GN_PRINTF(2, 3);
 
+/* For describe functions: appends as much as fits to what the text has. */
+void gn__describe_add(char *text, size_t bytes, const char *format, ...) GN_PRINTF(3, 4);
+/* The same of ", name=" and a number per dim as Python has them: "(3, 5)", "(3,)". */
+void gn__describe_tuple(char *text, size_t bytes, const char *name, int n, const int64_t *values);
+
 #endif

@@ -7,12 +7,29 @@
  *       (1): ReLU()
  *     )
  */
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "module.h"
 
 enum { DESCRIPTION_BYTES = 512 };
+
+void gn__describe_add(char *text, size_t bytes, const char *format, ...) {
+    const size_t n = strlen(text);
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(text + n, bytes - n, format, arguments);
+    va_end(arguments);
+}
+
+void gn__describe_tuple(char *text, size_t bytes, const char *name, int n, const int64_t *values) {
+    gn__describe_add(text, bytes, "%s%s=(", *text ? ", " : "", name);
+    for (int i = 0; i < n; i++)
+        gn__describe_add(text, bytes, i ? ", %lld" : "%lld", (long long)values[i]);
+    gn__describe_add(text, bytes, n == 1 ? ",)" : ")");
+}
 
 static void add_module(gn__text *text, const gn_module *module, int indent);
 
@@ -53,16 +70,41 @@ static void add_children(gn__text *text, const gn_module *module, int indent) {
     }
 }
 
+/* "(0): Parameter containing: [float32 of size 3x4]" */
+static void add_parameters(gn__text *text, const gn_module *module, int indent) {
+    const gn__entries *parameters = &module->state->parameters;
+    for (size_t i = 0; i < parameters->n; i++) {
+        const gn__entry *e = &parameters->entry[i];
+        const gn_tensor *t = e->object;
+        gn__text_add(text, "\n%*s(%s): ", indent, "", e->name);
+        if (t == NULL) {
+            gn__text_add(text, "None");
+            continue;
+        }
+        gn__text_add(text, "Parameter containing: [%s of size ", gn_dtype_name(t->dtype));
+        for (int d = 0; d < t->n_dims; d++)
+            gn__text_add(text, "%s%lld", d ? "x" : "", (long long)t->size[d]);
+        gn__text_add(text, "]");
+    }
+}
+
 static void add_module(gn__text *text, const gn_module *module, int indent) {
+    const char *name = module->type->name;
+    const bool of_parameters =
+        strcmp(name, "ParameterList") == 0 || strcmp(name, "ParameterDict") == 0;
     char description[DESCRIPTION_BYTES] = "";
     if (module->type->describe)
         module->type->describe(module, description, sizeof description);
-    const size_t children = module->state->children.n;
-    gn__text_add(text, "%s%s(%s", gn_is_parametrized(module, NULL) ? "Parametrized" : "",
-                 module->type->name, children == 0 ? description : "");
+    const struct gn_module_state *s = module->state;
+    const size_t children = of_parameters ? s->parameters.n : s->children.n;
+    gn__text_add(text, "%s%s(%s", gn_is_parametrized(module, NULL) ? "Parametrized" : "", name,
+                 children == 0 ? description : "");
     if (children && *description)
         gn__text_add(text, "\n%*s%s", indent + 2, "", description);
-    add_children(text, module, indent + 2);
+    if (of_parameters)
+        add_parameters(text, module, indent + 2);
+    else
+        add_children(text, module, indent + 2);
     if (children)
         gn__text_add(text, "\n%*s", indent, "");
     gn__text_add(text, ")");

@@ -4,12 +4,12 @@
  * sums of windows over the input, and of windows that walk backwards over g spread in a frame of
  * zeros.
  */
-#include <stdlib.h>
-
 #include "compose.h"
 #include "pool.h"
 
-static const char op[] = "avg_pool2d";
+static const char *const names[] = {"avg_pool1d", "avg_pool2d", "avg_pool3d"};
+
+static const char *name_of(const gn__pool *pool) { return names[pool->attr.n_spatial - 1]; }
 
 /* Every window counts the same number of elements; 0: it differs. */
 static int64_t constant_divisor(const gn__pool *pool) {
@@ -113,8 +113,8 @@ gn_status gn__composed_avg_pool(const gn__pool *pool, gn_tensor *x, gn_tensor *y
         n += count_operands(pool, operands + n, params);
     operands[n++] = gn__pool_results(pool, y);
     int8_t counted = divisor ? 0 : (int8_t)pool->attr.n_spatial;
-    return gn__kernel_run(op, x->storage->device, &windows_kernel, GN__VARIANT(x->dtype, counted),
-                          &space, operands, params);
+    return gn__kernel_run(name_of(pool), x->storage->device, &windows_kernel,
+                          GN__VARIANT(x->dtype, counted), &space, operands, params);
 }
 
 static gn_tensor *divided(const gn__pool *pool, gn_tensor *g) {
@@ -128,7 +128,7 @@ static gn_tensor *divided(const gn__pool *pool, gn_tensor *g) {
     operands[n++] = gn__rows_full(&space, g);
     n += count_operands(pool, operands + n, params);
     operands[n++] = gn__rows_full(&space, y);
-    gn_status status = gn__kernel_run(op, g->storage->device, &divide_kernel,
+    gn_status status = gn__kernel_run(name_of(pool), g->storage->device, &divide_kernel,
                                       GN__VARIANT(g->dtype, (int8_t)pool->attr.n_spatial), &space,
                                       operands, params);
     return status == GN_OK ? y : NULL;
@@ -160,8 +160,8 @@ gn_status gn__composed_avg_pool_backward(const gn__pool *pool, gn_tensor *g, gn_
     gn__operand operands[] = {gn__pool_windows(&windows, z, first, one, back),
                               gn__pool_results(&windows, dx)};
     const gn_scalar params[] = {{.f = divisor ? 1.0 / (double)divisor : 1}};
-    return gn__kernel_run(op, dx->storage->device, &windows_kernel, GN__VARIANT(dx->dtype, 0),
-                          &space, operands, params);
+    return gn__kernel_run(name_of(pool), dx->storage->device, &windows_kernel,
+                          GN__VARIANT(dx->dtype, 0), &space, operands, params);
 }
 
 /* ---- Both directions, planned or composed, recorded */
@@ -169,9 +169,14 @@ gn_status gn__composed_avg_pool_backward(const gn__pool *pool, gn_tensor *g, gn_
 static gn_status avg_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out);
 static gn_status avg_backward_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out);
 
-static const gn__node_class nodes[] = {
-    {.name = op, .backward = avg_backward},
-    {.name = "avg_pool2d_backward", .backward = avg_backward_backward},
+/* By direction, then by the number of spatial dims. */
+static const gn__node_class nodes[][GN_MAX_SPATIAL] = {
+    {{.name = "avg_pool1d", .backward = avg_backward},
+     {.name = "avg_pool2d", .backward = avg_backward},
+     {.name = "avg_pool3d", .backward = avg_backward}},
+    {{.name = "avg_pool1d_backward", .backward = avg_backward_backward},
+     {.name = "avg_pool2d_backward", .backward = avg_backward_backward},
+     {.name = "avg_pool3d_backward", .backward = avg_backward_backward}},
 };
 
 static gn_tensor *run(const gn__pool *pool, gn_tensor *t, bool backwards) {
@@ -181,12 +186,12 @@ static gn_tensor *run(const gn__pool *pool, gn_tensor *t, bool backwards) {
         image ? gn__image_new(device, t->dtype, t->n_dims, backwards ? pool->in : pool->out) : NULL;
     if (result == NULL)
         return NULL;
-    int done =
-        t->count == 0
-            ? 0
-            : gn__run_planned(
-                  device, op, backwards ? GN_KERNEL_AVG_POOL_BACKWARD : GN_KERNEL_AVG_POOL_FORWARD,
-                  2, (gn_tensor *[]){result, image}, &pool->attr, sizeof pool->attr, NULL);
+    int done = t->count == 0
+                   ? 0
+                   : gn__run_planned(
+                         device, name_of(pool),
+                         backwards ? GN_KERNEL_AVG_POOL_BACKWARD : GN_KERNEL_AVG_POOL_FORWARD, 2,
+                         (gn_tensor *[]){result, image}, &pool->attr, sizeof pool->attr, NULL);
     if (done == 0) {
         const gn__composition composition = gn__composition_begin();
         done = backwards ? gn__composed_avg_pool_backward(pool, image, result)
@@ -195,7 +200,8 @@ static gn_tensor *run(const gn__pool *pool, gn_tensor *t, bool backwards) {
     }
     if (done < 0 || !gn__recording(1, &t))
         return done < 0 ? NULL : result;
-    gn__node *node = gn__record(&nodes[backwards], result, 1, &t, sizeof *pool);
+    gn__node *node =
+        gn__record(&nodes[backwards][pool->attr.n_spatial - 1], result, 1, &t, sizeof *pool);
     if (node == NULL)
         return NULL;
     *(gn__pool *)node->data = *pool;
@@ -212,60 +218,34 @@ static gn_status avg_backward_backward(gn__node *node, gn_tensor *const *grads, 
     return gn_error_status();
 }
 
-gn_tensor *gn_avg_pool2d_with(gn_tensor *x, int64_t kernel, const gn_pool2d_options *options) {
-    gn_pool2d_options o;
+static gn_tensor *avg_pool(int n, gn_tensor *x, int64_t kernel, const gn_pool_options *options) {
+    const char *op = names[n - 1];
+    gn_pool_options o;
     gn__options(&o, sizeof o, options);
     if (gn__failed())
         return NULL;
-    if (o.dilation > 1 || o.dilation < 0 || o.divisor < 0)
+    bool dilated = o.dilation > 1 || o.dilation < 0;
+    for (int d = 0; d < n; d++)
+        dilated = dilated || o.dilations[d] > 1 || o.dilations[d] < 0;
+    if (dilated || o.divisor_override < 0 || o.indices)
         return gn__fail_null(GN_E_ARGUMENT, op,
-                             "averages have no dilation, and a positive divisor");
-    gn_tensor *batch = gn__pool_batched(op, x);
+                             "averages have no dilation, no indices, and a positive divisor");
+    gn_tensor *batch = gn__pool_batched(op, n, x);
     gn__pool pool;
-    if (batch == NULL || !gn__pool_make(op, batch, kernel, &o, &pool))
+    if (batch == NULL || !gn__pool_make(op, n, batch, kernel, &o, &pool))
         return NULL;
     gn_tensor *y = run(&pool, batch, false);
-    return y == NULL || x->n_dims == 4 ? y : gn_squeeze_dim(y, 0);
+    return y == NULL || x == batch ? y : gn_squeeze_dim(y, 0);
 }
 
-/* ---- Adaptive: window i of `out` is [floor(i in / out), ceil((i + 1) in / out)) */
-
-/* (out, in): element (i, j) is 1 / n where window i has n elements, j among them; else 0. */
-static gn_tensor *window_means(const gn_tensor *like, int64_t out, int64_t in) {
-    int64_t count = gn__count(2, (int64_t[]){out, in});
-    double *values = count < 0 ? NULL : gn__alloc_array((size_t)count, sizeof *values);
-    if (values == NULL)
-        return NULL;
-    for (int64_t i = 0; i < out; i++) {
-        int64_t first = i * in / out, end = ((i + 1) * in + out - 1) / out;
-        for (int64_t j = first; j < end; j++)
-            values[i * in + j] = 1.0 / (double)(end - first);
-    }
-    gn_tensor *matrix = gn__tensor_new(like->storage->device, like->dtype, 2, (int64_t[]){out, in});
-    if (matrix && gn__copy_in_data(matrix, values, GN_F64, count) != GN_OK)
-        matrix = NULL;
-    free(values);
-    return matrix;
+gn_tensor *gn_avg_pool1d_with(gn_tensor *x, int64_t kernel, const gn_pool_options *options) {
+    return avg_pool(1, x, kernel, options);
 }
 
-gn_tensor *gn_adaptive_avg_pool2d(gn_tensor *x, int64_t height, int64_t width) {
-    static const char adaptive[] = "adaptive_avg_pool2d";
-    if (gn__failed() || !gn__given(adaptive, x) || !gn__check_float(adaptive, "input", x))
-        return NULL;
-    const int n = x->n_dims;
-    if ((n != 3 && n != 4) || x->size[n - 2] < 1 || x->size[n - 1] < 1)
-        return gn__fail_null(GN_E_ARGUMENT, adaptive, "input %s must be (N, C, H, W) or (C, H, W)",
-                             gn__shape_of(x));
-    const int64_t in[] = {x->size[n - 2], x->size[n - 1]};
-    const int64_t out[] = {height == -1 ? in[0] : height, width == -1 ? in[1] : width};
-    for (int d = 0; d < 2; d++)
-        if (out[d] < 1 || out[d] > GN__MAX_STEP)
-            return gn__fail_null(GN_E_ARGUMENT, adaptive,
-                                 "a size must be positive, or -1 to keep that of the input");
-    if (out[0] == 1 && out[1] == 1)
-        return gn_mean(x, .dims = GN_DIMS(n - 2, n - 1), .keepdim = true);
-    if (in[0] % out[0] == 0 && in[1] % out[1] == 0)
-        return gn_avg_pool2d(x, 1, .kernel_hw = {in[0] / out[0], in[1] / out[1]});
-    gn_tensor *rows = window_means(x, out[0], in[0]), *columns = window_means(x, out[1], in[1]);
-    return rows && columns ? gn_matmul(rows, gn_matmul(x, gn_t(columns))) : NULL;
+gn_tensor *gn_avg_pool2d_with(gn_tensor *x, int64_t kernel, const gn_pool_options *options) {
+    return avg_pool(2, x, kernel, options);
+}
+
+gn_tensor *gn_avg_pool3d_with(gn_tensor *x, int64_t kernel, const gn_pool_options *options) {
+    return avg_pool(3, x, kernel, options);
 }

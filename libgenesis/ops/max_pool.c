@@ -8,7 +8,9 @@
 #include "compose.h"
 #include "pool.h"
 
-static const char op[] = "max_pool2d";
+static const char *const names[] = {"max_pool1d", "max_pool2d", "max_pool3d"};
+
+static const char *name_of(const gn__pool *pool) { return names[pool->attr.n_spatial - 1]; }
 
 /* ---- Composed: maxima and their places. NaN wins, then the first of equal ones. */
 
@@ -63,7 +65,7 @@ gn_status gn__composed_max_pool(const gn__pool *pool, gn_tensor *x, gn_tensor *y
         operands[k++] = gn__pool_results(pool, y);
     if (indices)
         operands[k++] = gn__pool_results(pool, indices);
-    return gn__kernel_run(op, x->storage->device, &max_kernel,
+    return gn__kernel_run(name_of(pool), x->storage->device, &max_kernel,
                           GN__VARIANT(x->dtype, (int8_t)n, y != NULL, indices != NULL), &space,
                           operands, params);
 }
@@ -99,10 +101,8 @@ static gn_status gather_backward(gn__node *node, gn_tensor *const *grads, gn_ten
 
 static gn_status spread_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out);
 
-static const gn__node_class gather_node = {.name = "max_pool2d_gather",
-                                           .backward = gather_backward};
-static const gn__node_class spread_node = {.name = "max_pool2d_spread",
-                                           .backward = spread_backward};
+static const gn__node_class gather_node = {.name = "max_pool_gather", .backward = gather_backward};
+static const gn__node_class spread_node = {.name = "max_pool_spread", .backward = spread_backward};
 
 static gn_tensor *recorded(const gn__node_class *type, const gn__pool *pool, gn_tensor *result,
                            gn_tensor *input, gn_tensor *indices) {
@@ -125,8 +125,8 @@ static gn_tensor *gather(const gn__pool *pool, gn_tensor *x, gn_tensor *indices)
     gn__rows space = gn__rows_of(y, 0);
     gn__operand operands[] = {along_places(pool, rows), gn__rows_full(&space, indices),
                               gn__rows_full(&space, y)};
-    if (gn__kernel_run(op, device, &gather_kernel, GN__VARIANT(x->dtype), &space, operands, NULL) !=
-        GN_OK)
+    if (gn__kernel_run(name_of(pool), device, &gather_kernel, GN__VARIANT(x->dtype), &space,
+                       operands, NULL) != GN_OK)
         return NULL;
     return recorded(&gather_node, pool, y, x, indices);
 }
@@ -146,8 +146,8 @@ gn_tensor *gn__max_pool_spread(const gn__pool *pool, gn_tensor *g, gn_tensor *in
     gn__rows space = gn__rows_of(g, 0);
     const gn__operand operands[3] = {gn__rows_full(&space, g), gn__rows_full(&space, indices),
                                      along_places(pool, dx)};
-    if (gn__launch_scatter(device, op, n, n_spatial, space.size, g->dtype, GN_SCATTER_ADD, true,
-                           operands) != GN_OK)
+    if (gn__launch_scatter(device, name_of(pool), n, n_spatial, space.size, g->dtype,
+                           GN_SCATTER_ADD, true, operands) != GN_OK)
         return NULL;
     return recorded(&spread_node, pool, dx, g, indices);
 }
@@ -169,8 +169,9 @@ static gn_tensor *backward_planned(const max_pool_data *data, gn_tensor *g) {
     if (dx == NULL)
         return NULL;
     gn__storage *saved = data->saved;
-    int done = gn__run_planned(device, op, GN_KERNEL_MAX_POOL_BACKWARD, 2, (gn_tensor *[]){dx, g},
-                               &data->pool.attr, sizeof data->pool.attr, &saved);
+    int done =
+        gn__run_planned(device, name_of(&data->pool), GN_KERNEL_MAX_POOL_BACKWARD, 2,
+                        (gn_tensor *[]){dx, g}, &data->pool.attr, sizeof data->pool.attr, &saved);
     return done == 1 ? dx : NULL;
 }
 
@@ -193,7 +194,7 @@ static gn_status max_pool_backward(gn__node *node, gn_tensor *const *grads, gn_t
         if (out[0] || gn__failed())
             return gn_error_status();
     } else if (g->count > 0 && !gn_is_grad_enabled()) {
-        gn__fallback(g->storage->device, op, "its forward run was composed");
+        gn__fallback(g->storage->device, name_of(&data->pool), "its forward run was composed");
     }
     const gn__composition composition = gn__composition_begin();
     out[0] = backward_composed(data, node, g);
@@ -207,52 +208,89 @@ static void max_pool_destroy(void *data) {
         gn__storage_release(saved);
 }
 
-static const gn__node_class max_pool_node = {
-    .name = op, .backward = max_pool_backward, .destroy = max_pool_destroy};
+static const gn__node_class nodes[] = {
+    {.name = "max_pool1d", .backward = max_pool_backward, .destroy = max_pool_destroy},
+    {.name = "max_pool2d", .backward = max_pool_backward, .destroy = max_pool_destroy},
+    {.name = "max_pool3d", .backward = max_pool_backward, .destroy = max_pool_destroy},
+};
 
-/* The maxima, planned or composed; *saved and *indices are what backward needs: one of them. */
-static gn_tensor *forward(const gn__pool *pool, gn_tensor *x, bool recording, gn__storage **saved,
+/* The maxima, planned or composed; *saved and *indices are what backward needs: one of them. A
+ * caller who wants the indices gets them, and no planned kernel, which can't tell them. */
+static gn_tensor *forward(const gn__pool *pool, gn_tensor *x, bool wanted, gn__storage **saved,
                           gn_tensor **indices) {
     gn__device *device = x->storage->device;
-    x = gn__image(device, x);
-    gn_tensor *y = x ? gn__image_new(device, x->dtype, x->n_dims, pool->out) : NULL;
+    const bool recording = gn__recording(1, &x);
+    gn_tensor *image = gn__image(device, x);
+    gn_tensor *y = image ? gn__image_new(device, x->dtype, x->n_dims, pool->out) : NULL;
     if (y == NULL)
         return NULL;
-    int done = x->count == 0
-                   ? 0
-                   : gn__run_planned(device, op, GN_KERNEL_MAX_POOL_FORWARD, 2,
-                                     (gn_tensor *[]){y, x}, &pool->attr, sizeof pool->attr, saved);
+    int done = 0;
+    if (wanted)
+        gn__fallback(device, name_of(pool), "its indices are wanted");
+    else if (x->count)
+        done = gn__run_planned(device, name_of(pool), GN_KERNEL_MAX_POOL_FORWARD, 2,
+                               (gn_tensor *[]){y, image}, &pool->attr, sizeof pool->attr, saved);
     if (done == 0) {
         const gn__composition composition = gn__composition_begin();
-        *indices = recording ? indices_new(pool, device) : NULL;
-        done = gn__failed() ? gn_error_status() : gn__composed_max_pool(pool, x, y, *indices);
+        *indices = recording || wanted ? indices_new(pool, device) : NULL;
+        done = gn__failed() ? gn_error_status() : gn__composed_max_pool(pool, image, y, *indices);
         gn__composition_end(&composition);
     }
     return done < 0 ? NULL : y;
 }
 
-gn_tensor *gn_max_pool2d_with(gn_tensor *x, int64_t kernel, const gn_pool2d_options *options) {
-    gn_pool2d_options o;
-    gn__options(&o, sizeof o, options);
-    gn_tensor *batch = gn__failed() ? NULL : gn__pool_batched(op, x), *indices = NULL;
-    gn__pool pool;
-    if (batch == NULL || !gn__pool_make(op, batch, kernel, &o, &pool))
-        return NULL;
-    const bool recording = gn__recording(1, &batch);
+static gn_tensor *recorded_max_pool(const gn__pool *pool, gn_tensor *x, bool wanted,
+                                    gn_tensor **indices) {
     gn__storage *saved = NULL;
-    gn_tensor *y = forward(&pool, batch, recording, &saved, &indices);
-    gn__node *node =
-        y && recording ? gn__record(&max_pool_node, y, 1, &batch, sizeof(max_pool_data)) : NULL;
+    gn_tensor *y = forward(pool, x, wanted, &saved, indices);
+    gn__node *node = y && gn__recording(1, &x) ? gn__record(&nodes[pool->attr.n_spatial - 1], y, 1,
+                                                            &x, sizeof(max_pool_data))
+                                               : NULL;
     if (node) {
-        *(max_pool_data *)node->data = (max_pool_data){.pool = pool, .saved = saved};
-        if (indices)
-            gn__save(node, INDICES, indices);
+        *(max_pool_data *)node->data = (max_pool_data){.pool = *pool, .saved = saved};
+        if (*indices)
+            gn__save(node, INDICES, *indices);
         else
-            gn__save(node, X, batch);
+            gn__save(node, X, x);
     } else if (saved) {
         gn__storage_release(saved);
     }
+    return gn__failed() ? NULL : y;
+}
+
+static gn_tensor *max_pool(int n, gn_tensor *x, int64_t kernel, const gn_pool_options *options) {
+    const char *op = names[n - 1];
+    gn_pool_options o;
+    gn__options(&o, sizeof o, options);
+    if (o.indices)
+        *o.indices = NULL;
     if (gn__failed())
         return NULL;
-    return x->n_dims == 4 ? y : gn_squeeze_dim(y, 0);
+    if (o.exclude_pad || o.divisor_override)
+        return gn__fail_null(GN_E_ARGUMENT, op,
+                             "exclude_pad and divisor_override are for averages");
+    gn_tensor *batch = gn__pool_batched(op, n, x), *indices = NULL;
+    gn__pool pool;
+    if (batch == NULL || !gn__pool_make(op, n, batch, kernel, &o, &pool))
+        return NULL;
+    gn_tensor *y = recorded_max_pool(&pool, batch, o.indices != NULL, &indices);
+    if (y && x != batch) {
+        y = gn_squeeze_dim(y, 0);
+        indices = o.indices ? gn_squeeze_dim(indices, 0) : NULL;
+    }
+    if (y && o.indices)
+        *o.indices = indices;
+    return y;
+}
+
+gn_tensor *gn_max_pool1d_with(gn_tensor *x, int64_t kernel, const gn_pool_options *options) {
+    return max_pool(1, x, kernel, options);
+}
+
+gn_tensor *gn_max_pool2d_with(gn_tensor *x, int64_t kernel, const gn_pool_options *options) {
+    return max_pool(2, x, kernel, options);
+}
+
+gn_tensor *gn_max_pool3d_with(gn_tensor *x, int64_t kernel, const gn_pool_options *options) {
+    return max_pool(3, x, kernel, options);
 }

@@ -61,6 +61,10 @@ gn_status gn__launch_gather(gn__device *device, const char *op, int dtype, int n
  * elements from there. Differentiable in source. NULL passes through. */
 gn_tensor *gn__spread(const char *op, gn_shape shape, int dim, gn_tensor *index, gn_tensor *source);
 
-/* ---- Spaces of reductions */
+/* ---- Running results (scan.c) */
+
+/* The opcode (ADD, MUL, MAX) applied to all elements up to each one along the dim; without history.
+ */
+gn_tensor *gn__scan(const char *name, int op, gn_tensor *x, int dim, int dtype);
 
 #endif

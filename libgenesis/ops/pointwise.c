@@ -44,7 +44,8 @@ typedef struct application {
 } application;
 
 static gn__signature signature_of(const application *a) {
-    gn__signature s = {.n_variables = a->n, .result = (int8_t)a->dtype};
+    gn__signature s = {
+        .n_variables = a->n, .floats = (int8_t)gn_default_dtype(), .result = (int8_t)a->dtype};
     for (int k = 0; k < a->n; k++) {
         s.dtype[k] = a->inputs[k] ? a->inputs[k]->dtype : 0;
         s.zero_dim[k] = a->inputs[k] && a->inputs[k]->n_dims == 0;

@@ -5,27 +5,44 @@
  */
 #include "pool.h"
 
-static void set_pair(int64_t out[2], gn_pair each, int64_t both) {
-    out[0] = each.h ? each.h : both;
-    out[1] = each.w ? each.w : both;
-}
-
 /* PyTorch's rule: with ceil_mode a last, cut window is added if it starts inside the input or the
  * padding before it. */
 static bool output_size(const char *op, gn__pool *pool, int d, bool ceil_mode) {
     const gn_pool_attr *a = &pool->attr;
     const int64_t in = pool->in[2 + d], window = a->dilation[d] * (a->kernel[d] - 1) + 1;
     int64_t room = in + 2 * a->padding[d] - window + (ceil_mode ? a->stride[d] - 1 : 0);
-    int64_t out = room < 0 ? 0 : room / a->stride[d] + 1;
+    int64_t out = room < 0 || in < 1 ? 0 : room / a->stride[d] + 1;
     if (ceil_mode && (out - 1) * a->stride[d] >= in + a->padding[d])
         out--;
     if (out < 1) {
-        gn_fail(GN_E_ARGUMENT, op, "a window of %lld does not fit input %s with padding %lld",
+        gn_fail(GN_E_ARGUMENT, op,
+                "a window of %lld does not fit input %s with padding %lld: use "
+                "a smaller kernel or dilation",
                 (long long)window, gn__shape_text(2 + (int)a->n_spatial, pool->in),
                 (long long)a->padding[d]);
         return false;
     }
     pool->out[2 + d] = out;
+    return true;
+}
+
+/* Whether each window has an element of the input. All do, but where they are dilated by more than
+ * the input is wide. */
+static bool reaches_input(const char *op, const gn__pool *pool, int d) {
+    const gn_pool_attr *a = &pool->attr;
+    const int64_t in = pool->in[2 + d], dilation = a->dilation[d];
+    for (int64_t i = 0; dilation > in && i < pool->out[2 + d]; i++) {
+        const int64_t start = i * a->stride[d] - a->padding[d],
+                      skipped = start < 0 ? (dilation - 1 - start) / dilation : 0;
+        if (skipped >= a->kernel[d] || start + skipped * dilation >= in) {
+            gn_fail(GN_E_ARGUMENT, op,
+                    "with padding %lld and dilation %lld a window has no element of input %s: use "
+                    "a smaller dilation",
+                    (long long)a->padding[d], (long long)dilation,
+                    gn__shape_text(2 + (int)a->n_spatial, pool->in));
+            return false;
+        }
+    }
     return true;
 }
 
@@ -45,36 +62,42 @@ static bool check_window(const char *op, const gn_pool_attr *a, int d) {
     return true;
 }
 
-bool gn__pool_make(const char *op, const gn_tensor *x, int64_t kernel, const gn_pool2d_options *o,
-                   gn__pool *out) {
+bool gn__pool_make(const char *op, int n, const gn_tensor *x, int64_t kernel,
+                   const gn_pool_options *o, gn__pool *out) {
     *out = (gn__pool){.attr = {.struct_size = sizeof out->attr,
-                               .n_spatial = 2,
+                               .n_spatial = n,
                                .count_include_pad = !o->exclude_pad,
-                               .divisor = o->divisor}};
+                               .divisor = o->divisor_override}};
     gn_pool_attr *a = &out->attr;
-    set_pair(a->kernel, o->kernel_hw, kernel);
-    set_pair(a->stride, o->stride_hw, o->stride);
-    set_pair(a->padding, o->padding_hw, o->padding);
-    memcpy(out->in, x->size, 4 * sizeof x->size[0]);
+    gn__per_dim(n, o->kernel_sizes, kernel, 0, a->kernel);
+    gn__per_dim(n, o->strides, o->stride, 0, a->stride);
+    gn__per_dim(n, o->paddings, o->padding, 0, a->padding);
+    gn__per_dim(n, o->dilations, o->dilation, 1, a->dilation);
+    memcpy(a->padding_after, a->padding, sizeof a->padding);
+    memcpy(out->in, x->size, (size_t)(2 + n) * sizeof x->size[0]);
     memcpy(out->out, x->size, 2 * sizeof x->size[0]);
-    for (int d = 0; d < 2; d++) {
+    for (int d = 0; d < n; d++) {
         if (a->stride[d] == 0)
             a->stride[d] = a->kernel[d];
-        a->dilation[d] = o->dilation ? o->dilation : 1;
-        a->padding_after[d] = a->padding[d];
-        if (!check_window(op, a, d) || !output_size(op, out, d, o->ceil_mode))
+        if (!check_window(op, a, d) || !output_size(op, out, d, o->ceil_mode) ||
+            !reaches_input(op, out, d))
             return false;
     }
     return true;
 }
 
-gn_tensor *gn__pool_batched(const char *op, gn_tensor *x) {
+gn_tensor *gn__pool_batched(const char *op, int n, gn_tensor *x) {
+    static const char *const spatial[] = {"L", "H, W", "D, H, W"};
     if (!gn__given(op, x) || !gn__check_float(op, "input", x))
         return NULL;
-    if (x->n_dims != 3 && x->n_dims != 4)
-        return gn__fail_null(GN_E_ARGUMENT, op, "input %s must be (N, C, H, W) or (C, H, W)",
-                             gn__shape_of(x));
-    return x->n_dims == 4 ? x : gn_unsqueeze(x, 0);
+    bool good = x->n_dims == n + 1 || x->n_dims == n + 2;
+    for (int d = x->n_dims - n; good && d < x->n_dims; d++)
+        good = x->size[d] <= GN__MAX_STEP;
+    if (!good)
+        return gn__fail_null(GN_E_ARGUMENT, op,
+                             "input %s must be (N, C, %s) or (C, %s), no size above %d",
+                             gn__shape_of(x), spatial[n - 1], spatial[n - 1], GN__MAX_STEP);
+    return x->n_dims == n + 2 ? x : gn_unsqueeze(x, 0);
 }
 
 /* ---- Spaces and operands */

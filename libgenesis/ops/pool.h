@@ -15,12 +15,12 @@ typedef struct gn__pool {
     int64_t in[2 + GN_MAX_SPATIAL], out[2 + GN_MAX_SPATIAL];
 } gn__pool;
 
-/* From the public options; `x` must be (N, C, H, W). false with an error. */
-bool gn__pool_make(const char *op, const gn_tensor *x, int64_t kernel, const gn_pool2d_options *o,
-                   gn__pool *out);
+/* From the public options, for x (N, C, in..) with n spatial dims. false with an error. */
+bool gn__pool_make(const char *op, int n, const gn_tensor *x, int64_t kernel,
+                   const gn_pool_options *o, gn__pool *out);
 
-/* x (N, C, H, W) as it is, (C, H, W) with a batch dim of 1 in front; NULL with an error. */
-gn_tensor *gn__pool_batched(const char *op, gn_tensor *x);
+/* x (N, C, in..) as it is, (C, in..) with a batch dim of 1 in front; NULL with an error. */
+gn_tensor *gn__pool_batched(const char *op, int n, gn_tensor *x);
 
 /* The space (N, C, out.., kernel..), the last n_spatial dims reduced. */
 gn__rows gn__pool_space(const gn__pool *pool);

@@ -224,3 +224,19 @@ void gn__options(void *out, size_t bytes, const void *options) {
     memcpy(&known, options, sizeof known);
     memcpy(out, options, known == 0 || known > bytes ? bytes : known);
 }
+
+/* ---- Windows */
+
+void gn__per_dim(int n, const int64_t *each, int64_t all, int64_t standard, int64_t *out) {
+    for (int d = 0; d < n; d++)
+        out[d] = each[d] ? each[d] : all ? all : standard;
+}
+
+int64_t gn__window_count(int64_t in, int64_t padding, int64_t kernel, int64_t dilation,
+                         int64_t stride) {
+    int64_t reach, room;
+    if (kernel < 1 || __builtin_mul_overflow(kernel - 1, dilation, &reach) ||
+        __builtin_add_overflow(in, padding, &room) || room <= reach)
+        return 0;
+    return (room - reach - 1) / stride + 1;
+}

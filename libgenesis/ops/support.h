@@ -83,7 +83,38 @@ enum { GN__MAX_STEP = 1 << 30 };
 /* Copies an option struct of any version: members that the caller does not know become 0. */
 void gn__options(void *out, size_t bytes, const void *options);
 
+/* ---- Windows of convolutions and pools */
+
+/* What options give for n dims: each dim's own number, else that for all of them, else the
+ * default. */
+void gn__per_dim(int n, const int64_t *each, int64_t all, int64_t standard, int64_t *out);
+
+/* floor((in + padding - dilation (kernel - 1) - 1) / stride) + 1, where padding is that of both
+ * sides: how many windows there are; 0 where none fits. */
+int64_t gn__window_count(int64_t in, int64_t padding, int64_t kernel, int64_t dilation,
+                         int64_t stride);
+
+/* x with more around its last n_spatial dims, taken from x itself; mode is not GN_PAD_ZEROS.
+ * Differentiable. */
+gn_tensor *gn__pad_edges(const char *op, gn_tensor *x, int n_spatial, const int64_t *before,
+                         const int64_t *after, gn_padding_mode mode);
+
+/* ---- Dropout that can be repeated */
+
+typedef struct gn__dropout {
+    int64_t key, offset; /* of RANDOM */
+    double p;
+} gn__dropout;
+
+/* Takes a step of the default generator. */
+gn__dropout gn__dropout_next(double p);
+/* Dropout of x (not NULL) with that mask: the same elements go each time. Differentiable. */
+gn_tensor *gn__dropout_replay(const gn__dropout *dropout, gn_tensor *x);
+
 /* ---- For libgenesis/nn */
+
+/* Whether the options of a convolution make sense, whatever the tensors; false with an error. */
+bool gn__conv_check(const char *op, int n_spatial, bool transposed, const gn_conv_options *options);
 
 /* Dropout in place; x is returned. */
 gn_tensor *gn__dropout_(gn_tensor *x, double p);

@@ -484,6 +484,31 @@ gn_tensor *gn_narrow(gn_tensor *t, int64_t dim, int64_t start, int64_t length) {
     return gn_slice(t, d, start, start + length, 1);
 }
 
+/* Windows along the dim d, which then counts them; their elements are the last dim. */
+static void take_windows(geometry *g, int d, int64_t size, int64_t step, int64_t count) {
+    g->size[g->n_dims] = size;
+    g->stride[g->n_dims++] = g->stride[d];
+    g->size[d] = count;
+    g->stride[d] *= count > 1 ? step : 1;
+}
+
+gn_tensor *gn_unfold_dim(gn_tensor *t, int64_t dim, int64_t size, int64_t step) {
+    int d;
+    if (!ready("unfold_dim", t) || !gn__dim("unfold_dim", dim, t->n_dims, &d))
+        return NULL;
+    if (t->n_dims == 0 || t->n_dims == GN_TENSOR_MAX_DIMS || size < 0 || size > t->size[d] ||
+        step < 1)
+        return gn__fail_null(GN_E_ARGUMENT, "unfold_dim",
+                             "windows of %lld with step %lld do not fit dim %d of shape %s, or "
+                             "there is no room for another dim",
+                             (long long)size, (long long)step, d, gn__shape_of(t));
+    part p = whole(t);
+    int64_t count = (t->size[d] - size) / step + 1;
+    take_windows(&p.actual, d, size, step, count);
+    take_windows(&p.number, d, size, step, count);
+    return part_view(t, &p, "unfold_dim");
+}
+
 /* The diagonal of dims a and b as the last dim. */
 static void take_diagonal(geometry *g, int a, int b, int64_t offset, int64_t length) {
     if (length)

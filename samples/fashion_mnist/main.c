@@ -3,8 +3,9 @@
  * fashion_mnist - trains a convolutional network on Fashion-MNIST, shows how it goes, saves the
  * weights after each epoch, and writes a report. With --eval FILE it loads weights and tests them.
  *
- * This file is the training itself. What serves it: options.c the command line, progress.c the
- * progress bar, results.c what is measured, report.c, chart.c and sheet.c the report.
+ * This file is the training itself. What serves it: models.c the networks, options.c the command
+ * line, progress.c the progress bar, results.c what is measured, report.c, chart.c and sheet.c the
+ * report.
  */
 #include <errno.h>
 #include <limits.h>
@@ -15,22 +16,13 @@
 
 #include <genesis/genesis.h>
 
+#include "models.h"
 #include "options.h"
 #include "progress.h"
 #include "report.h"
 #include "results.h"
 
 enum { TEST_BATCH = 250, POINTS_PER_EPOCH = 50, EXIT_INTERRUPTED = 130 };
-
-/* (N, 1, 28, 28) images -> (N, 10) logits */
-static gn_module *make_model(void) {
-    return gn_nn_sequential(gn_nn_conv2d(1, 32, 3, .padding = 1), gn_nn_batch_norm2d(32),
-                            gn_nn_relu(), gn_nn_max_pool2d(2), /* (N, 32, 14, 14) */
-                            gn_nn_conv2d(32, 64, 3, .padding = 1), gn_nn_batch_norm2d(64),
-                            gn_nn_relu(), gn_nn_max_pool2d(2), /* (N, 64, 7, 7) */
-                            gn_nn_flatten(), gn_nn_dropout(0.25), gn_nn_linear(64 * 7 * 7, 128),
-                            gn_nn_relu(), gn_nn_linear(128, CLASSES));
-}
 
 /* ---- Ctrl-C: the first one asks to stop, the second one kills. */
 
@@ -216,7 +208,7 @@ static int run(const options *o) {
     if (o->device)
         gn_set_default_device(o->device);
     gn_manual_seed((uint64_t)o->seed);
-    gn_module *model = make_model();
+    gn_module *model = model_make(o->model);
     gn_dataset *test = gn_dataset_head(gn_fashion_mnist("test", .dir = o->data), o->test_limit);
     if (answers_make(&a, gn_dataset_size(test)) == GN_OK) {
         if (o->eval) {

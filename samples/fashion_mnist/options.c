@@ -8,14 +8,17 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "models.h"
+
 static const char usage[] =
     "usage: fashion_mnist [OPTION..]\n"
     "\n"
-    "Trains a small convolutional network on Fashion-MNIST. Writes its weights, "
-    "model.safetensors,\n"
-    "after each epoch, and a report, report.html, at the end. Ctrl-C stops between two steps, and\n"
+    "Trains a convolutional network on Fashion-MNIST. Writes its weights, model.safetensors, "
+    "after\n"
+    "each epoch, and a report, report.html, at the end. Ctrl-C stops between two steps, and\n"
     "keeps the weights of the last finished epoch.\n"
     "\n"
+    "  --model NAME      what to train: cnn, the default, or resnet\n"
     "  --device NAME     cpu, cuda, cuda:1, ..: where to run (default: $GENESIS_DEVICE, else cpu)\n"
     "  --epochs N        passes over the training images (default: 3)\n"
     "  --batch N         images in a step (default: 128)\n"
@@ -64,8 +67,17 @@ static int given(const char *name, const char *text, const char **out) {
     return 0;
 }
 
+static int known_model(const char *text, int *out) {
+    *out = model_find(text);
+    if (*out >= 0)
+        return 1;
+    fprintf(stderr, "fashion_mnist: --model %s: there are cnn and resnet\n", text);
+    return 0;
+}
+
 int options_parse(options *o, int argc, char **argv) {
     static const struct option table[] = {
+        {"model", required_argument, NULL, 'm'},
         {"device", required_argument, NULL, 'd'},
         {"epochs", required_argument, NULL, 'e'},
         {"batch", required_argument, NULL, 'b'},
@@ -91,6 +103,7 @@ int options_parse(options *o, int argc, char **argv) {
     while (fits && (letter = getopt_long(argc, argv, "", table, &index)) != -1) {
         const char *name = table[index].name;
         switch (letter) {
+        case 'm': fits = known_model(optarg, &o->model); break;
         case 'd': fits = given(name, optarg, &o->device); break;
         case 'e': fits = whole(name, optarg, 1, 10000, &o->epochs); break;
         case 'b': fits = whole(name, optarg, 1, 60000, &o->batch); break;

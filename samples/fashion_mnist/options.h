@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 typedef struct options {
+    int model;          /* of models.h */
     const char *device; /* NULL: GENESIS_DEVICE, else cpu */
     const char *data;   /* folder of the data set; NULL: where the system has it */
     const char *out;    /* folder of the results */

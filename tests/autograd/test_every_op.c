@@ -37,6 +37,18 @@ static gn_tensor *values_of(gn_tensor *x, bool top) {
     gn_tensor *places;
     return top ? gn_topk(x, 2, 1, true, &places) : gn_sort(x, 1, false, &places);
 }
+static gn_tensor *contracted(gn_tensor *a, gn_tensor *b) {
+    return gn_einsum("ij,jk->ki", 2, (gn_tensor *[]){a, b});
+}
+static gn_tensor *stacked(gn_tensor *a, gn_tensor *b, bool side_by_side) {
+    gn_tensor *both[] = {a, b};
+    return side_by_side ? gn_hstack(both, 2) : gn_vstack(both, 2);
+}
+static gn_tensor *meshed(gn_tensor *a, gn_tensor *b) {
+    gn_tensor *both[] = {a, b}, *out[2];
+    gn_meshgrid(both, 2, true, out);
+    return gn_mul(out[0], out[1]);
+}
 static gn_tensor *dropped(gn_tensor *x) {
     gn_manual_seed(3);
     return gn_dropout(x, 0.4, true);
@@ -84,13 +96,23 @@ static gn_tensor *sampled(gn_tensor *x) {
     X(linear, 3, -1, 1, S(2, 3), S(2, 3), S(2), gn_linear(a, b, c))                                \
     X(conv2d, 3, -1, 1, S(1, 2, 3, 3), S(2, 1, 2, 2), S(2),                                        \
       gn_conv2d(a, b, c, .groups = 2, .padding = 1, .stride = 2))                                  \
+    X(conv1d, 3, -1, 1, S(2, 4), S(1, 2, 3), S(1),                                                 \
+      gn_conv1d(a, b, c, .same_padding = true, .padding_mode = GN_PAD_CIRCULAR))                   \
+    X(conv3d, 2, -1, 1, S(1, 1, 2, 3, 2), S(1, 1, 2, 2, 1), S(1), gn_conv3d(a, b, NULL))           \
+    X(conv_transpose1d, 3, -1, 1, S(1, 2, 3), S(2, 1, 2), S(2),                                    \
+      gn_conv_transpose1d(a, b, c, .stride = 2, .output_padding = 1, .groups = 2))                 \
+    X(max_pool1d, 1, -9, 9, S(1, 1, 4), S(1), S(1), gn_max_pool1d(a, 2))                           \
     X(max_pool2d, 1, -9, 9, S(1, 1, 4, 4), S(1), S(1), gn_max_pool2d(a, 2))                        \
     X(avg_pool2d, 1, -1, 1, S(1, 1, 4, 4), S(1), S(1), gn_avg_pool2d(a, 3, .padding = 1))          \
     X(adaptive_avg_pool2d, 1, -1, 1, S(1, 1, 3, 4), S(1), S(1), gn_adaptive_avg_pool2d(a, 2, 3))   \
+    X(adaptive_max_pool2d, 1, -9, 9, S(1, 1, 3, 4), S(1), S(1),                                    \
+      gn_adaptive_max_pool2d(a, 2, 3, NULL))                                                       \
+    X(unfold, 1, -1, 1, S(1, 1, 3, 3), S(1), S(1), gn_unfold(a, 2, .padding = 1, .stride = 2))     \
+    X(fold, 1, -1, 1, S(1, 4, 2), S(1), S(1), gn_fold(a, GN_SHAPE(3, 2), 2))                       \
     X(batch_norm, 3, 0.2, 2, S(3, 2, 2), S(2), S(2),                                               \
       gn_batch_norm(a, NULL, NULL, b, c, .training = true))                                        \
     X(layer_norm, 3, 0.2, 2, S(2, 3), S(3), S(3), gn_layer_norm(a, S(3), b, c))                    \
-    X(rms_norm, 2, 0.2, 2, S(2, 3), S(3), S(1), gn_rms_norm(a, b, 1e-5))                           \
+    X(rms_norm, 2, 0.2, 2, S(2, 3), S(3), S(1), gn_rms_norm(a, S(3), b))                           \
     X(softmax, 1, -1, 1, S(2, 3), S(1), S(1), gn_softmax(a, 1))                                    \
     X(log_softmax, 1, -1, 1, S(2, 3), S(1), S(1), gn_log_softmax(a, 0))                            \
     X(softplus, 1, -1, 1, S(2, 3), S(1), S(1), gn_softplus(a, .beta = gn_some(1.5)))               \
@@ -189,8 +211,8 @@ static gn_tensor *sampled(gn_tensor *x) {
     X(index, 1, -1, 1, S(2, 3), S(1), S(1), gn_index(a, GN_BY(indices()), GN_FROM(1)))             \
     X(index_put, 2, -1, 1, S(2, 3), S(3), S(1),                                                    \
       gn_index_put(gn_square(a), b, GN_BY(gn_slice(indices(), 0, 0, 2, 1))))                       \
-    X(index_add, 2, -1, 1, S(2, 3), S(3), S(1),                                                    \
-      gn_index_add(gn_square(a), gn_square(b), GN_BY(indices())))                                  \
+    X(index_accumulate, 2, -1, 1, S(2, 3), S(3), S(1),                                             \
+      gn_index_accumulate(gn_square(a), gn_square(b), GN_BY(indices())))                           \
     X(gather, 1, -1, 1, S(2, 3), S(1), S(1), gn_gather(a, 1, grid()))                              \
     X(scatter, 2, -1, 1, S(2, 3), S(2, 3), S(1), gn_scatter(a, 1, grid(), b))                      \
     X(scatter_add, 2, -1, 1, S(2, 3), S(2, 3), S(1), gn_scatter_add(a, 1, grid(), b))              \
@@ -199,7 +221,41 @@ static gn_tensor *sampled(gn_tensor *x) {
     X(masked_select, 1, -1, 1, S(2, 3), S(1), S(1), gn_masked_select(a, mask()))                   \
     X(bincount, 1, -1, 1, S(3), S(1), S(1), gn_bincount(indices(), a, 3))                          \
     X(sort, 1, -1, 1, S(2, 3), S(1), S(1), values_of(a, false))                                    \
-    X(topk, 1, -1, 1, S(2, 3), S(1), S(1), values_of(a, true))
+    X(topk, 1, -1, 1, S(2, 3), S(1), S(1), values_of(a, true))                                     \
+    X(lerp, 3, 0.1, 0.4, S(2, 3), S(3), S(2, 1), gn_lerp(a, b, c))                                 \
+    X(lerp_scalar, 2, -1, 1, S(2, 3), S(3), S(1), gn_lerp_scalar(a, b, 0.7))                       \
+    X(addcmul, 3, -1, 1, S(2, 3), S(3), S(2, 1), gn_addcmul(a, b, c, 2))                           \
+    X(addcdiv, 3, 0.5, 1, S(2, 3), S(3), S(2, 1), gn_addcdiv(a, b, c, 2))                          \
+    X(nan_to_num, 1, -1, 1, S(2, 3), S(1), S(1), gn_nan_to_num(a))                                 \
+    X(cumprod, 1, -1, 1, S(2, 3), S(1), S(1), gn_cumprod(a, 1))                                    \
+    X(median, 1, -1, 1, S(2, 3), S(1), S(1), gn_median(a, 1, false, NULL))                         \
+    X(median_all, 1, -1, 1, S(2, 3), S(1), S(1), gn_median_all(a))                                 \
+    X(mode, 1, -1, 1, S(2, 3), S(1), S(1), gn_mode(a, 1, true, NULL))                              \
+    X(mv, 2, -1, 1, S(2, 3), S(3), S(1), gn_mv(a, b))                                              \
+    X(addmm, 3, -1, 1, S(2), S(2, 3), S(3, 2), gn_addmm(a, b, c, .beta = gn_some(2)))              \
+    X(baddbmm, 3, -1, 1, S(2), S(2, 2, 3), S(2, 3, 2), gn_baddbmm(a, b, c, .alpha = gn_some(2)))   \
+    X(tensordot, 2, -1, 1, S(2, 3), S(2, 2), S(1), gn_tensordot(a, b, GN_DIMS(0), GN_DIMS(1)))     \
+    X(kron, 2, -1, 1, S(2, 2), S(2), S(1), gn_kron(a, b))                                          \
+    X(trace, 1, -1, 1, S(2, 3), S(1), S(1), gn_trace(a))                                           \
+    X(einsum, 2, -1, 1, S(2, 3), S(3, 2), S(1), contracted(a, b))                                  \
+    X(safe_softmax, 1, -1, 1, S(2, 3), S(1), S(1), gn_safe_softmax(a, 1))                          \
+    X(unfold_dim, 1, -1, 1, S(2, 3), S(1), S(1), gn_unfold_dim(a, 1, 2, 1))                        \
+    X(movedim, 1, -1, 1, S(2, 1, 3), S(1), S(1), gn_movedim(a, GN_DIMS(0), GN_DIMS(2)))            \
+    X(repeat, 1, -1, 1, S(2, 3), S(1), S(1), gn_repeat(a, 2, 1, 2))                                \
+    X(tile, 1, -1, 1, S(2, 3), S(1), S(1), gn_tile(a, 2))                                          \
+    X(roll, 1, -1, 1, S(2, 3), S(1), S(1), gn_roll(a, GN_DIMS(1), GN_DIMS(1)))                     \
+    X(diag, 1, -1, 1, S(3), S(1), S(1), gn_diag(a, 1))                                             \
+    X(hstack, 2, -1, 1, S(2, 3), S(2, 1), S(1), stacked(a, b, true))                               \
+    X(vstack, 2, -1, 1, S(2, 3), S(3), S(1), stacked(a, b, false))                                 \
+    X(meshgrid, 2, -1, 1, S(2), S(3), S(1), meshed(a, b))                                          \
+    X(index_add, 2, -1, 1, S(2, 3), S(3, 3), S(1), gn_index_add(a, 0, indices(), b))               \
+    X(index_copy, 2, -1, 1, S(3, 3), S(1, 3), S(1),                                                \
+      gn_index_copy(a, 0, gn_slice(indices(), 0, 1, 2, 1), b))                                     \
+    X(take_along_dim, 1, -1, 1, S(1, 3), S(1), S(1), gn_take_along_dim(a, grid(), 1))              \
+    X(scatter_amax, 2, -1, 1, S(2, 3), S(2, 3), S(1),                                              \
+      gn_scatter_reduce(a, 1, grid(), b, .reduce = GN_COMBINE_AMAX))                               \
+    X(scatter_mean, 2, -1, 1, S(2, 3), S(2, 3), S(1),                                              \
+      gn_scatter_reduce(a, 1, grid(), b, .reduce = GN_COMBINE_MEAN, .exclude_self = true))
 
 typedef struct operation {
     const char *name;

@@ -209,6 +209,11 @@ START_TEST(test_hook_errors) {
     gn_register_forward_pre_hook(m, fails, NULL);
     ck_assert_ptr_null(gn_forward(m, input()));
     expect_error_with(GN_E_ARGUMENT, "matmul");
+    gn_module *in_place = gn_nn_relu(.inplace = true);
+    gn_register_full_backward_hook(in_place, see, NULL);
+    gn_tensor *v = gn_requires_grad_(input(), true);
+    ck_assert_ptr_null(gn_forward(in_place, gn_mul_scalar(v, 1)));
+    expect_error_with(GN_E_STATE, "ReLU: it has full backward hooks, and changes its input");
     gn_register_full_backward_hook(n, misshapes, NULL);
     gn_tensor *x = gn_requires_grad_(input(), true);
     ck_assert_int_ne(gn_backward(gn_sum(gn_forward(n, x))), GN_OK);

@@ -34,12 +34,12 @@ START_TEST(test_linear_and_conv) {
     ck_assert_ptr_null(parameter(plain, "bias"));
     ck_assert_ptr_nonnull(gn_forward(plain, gn_randn(4)));
     gn_module *conv =
-        gn_nn_conv2d(4, 6, 3, .stride = 2, .padding_hw = {1, 0}, .groups = 2, .kernel_hw = {3, 2});
+        gn_nn_conv2d(4, 6, 3, .stride = 2, .paddings = {1, 0}, .groups = 2, .kernel_sizes = {3, 2});
     ck_assert_int_eq(gn_size(parameter(conv, "weight"), 1), 2);
     ck_assert_int_eq(gn_size(parameter(conv, "weight"), 3), 2);
     expect_close("Conv2d", gn_forward(conv, image),
                  gn_conv2d(image, parameter(conv, "weight"), parameter(conv, "bias"), .stride = 2,
-                           .padding_hw = {1, 0}, .groups = 2));
+                           .paddings = {1, 0}, .groups = 2));
     ck_assert_ptr_null(gn_nn_conv2d(3, 6, 3, .groups = 2));
     expect_error_with(GN_E_ARGUMENT, "Conv2d");
 }
@@ -81,7 +81,8 @@ START_TEST(test_norms) {
                  gn_layer_norm(x, GN_SHAPE(5, 4), NULL, NULL));
     gn_module *no_bias = gn_nn_layer_norm(GN_SHAPE(4), .no_bias = true);
     ck_assert_int_eq(gn_dict_size(gn_parameters(no_bias)), 1);
-    expect_close("RMSNorm", gn_forward(gn_nn_rms_norm(4, 1e-6), x), gn_rms_norm(x, NULL, 1e-6));
+    expect_close("RMSNorm", gn_forward(gn_nn_rms_norm(GN_SHAPE(4)), x),
+                 gn_rms_norm(x, GN_SHAPE(4), NULL));
 }
 END_TEST
 

@@ -351,9 +351,10 @@ START_TEST(test_text) {
 END_TEST
 
 START_TEST(test_text_of_lists) {
-    gn_module *list = gn_nn_module_list(gn_nn_linear(2, 2), gn_nn_linear(2, 2),
-                                        gn_nn_sequential(gn_nn_relu(), gn_nn_relu()),
-                                        gn_spectral_norm(gn_nn_linear(3, 2)), gn_nn_sequential());
+    gn_module *list = gn_nn_module_list(
+        gn_nn_linear(2, 2), gn_nn_linear(2, 2), gn_nn_sequential(gn_nn_relu(), gn_nn_relu()),
+        gn_spectral_norm(gn_nn_linear(3, 2)), gn_nn_sequential(),
+        gn_nn_parameter_list(gn_ones(3, 4), gn_scalar_tensor(1, NULL)));
     gn_add_module(gn_at(list, 4), "none", NULL);
     char *text = gn_module_text(list);
     ck_assert_str_eq(text, "ModuleList(\n"
@@ -372,6 +373,10 @@ START_TEST(test_text_of_lists) {
                            "  )\n"
                            "  (4): Sequential(\n"
                            "    (none): None\n"
+                           "  )\n"
+                           "  (5): ParameterList(\n"
+                           "    (0): Parameter containing: [float32 of size 3x4]\n"
+                           "    (1): Parameter containing: [float32 of size ]\n"
                            "  )\n"
                            ")");
     free(text);

@@ -55,6 +55,7 @@ refused 2 'whole number' --seed 99999999999999999999
 refused 2 'above 0' --lr nan
 refused 2 'above 0' --lr -0.1
 refused 2 'empty' --out ''
+refused 2 'cnn and resnet' --model vgg
 refused 2 'what is' model.safetensors
 refused 2 'Try' --wrong
 refused 2 'Try' --eval
@@ -78,6 +79,11 @@ trained=$(grep '^test accuracy' "$out/log")
 tested=$(run --eval "$out/run/model.safetensors" --test-limit $size) || fail "--eval exits with $?"
 [ -n "$trained" ] || fail "no test accuracy was shown"
 [ "$tested" = "$trained" ] || fail "trained: $trained; another process: $tested"
+
+run --model resnet --limit $size --test-limit 8 --epochs 1 --batch 50 --out "$out/resnet" >"$out/log" ||
+    fail "training a resnet exits with $?"
+grep -q '^test accuracy' "$out/log" || fail "no test accuracy of a resnet was shown"
+refused 1 'layer1.0.conv1.weight' --eval "$out/resnet/model.safetensors" --test-limit 8
 
 # Ctrl-C after the first epoch, which keeps what that saved.
 ./$program --limit $size --test-limit 8 --epochs 10000 --batch 50 --out "$out/stopped" >"$out/log" 2>&1 &

@@ -6,7 +6,7 @@ static gn_tensor *conv(const op_case *c) {
     return gn_conv2d_with(c->in[0], c->in[1], c->in[2], c->options);
 }
 
-#define ROW(...) .op = "conv2d", .run = conv, .options = GN_OPTIONS(gn_conv2d_options, __VA_ARGS__)
+#define ROW(...) .op = "conv2d", .run = conv, .options = GN_OPTIONS(gn_conv_options, __VA_ARGS__)
 static const op_row rows[] = {
     {.name = "plain", .op = "conv2d", .run = conv},
     {.name = "padded", ROW(.padding = 1)},
@@ -17,7 +17,7 @@ static const op_row rows[] = {
     {.name = "groups", ROW(.groups = 2, .padding = 1)},
     {.name = "depthwise", ROW(.groups = 3, .padding = 1)},
     {.name = "dilated", ROW(.dilation = 2, .padding = 2)},
-    {.name = "pairs", ROW(.stride_hw = {2, 1}, .padding_hw = {0, 1}, .dilation_hw = {1, 2})},
+    {.name = "pairs", ROW(.strides = {2, 1}, .paddings = {0, 1}, .dilations = {1, 2})},
     {.name = "no_bias", ROW(.padding = 1)},
     {.name = "double", ROW(.padding = 1)},
     {.name = "bfloat16", ROW(.padding = 1)},

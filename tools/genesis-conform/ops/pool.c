@@ -4,7 +4,7 @@
 
 typedef struct pooling {
     int64_t kernel;
-    gn_pool2d_options options;
+    gn_pool_options options;
 } pooling;
 
 static gn_tensor *max_pool(const op_case *c) {
@@ -24,7 +24,7 @@ static gn_tensor *adaptive(const op_case *c) {
 
 #define POOLING(kernel, ...)                                                                       \
     &(const pooling) {                                                                             \
-        kernel, { .struct_size = sizeof(gn_pool2d_options), __VA_ARGS__ }                          \
+        kernel, { .struct_size = sizeof(gn_pool_options), __VA_ARGS__ }                            \
     }
 #define MAX(...) .op = "max_pool2d", .run = max_pool, .options = POOLING(__VA_ARGS__)
 #define AVG(...) .op = "avg_pool2d", .run = avg_pool, .options = POOLING(__VA_ARGS__)
@@ -36,13 +36,13 @@ static const op_row rows[] = {
     {.name = "max_ties", MAX(3, .stride = 2, .padding = 1)},
     {.name = "max_ceil", MAX(3, .stride = 2, .ceil_mode = true)},
     {.name = "max_dilated", MAX(3, .stride = 1, .dilation = 2)},
-    {.name = "max_pairs", MAX(0, .kernel_hw = {2, 3}, .stride_hw = {1, 2}, .padding_hw = {0, 1})},
+    {.name = "max_pairs", MAX(0, .kernel_sizes = {2, 3}, .strides = {1, 2}, .paddings = {0, 1})},
     {.name = "max_unbatched", MAX(2, )},
     {.name = "avg", AVG(2, )},
     {.name = "avg_overlap", AVG(3, .stride = 2, .padding = 1)},
     {.name = "avg_exclude", AVG(3, .stride = 2, .padding = 1, .exclude_pad = true)},
     {.name = "avg_ceil", AVG(3, .stride = 2, .padding = 1, .ceil_mode = true)},
-    {.name = "avg_divisor", AVG(2, .divisor = 3)},
+    {.name = "avg_divisor", AVG(2, .divisor_override = 3)},
     {.name = "avg_unbatched", AVG(2, )},
     {.name = "adaptive_one", ADAPTIVE(1, 1)},
     {.name = "adaptive_even", ADAPTIVE(3, 2)},

@@ -8,8 +8,8 @@ struct conv_case {
     const char *name;
     int n_spatial;
     int64_t n, c, o, in[3], kernel[3], stride[3], padding[3], dilation[3];
-    int64_t groups;    /* 0: one */
-    int64_t larger[3]; /* by so much the input is larger than the output needs */
+    int64_t groups;   /* 0: one */
+    int64_t after[3]; /* so much more padding after the input than before it */
     bool no_bias;
 };
 
@@ -30,12 +30,12 @@ static const struct conv_case convs[] = {
      .kernel = {7, 7}, .stride = {2, 2}, .padding = {3, 3}},
     {"1x1", .n_spatial = 2, .n = 2, .c = 16, .o = 24, .in = {6, 7}, .kernel = {1, 1}},
     {"1x1, stride 2", .n_spatial = 2, .n = 2, .c = 16, .o = 32, .in = {8, 8}, .kernel = {1, 1},
-     .stride = {2, 2}, .larger = {1, 1}},
+     .stride = {2, 2}},
     {"1x1 of one pixel", .n_spatial = 2, .n = 5, .c = 12, .o = 9, .in = {1, 1}, .kernel = {1, 1}},
     {"stride 2", .n_spatial = 2, .n = 2, .c = 8, .o = 16, .in = {9, 11}, .kernel = {3, 3},
      .stride = {2, 2}, .padding = {1, 1}},
     {"stride 2, even input", .n_spatial = 2, .n = 2, .c = 8, .o = 16, .in = {8, 8},
-     .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}, .larger = {1, 1}},
+     .kernel = {3, 3}, .stride = {2, 2}, .padding = {1, 1}},
     {"stride 3 by 2, kernel 2 by 4", .n_spatial = 2, .n = 2, .c = 6, .o = 4, .in = {11, 12},
      .kernel = {2, 4}, .stride = {3, 2}, .padding = {1, 0}},
     {"stride above the kernel", .n_spatial = 2, .n = 1, .c = 4, .o = 4, .in = {10, 10},
@@ -58,6 +58,8 @@ static const struct conv_case convs[] = {
      .kernel = {3, 3}, .padding = {1, 1}, .groups = 6},
     {"one image of one pixel, padded", .n_spatial = 2, .n = 1, .c = 3, .o = 4, .in = {1, 1},
      .kernel = {3, 3}, .padding = {1, 1}},
+    {"2x4, more padding after than before", .n_spatial = 2, .n = 2, .c = 6, .o = 8, .in = {7, 9},
+     .kernel = {2, 4}, .padding = {0, 1}, .after = {1, 1}},
     {"1d", .n_spatial = 1, .n = 2, .c = 6, .o = 10, .in = {25}, .kernel = {5}, .padding = {2}},
     {"1d, stride, dilation, groups", .n_spatial = 1, .n = 2, .c = 8, .o = 4, .in = {31},
      .kernel = {3}, .stride = {2}, .padding = {1}, .dilation = {2}, .groups = 2},
@@ -96,7 +98,8 @@ static struct conv_run prepare(const struct conv_case *c, int dtype) {
         r.x_size[2 + d] = c->in[d];
         r.w_size[2 + d] = c->kernel[d];
         const int64_t reach = (c->kernel[d] - 1) * r.attr.dilation[d] + 1;
-        r.y_size[2 + d] = (c->in[d] + 2 * c->padding[d] - reach) / r.attr.stride[d] + 1;
+        r.y_size[2 + d] =
+            (c->in[d] + 2 * c->padding[d] + c->after[d] - reach) / r.attr.stride[d] + 1;
     }
     return r;
 }
