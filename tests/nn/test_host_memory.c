@@ -348,14 +348,14 @@ END_TEST
 
 int main(void) {
     /* A device that compiles its kernels takes minutes for what the others show as well. */
-    static const TTest *const steps[] = {test_later_steps, NULL};
-    static const TTest *const all[] = {test_first_step,
-                                       test_later_steps,
-                                       test_derivatives,
-                                       test_sequences,
-                                       test_modules,
-                                       test_files,
-                                       NULL};
+    const TTest *const steps[] = {test_later_steps, NULL};
+    const TTest *const all[] = {test_first_step,
+                                test_later_steps,
+                                test_derivatives,
+                                test_sequences,
+                                test_modules,
+                                test_files,
+                                NULL};
     const bool compiles = strcmp(gn_default_device(), "opencl") == 0;
     temp_dir_make();
     int status = suite_run("host_memory", compiles ? steps : all);
