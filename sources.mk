@@ -20,8 +20,10 @@ public_headers = \
 	include/genesis/ops.h \
 	include/genesis/optim.h \
 	include/genesis/pointwise.def \
+	include/genesis/recurrent.h \
 	include/genesis/shape_ops.h \
 	include/genesis/tensor.h \
+	include/genesis/transformer.h \
 	include/genesis/utils.h
 
 libgenesis_sources = \
@@ -59,6 +61,8 @@ libgenesis_sources = \
 	libgenesis/io/safetensors_header.c \
 	libgenesis/io/tensor_bytes.c \
 	libgenesis/nn/activation.c \
+	libgenesis/nn/attention.c \
+	libgenesis/nn/blocks.c \
 	libgenesis/nn/checkpoint.c \
 	libgenesis/nn/clip.c \
 	libgenesis/nn/clone.c \
@@ -72,22 +76,33 @@ libgenesis_sources = \
 	libgenesis/nn/init.c \
 	libgenesis/nn/init.h \
 	libgenesis/nn/init_matrix.c \
+	libgenesis/nn/kv_cache.c \
 	libgenesis/nn/linear.c \
 	libgenesis/nn/loss.c \
 	libgenesis/nn/module.c \
 	libgenesis/nn/module.h \
 	libgenesis/nn/norm.c \
+	libgenesis/nn/packed.c \
+	libgenesis/nn/packed.h \
 	libgenesis/nn/parametrize.c \
 	libgenesis/nn/parametrize.h \
 	libgenesis/nn/pool.c \
 	libgenesis/nn/print.c \
 	libgenesis/nn/prune.c \
+	libgenesis/nn/recurrent.c \
+	libgenesis/nn/recurrent_cell.c \
+	libgenesis/nn/rotary.c \
 	libgenesis/nn/state.c \
+	libgenesis/nn/transformer.c \
+	libgenesis/nn/typed.c \
+	libgenesis/nn/typed.h \
 	libgenesis/nn/vector.c \
 	libgenesis/nn/walk.c \
 	libgenesis/nn/weight_norm.c \
 	libgenesis/ops/adaptive_pool.c \
 	libgenesis/ops/attention.c \
+	libgenesis/ops/attention.h \
+	libgenesis/ops/attention_options.c \
 	libgenesis/ops/avg_pool.c \
 	libgenesis/ops/batch_norm.c \
 	libgenesis/ops/compose.c \
@@ -119,7 +134,12 @@ libgenesis_sources = \
 	libgenesis/ops/pool.h \
 	libgenesis/ops/product.c \
 	libgenesis/ops/product.h \
+	libgenesis/ops/recurrent.c \
+	libgenesis/ops/recurrent.h \
+	libgenesis/ops/recurrent_cells.c \
+	libgenesis/ops/recurrent_steps.c \
 	libgenesis/ops/reduce.c \
+	libgenesis/ops/rotary.c \
 	libgenesis/ops/select.c \
 	libgenesis/ops/softmax.c \
 	libgenesis/ops/sort.c \
@@ -480,18 +500,24 @@ unit_tests = \
 	tests/io/test_safetensors \
 	tests/layers/test_check \
 	tests/layers/test_trace \
+	tests/nn/test_attention \
+	tests/nn/test_blocks \
 	tests/nn/test_containers \
 	tests/nn/test_conv \
 	tests/nn/test_faults \
 	tests/nn/test_hooks \
 	tests/nn/test_host_memory \
 	tests/nn/test_init \
+	tests/nn/test_kv_cache \
 	tests/nn/test_layers \
 	tests/nn/test_module \
+	tests/nn/test_packed \
 	tests/nn/test_parametrize \
 	tests/nn/test_pool \
+	tests/nn/test_recurrent \
 	tests/nn/test_resnet \
 	tests/nn/test_state \
+	tests/nn/test_transformer \
 	tests/nn/test_utils \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
@@ -567,18 +593,24 @@ tests_data_test_loader_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
 tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
+tests_nn_test_attention_LDADD = $(test_ldadd)
+tests_nn_test_blocks_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_conv_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
 tests_nn_test_hooks_LDADD = $(test_ldadd)
 tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
+tests_nn_test_kv_cache_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
+tests_nn_test_packed_LDADD = $(test_ldadd)
 tests_nn_test_parametrize_LDADD = $(test_ldadd)
 tests_nn_test_pool_LDADD = $(test_ldadd)
+tests_nn_test_recurrent_LDADD = $(test_ldadd)
 tests_nn_test_resnet_LDADD = $(test_ldadd)
 tests_nn_test_state_LDADD = $(test_ldadd)
+tests_nn_test_transformer_LDADD = $(test_ldadd)
 tests_nn_test_utils_LDADD = $(test_ldadd)
 tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
@@ -899,20 +931,28 @@ extra_files = \
 	tests/abi/layout.sh \
 	tests/fixtures/autograd.inc \
 	tests/fixtures/make_autograd.py \
+	tests/fixtures/make_modules_attention.py \
+	tests/fixtures/make_modules_blocks.py \
 	tests/fixtures/make_modules_conv.py \
 	tests/fixtures/make_modules_linear.py \
 	tests/fixtures/make_modules_parametrize.py \
 	tests/fixtures/make_modules_pool.py \
+	tests/fixtures/make_modules_recurrent.py \
 	tests/fixtures/make_modules_resnet.py \
+	tests/fixtures/make_modules_transformer.py \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
 	tests/fixtures/modules.py \
+	tests/fixtures/modules_attention.safetensors \
+	tests/fixtures/modules_blocks.safetensors \
 	tests/fixtures/modules_conv.safetensors \
 	tests/fixtures/modules_linear.safetensors \
 	tests/fixtures/modules_parametrize.safetensors \
 	tests/fixtures/modules_pool.safetensors \
+	tests/fixtures/modules_recurrent.safetensors \
 	tests/fixtures/modules_resnet.safetensors \
+	tests/fixtures/modules_transformer.safetensors \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \
 	tests/fixtures/optim_one_cycle.inc \

@@ -101,6 +101,9 @@ static gn_status check_tensor(const gn_tensor_desc *t, bool optional) {
 /* Copies what `desc` holds, stepping by the caller's sizes of structs. */
 static gn_status read_request(const gn_plan_desc *desc, plan_request *out) {
     const uint32_t kernel = desc->kernel;
+    if (kernel == GN_KERNEL_ATTENTION_FORWARD || kernel == GN_KERNEL_ATTENTION_BACKWARD)
+        return cpu_fail(GN_E_UNSUPPORTED, 0,
+                        "attention is composed of products and softmax on this backend");
     if (kernel >= sizeof kernels / sizeof kernels[0] || !kernels[kernel].make)
         return cpu_fail(GN_E_UNSUPPORTED, 0, "no kernel number %u", (unsigned)kernel);
     const kernel_row *row = &kernels[kernel];

@@ -127,7 +127,7 @@ GN_API gn_tensor *gn_fold_with(gn_tensor *x, gn_shape size, int64_t kernel,
 
 typedef struct gn_norm_options {
     size_t struct_size;
-    gn_optional eps;      /* 1e-5 */
+    gn_optional eps;      /* 1e-5; rms norm: that of x's dtype, 2^-23 for float32 */
     gn_optional momentum; /* batch norm: 0.1 */
     bool training;        /* batch norm: use and update the batch's statistics */
 } gn_norm_options;
@@ -146,8 +146,11 @@ GN_API gn_tensor *gn_batch_norm_with(gn_tensor *x, gn_tensor *running_mean, gn_t
 #define gn_layer_norm(...) GN_CALL4(gn_layer_norm_with, gn_norm_options, __VA_ARGS__, )
 GN_API gn_tensor *gn_layer_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weight,
                                      gn_tensor *bias, const gn_norm_options *options);
-/* x / sqrt(mean(x^2) + eps) weight over the last dim. */
-GN_API gn_tensor *gn_rms_norm(gn_tensor *x, gn_tensor *weight, double eps);
+/* x / sqrt(mean(x^2) + eps) weight, likewise. Both are one kernel where the backend has it, with
+ * statistics in float32 or wider, in any number of dims. */
+#define gn_rms_norm(...) GN_CALL3(gn_rms_norm_with, gn_norm_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_rms_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weight,
+                                   const gn_norm_options *options);
 
 /* Zeroes elements with probability p and scales the others by 1 / (1 - p); x if not training. */
 GN_API gn_tensor *gn_dropout(gn_tensor *x, double p, bool training);
@@ -161,11 +164,17 @@ GN_API gn_tensor *gn_embedding(gn_tensor *indices, gn_tensor *weight);
 
 typedef struct gn_attention_options {
     size_t struct_size;
-    bool causal;       /* position i of q sees positions 0 .. i of k */
-    gn_optional scale; /* 1 / sqrt(D) */
+    gn_tensor *attn_mask; /* broadcasts to (.., L, S): bool, true where q sees k, or added scores */
+    bool causal;          /* query i sees keys 0 .. i, also where L and S differ */
+    int64_t position;     /* causal: query i sees keys 0 .. position + i; 0 */
+    double dropout_p;     /* of the weights; 0. Applied whenever it is not 0 */
+    gn_optional scale;    /* 1 / sqrt(D) */
+    bool enable_gqa;      /* q (.., H, L, D) and k, v (.., H / n, S, *): each serves n heads of q */
 } gn_attention_options;
 
-/* softmax(q k^T scale) v   q (.., L, D), k (.., S, D), v (.., S, E) -> (.., L, E) */
+/* softmax(q k^T scale + mask) v   q (.., L, D), k (.., S, D), v (.., S, E) -> (.., L, E). Leading
+ * dims broadcast. A query that sees no key gives 0. A floating-point mask may require a gradient.
+ * One kernel, without the matrix of scores, where the backend has it and nothing is dropped. */
 #define gn_scaled_dot_product_attention(...)                                                       \
     GN_CALL3(gn_scaled_dot_product_attention_with, gn_attention_options, __VA_ARGS__, )
 GN_API gn_tensor *gn_scaled_dot_product_attention_with(gn_tensor *q, gn_tensor *k, gn_tensor *v,

@@ -85,7 +85,14 @@ typedef struct gn_layer_norm_options {
 /* Over the last dims: gn_nn_layer_norm(GN_SHAPE(768)). */
 #define gn_nn_layer_norm(...) GN_CALL1(gn_nn_layer_norm_with, gn_layer_norm_options, __VA_ARGS__, )
 GN_API gn_module *gn_nn_layer_norm_with(gn_shape shape, const gn_layer_norm_options *options);
-GN_API gn_module *gn_nn_rms_norm(int64_t dim, double eps);
+
+typedef struct gn_rms_norm_options {
+    size_t struct_size;
+    gn_optional eps; /* that of the input's dtype, 2^-23 for float32 */
+    bool no_affine;
+} gn_rms_norm_options;
+#define gn_nn_rms_norm(...) GN_CALL1(gn_nn_rms_norm_with, gn_rms_norm_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_rms_norm_with(gn_shape shape, const gn_rms_norm_options *options);
 
 typedef struct gn_dropout_options {
     size_t struct_size;

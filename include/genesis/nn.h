@@ -10,6 +10,8 @@
 #include <genesis/layers.h>
 #include <genesis/losses.h>
 #include <genesis/module.h>
+#include <genesis/recurrent.h>
+#include <genesis/transformer.h>
 #include <genesis/utils.h>
 
 #endif

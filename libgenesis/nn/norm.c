@@ -108,27 +108,30 @@ gn_module *gn_nn_batch_norm2d_with(int64_t features, const gn_batch_norm_options
 typedef struct layer_norm {
     gn_module base;
     gn_shape shape;
-    double eps;
+    gn_optional eps; /* RMSNorm: not given is that of the input's dtype */
     gn_tensor *weight, *bias;
 } layer_norm;
 
 static gn_tensor *forward_layer_norm(gn_module *module, gn_tensor *x) {
     layer_norm *self = (layer_norm *)module;
-    return gn_layer_norm(x, self->shape, self->weight, self->bias, .eps = gn_some(self->eps));
+    return gn_layer_norm(x, self->shape, self->weight, self->bias, .eps = self->eps);
 }
 
 static gn_tensor *forward_rms_norm(gn_module *module, gn_tensor *x) {
     layer_norm *self = (layer_norm *)module;
-    return gn_rms_norm(x, self->weight, self->eps);
+    return gn_rms_norm(x, self->shape, self->weight, .eps = self->eps);
 }
 
 static void describe_layer_norm(const gn_module *module, char *text, size_t bytes) {
     const layer_norm *self = (const layer_norm *)module;
     const char *shape = gn__shape_text((int)self->shape.n, self->shape.size);
+    char eps[32] = "None";
+    if (self->eps.given)
+        snprintf(eps, sizeof eps, "%g", self->eps.value);
     snprintf(text, bytes,
-             self->shape.n == 1 ? "(%.*s,), eps=%g, elementwise_affine=%s"
-                                : "(%.*s), eps=%g, elementwise_affine=%s",
-             (int)strlen(shape) - 2, shape + 1, self->eps, self->weight ? "True" : "False");
+             self->shape.n == 1 ? "(%.*s,), eps=%s, elementwise_affine=%s"
+                                : "(%.*s), eps=%s, elementwise_affine=%s",
+             (int)strlen(shape) - 2, shape + 1, eps, self->weight ? "True" : "False");
 }
 
 static const gn_module_class layer_norm_class = {.name = "LayerNorm",
@@ -147,7 +150,7 @@ gn_module *gn_nn_layer_norm_with(gn_shape shape, const gn_layer_norm_options *op
     if (self == NULL)
         return NULL;
     self->shape = shape;
-    self->eps = gn_or(o.eps, 1e-5);
+    self->eps = gn_some(gn_or(o.eps, 1e-5));
     if (!o.no_affine)
         self->weight = gn__parameter_full(self, "weight", shape, 1);
     if (!o.no_affine && !o.no_bias)
@@ -155,12 +158,15 @@ gn_module *gn_nn_layer_norm_with(gn_shape shape, const gn_layer_norm_options *op
     return gn__failed() ? NULL : &self->base;
 }
 
-gn_module *gn_nn_rms_norm(int64_t dim, double eps) {
+gn_module *gn_nn_rms_norm_with(gn_shape shape, const gn_rms_norm_options *options) {
+    gn_rms_norm_options o;
+    gn__options(&o, sizeof o, options);
     layer_norm *self = gn_module_new(&rms_norm_class);
     if (self == NULL)
         return NULL;
-    self->shape = GN_SHAPE(dim);
-    self->eps = eps;
-    self->weight = gn__parameter_full(self, "weight", self->shape, 1);
+    self->shape = shape;
+    self->eps = o.eps;
+    if (!o.no_affine)
+        self->weight = gn__parameter_full(self, "weight", shape, 1);
     return gn__failed() ? NULL : &self->base;
 }

@@ -1,14 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * attention.c - scaled dot-product attention: a planned kernel where the backend has one; else
- * products of matrices around a row program that scales, masks and normalises the scores.
+ * products of matrices around a row program that scales, masks and normalises the scores. The public
+ * function with its options is in attention_options.c.
  */
 #include <math.h>
 
+#include "attention.h"
 #include "compose.h"
 #include "product.h"
 
 static const char op[] = "scaled_dot_product_attention";
+
+enum { Q, K, V, MASK, N_INPUTS };
+enum { Y = N_INPUTS, P }; /* what else backward may need */
 
 typedef gn_status product_fn(const char *name, gn_tensor *c, gn_tensor *a, gn_tensor *b,
                              gn_tensor *bias);
@@ -95,9 +100,13 @@ static gn_status find_weights(product_fn *product, const gn_attention_attr *attr
     return status;
 }
 
-/* ---- Gradients: dv = p^T g, dp = g v^T, ds = scale p (dp - sum_j dp p), dq = ds k, dk = ds^T q */
+/* t, or what dropout leaves of it. */
+static gn_tensor *dropped(const gn__dropout *dropout, gn_tensor *t) {
+    return dropout && dropout->p > 0 ? gn__dropout_replay(dropout, t) : t;
+}
 
-enum { Q, K, V, Y, P }; /* inputs, and what backward needs of the results */
+/* ---- Gradients, with dropout r of the weights, y = r(p) v: dv = r(p)^T g, dp = r(g v^T),
+ * dmask = p (dp - sum_j dp p), ds = scale dmask, dq = ds k, dk = ds^T q */
 
 /* Operands p, dp, ds; param scale. */
 static void build_gradient(gn__builder *b, const int8_t *v) {
@@ -113,23 +122,33 @@ static void build_gradient(gn__builder *b, const int8_t *v) {
 }
 static gn__kernel gradient_kernel = {.name = "attention_gradient", .build = build_gradient};
 
-/* The gradients of q, k and v, of full batch; those that are NULL are not wanted. */
+static gn_status score_gradient(gn_tensor *p, gn_tensor *dp, double scale, gn_tensor *ds) {
+    gn__rows space = gn__rows_of(p, 1u << (p->n_dims - 1));
+    gn__operand operands[] = {gn__rows_full(&space, p), gn__rows_full(&space, dp),
+                              gn__rows_full(&space, ds)};
+    return gn__kernel_run(op, p->storage->device, &gradient_kernel, GN__VARIANT(p->dtype), &space,
+                          operands, (const gn_scalar[]){{.f = scale}});
+}
+
+/* The gradients of q, k, v and the mask, of full batch; those that are NULL are not wanted. */
 static gn_status find_gradients(product_fn *product, const gn_attention_attr *attr,
-                                gn_tensor *const *in, gn_tensor *p, gn_tensor *g,
-                                gn_tensor *const *d) {
-    gn_tensor turned_p = gn__turned(p), turned_v = gn__turned(in[V]);
-    if (d[V] && product(op, d[V], &turned_p, g, NULL) != GN_OK)
-        return gn_error_status();
-    if (!d[Q] && !d[K])
+                                const gn__dropout *dropout, gn_tensor *const *in, gn_tensor *p,
+                                gn_tensor *g, gn_tensor *const *d) {
+    gn_tensor turned_v = gn__turned(in[V]);
+    if (d[V]) {
+        gn_tensor *left = dropped(dropout, p);
+        gn_tensor turned_p = left ? gn__turned(left) : (gn_tensor){0};
+        if (left == NULL || product(op, d[V], &turned_p, g, NULL) != GN_OK)
+            return gn_error_status();
+    }
+    if (!d[Q] && !d[K] && !d[MASK])
         return GN_OK;
     gn_tensor *dp = gn__tensor_like(p, p->dtype), *ds = gn__tensor_like(p, p->dtype);
     if (gn__failed() || product(op, dp, g, &turned_v, NULL) != GN_OK)
         return gn_error_status();
-    gn__rows space = gn__rows_of(p, 1u << (p->n_dims - 1));
-    gn__operand operands[] = {gn__rows_full(&space, p), gn__rows_full(&space, dp),
-                              gn__rows_full(&space, ds)};
-    if (gn__kernel_run(op, p->storage->device, &gradient_kernel, GN__VARIANT(p->dtype), &space,
-                       operands, (const gn_scalar[]){{.f = attr->scale}}) != GN_OK)
+    dp = dropped(dropout, dp);
+    if (dp == NULL || score_gradient(p, dp, attr->scale, ds) != GN_OK ||
+        (d[MASK] && score_gradient(p, dp, 1, d[MASK]) != GN_OK))
         return gn_error_status();
     gn_tensor turned_ds = gn__turned(ds);
     if (d[Q] && product(op, d[Q], ds, in[K], NULL) != GN_OK)
@@ -178,7 +197,7 @@ gn_status gn__composed_attention(const gn_attention_attr *attr, gn_tensor *q, gn
 
 gn_status gn__composed_attention_backward(const gn_attention_attr *attr, gn_tensor *const *inputs,
                                           gn_tensor *mask, gn_tensor *g, gn_tensor *const *d) {
-    gn_tensor *in[3], *wide[3];
+    gn_tensor *in[N_INPUTS] = {[MASK] = mask}, *wide[N_INPUTS] = {NULL};
     for (int i = Q; i <= V; i++) {
         in[i] = widened(inputs[i]);
         wide[i] = wide_result(d[i]);
@@ -186,7 +205,7 @@ gn_status gn__composed_attention_backward(const gn_attention_attr *attr, gn_tens
     g = widened(g);
     gn_tensor *p = gn__failed() ? NULL : weights_new(g, g->dtype, in[K]);
     if (p == NULL || find_weights(gn__composed_product, attr, in[Q], in[K], mask, p) != GN_OK ||
-        find_gradients(gn__composed_product, attr, in, p, g, wide) != GN_OK)
+        find_gradients(gn__composed_product, attr, NULL, in, p, g, wide) != GN_OK)
         return gn_error_status();
     for (int i = Q; i <= V; i++)
         if (store_result(d[i], wide[i]) != GN_OK)
@@ -198,12 +217,13 @@ gn_status gn__composed_attention_backward(const gn_attention_attr *attr, gn_tens
 
 typedef struct attention_data {
     gn_attention_attr attr;
+    gn__dropout dropout;
     bool planned;
     gn__storage *saved; /* what the planned forward run keeps for its backward */
 } attention_data;
 
 static int forward_planned(attention_data *data, gn_tensor *const *in, gn_tensor *y) {
-    gn_tensor *const tensors[] = {y, in[Q], in[K], in[V], NULL};
+    gn_tensor *const tensors[] = {y, in[Q], in[K], in[V], in[MASK]};
     gn_tensor_desc desc[GN_LENGTH(tensors)];
     for (size_t i = 0; i < GN_LENGTH(tensors); i++)
         desc[i] = gn__describe_matrices(tensors[i], y);
@@ -219,7 +239,7 @@ static int backward_planned(const attention_data *data, gn__node *node, gn_tenso
     gn_tensor *y = gn__saved_tensor(node, Y);
     if (y == NULL)
         return gn_error_status();
-    gn_tensor *const tensors[] = {d[Q], d[K], d[V], g, y, in[Q], in[K], in[V], NULL};
+    gn_tensor *const tensors[] = {d[Q], d[K], d[V], g, y, in[Q], in[K], in[V], in[MASK]};
     gn_tensor_desc desc[GN_LENGTH(tensors)];
     for (size_t i = 0; i < GN_LENGTH(tensors); i++)
         desc[i] = gn__describe_matrices(tensors[i], y);
@@ -231,35 +251,54 @@ static int backward_planned(const attention_data *data, gn__node *node, gn_tenso
 
 /* ---- History */
 
-/* When the walk itself is recorded: in public operations. */
-static void backward_recorded(const attention_data *data, gn_tensor *const *in, gn_tensor *g,
-                              gn_tensor **d) {
-    const double scale = data->attr.scale;
-    gn_tensor *x = gn_mul_scalar(gn_matmul(in[Q], gn_transpose(in[K], -2, -1)), scale);
-    if (data->attr.causal && x) {
+/* The weights in public operations. Rows that see nothing are computed as zeros, so that neither
+ * they nor their gradients are NaN. */
+static gn_tensor *recorded_weights(const gn_attention_attr *attr, gn_tensor *const *in) {
+    gn_tensor *mask = in[MASK], *hidden = NULL;
+    gn_tensor *x = gn_mul_scalar(gn_matmul(in[Q], gn_transpose(in[K], -2, -1)), attr->scale);
+    if (mask)
+        x = mask->dtype == GN_BOOL ? gn_where_scalar_b(mask, x, -INFINITY) : gn_add(x, mask);
+    if (attr->causal && x) {
         gn_tensor *ones = gn_ones_with(gn__shape(2, x->size + x->n_dims - 2),
                                        GN_AS(.dtype = GN_BOOL, .device = x->storage->device->name));
         x = gn_masked_fill(x, gn_triu(ones, 1), -INFINITY);
     }
-    gn_tensor *p = gn_softmax(x, -1), *dp = gn_matmul(g, gn_transpose(in[V], -2, -1));
+    if (mask) {
+        hidden = gn_eq_scalar(gn_amax(x, .dims = GN_DIMS(-1), .keepdim = true), -INFINITY);
+        x = gn_masked_fill(x, hidden, 0);
+    }
+    gn_tensor *p = gn_softmax(x, -1);
+    return mask ? gn_masked_fill(p, hidden, 0) : p;
+}
+
+/* When the walk itself is recorded: in public operations. */
+static void backward_recorded(const attention_data *data, gn_tensor *const *in, gn_tensor *g,
+                              gn_tensor **d) {
+    gn_tensor *p = recorded_weights(&data->attr, in);
+    gn_tensor *dp = gn_matmul(g, gn_transpose(in[V], -2, -1));
+    if (gn__failed())
+        return;
+    dp = dropped(&data->dropout, dp);
     gn_tensor *sum = gn_sum(gn_mul(dp, p), .dims = GN_DIMS(-1), .keepdim = true);
-    gn_tensor *ds = gn_mul_scalar(gn_mul(p, gn_sub(dp, sum)), scale);
+    d[MASK] = gn_mul(p, gn_sub(dp, sum));
+    gn_tensor *ds = gn_mul_scalar(d[MASK], data->attr.scale);
     d[Q] = gn_matmul(ds, in[K]);
     d[K] = gn_matmul(gn_transpose(ds, -2, -1), in[Q]);
-    d[V] = gn_matmul(gn_transpose(p, -2, -1), g);
+    d[V] = gn_matmul(gn_transpose(dropped(&data->dropout, p), -2, -1), g);
 }
 
 static gn_status backward_composed(const attention_data *data, gn__node *node, gn_tensor *const *in,
                                    gn_tensor *g, gn_tensor *const *d) {
-    gn_tensor *p = gn__saved_tensor(node, P), *wanted[3];
+    gn_tensor *p = gn__saved_tensor(node, P), *wanted[N_INPUTS];
     if (data->planned) {
         p = weights_new(g, g->dtype, in[K]);
-        if (p == NULL || find_weights(gn__product, &data->attr, in[Q], in[K], NULL, p) != GN_OK)
+        if (p == NULL || find_weights(gn__product, &data->attr, in[Q], in[K], in[MASK], p) != GN_OK)
             return gn_error_status();
     }
-    for (int i = Q; i <= V; i++)
+    for (int i = 0; i < N_INPUTS; i++)
         wanted[i] = gn__needs(node, i) ? d[i] : NULL;
-    return p ? find_gradients(gn__product, &data->attr, in, p, g, wanted) : gn_error_status();
+    return p ? find_gradients(gn__product, &data->attr, &data->dropout, in, p, g, wanted)
+             : gn_error_status();
 }
 
 /* Whether q, k and v are what unbinding a dense tensor gives, `*step` elements apart. */
@@ -292,30 +331,35 @@ static gn_tensor *gradient_new(const gn_tensor *t, const gn_tensor *g) {
 
 /* Those of q, k and v. Where these are parts of one tensor, so are they: the backward of splitting
  * has nothing to copy then. */
-static gn_status gradients_new(gn_tensor *const *in, const gn_tensor *g, gn_tensor **d) {
+static void gradients_new(gn_tensor *const *in, const gn_tensor *g, gn_tensor **d) {
     int64_t step;
     if (are_parts(in, &step) && in[Q]->n_dims == g->n_dims) {
         gn_tensor *whole =
             gn__tensor_new(g->storage->device, g->dtype, 1, (int64_t[]){3 * in[Q]->count});
         for (int i = Q; i <= V && whole; i++)
             d[i] = gn__tensor_alias(whole, in[i]->n_dims, in[i]->size, in[i]->stride, i * step);
-        return gn_error_status();
+        return;
     }
     for (int i = Q; i <= V; i++)
         d[i] = gradient_new(in[i], g);
-    return gn_error_status();
 }
 
+/* Planned kernels give no gradient of a mask. */
 static gn_status backward_data(const attention_data *data, gn__node *node, gn_tensor *const *in,
                                gn_tensor *g, gn_tensor **d) {
-    if (gradients_new(in, g, d) != GN_OK)
+    gradients_new(in, g, d);
+    if (gn__needs(node, MASK))
+        d[MASK] = weights_new(g, g->dtype, in[K]);
+    if (gn__failed())
         return gn_error_status();
-    if (data->planned) {
+    if (data->planned && !d[MASK]) {
         int done = backward_planned(data, node, in, g, d);
         if (done != 0)
             return done < 0 ? done : GN_OK;
     } else if (g->count > 0) {
-        gn__fallback(g->storage->device, op, "its forward run was composed");
+        gn__fallback(g->storage->device, op,
+                     data->planned ? "the gradient of a mask is composed"
+                                   : "its forward run was composed");
     }
     const gn__composition composition = gn__composition_begin();
     gn_status status = backward_composed(data, node, in, g, d);
@@ -325,8 +369,8 @@ static gn_status backward_data(const attention_data *data, gn__node *node, gn_te
 
 static gn_status attention_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
     const attention_data *data = node->data;
-    gn_tensor *in[3], *d[3] = {NULL};
-    for (int i = Q; i <= V; i++)
+    gn_tensor *in[N_INPUTS], *d[N_INPUTS] = {NULL};
+    for (int i = 0; i < N_INPUTS; i++)
         in[i] = gn__saved_tensor(node, i);
     if (gn__failed())
         return gn_error_status();
@@ -334,7 +378,7 @@ static gn_status attention_backward(gn__node *node, gn_tensor *const *grads, gn_
         backward_recorded(data, in, grads[0], d);
     else
         backward_data(data, node, in, grads[0], d);
-    for (int i = Q; i <= V && !gn__failed(); i++)
+    for (int i = 0; i < N_INPUTS && !gn__failed(); i++)
         if (gn__needs(node, i))
             out[i] = gn_sum_to_shape(d[i], gn__input_shape(node, i));
     return gn_error_status();
@@ -349,7 +393,7 @@ static void attention_destroy(void *data) {
 static const gn__node_class attention_node = {
     .name = op, .backward = attention_backward, .destroy = attention_destroy};
 
-/* ---- softmax(q k^T scale) v */
+/* ---- softmax(q k^T scale + mask) v */
 
 static bool shapes_fit(const gn_tensor *q, const gn_tensor *k, const gn_tensor *v) {
     const int nq = q->n_dims, nk = k->n_dims, nv = v->n_dims;
@@ -382,28 +426,53 @@ static gn_tensor *result_new(gn__device *device, gn_tensor *const *in) {
     return gn__tensor_ordered(device, in[Q]->dtype, n, size, in[Q]);
 }
 
+/* Whether the mask is (.., L, S), its leading dims those of y or 1. */
+static bool mask_fits(const gn_tensor *mask, const gn_tensor *y, const gn_tensor *k) {
+    if (mask == NULL)
+        return true;
+    int64_t size[GN_TENSOR_MAX_DIMS];
+    memcpy(size, y->size, sizeof size);
+    size[y->n_dims - 1] = k->size[k->n_dims - 2];
+    bool fits = mask->n_dims >= 2 && mask->n_dims <= y->n_dims;
+    for (int i = 1; i <= mask->n_dims && fits; i++) {
+        const int64_t own = mask->size[mask->n_dims - i];
+        fits = own == size[y->n_dims - i] || (own == 1 && i > 2);
+    }
+    if (!fits)
+        gn_fail(GN_E_ARGUMENT, op, "attn_mask %s does not fit the scores %s: it must broadcast",
+                gn__shape_of(mask), gn__shape_text(y->n_dims, size));
+    return fits;
+}
+
 /* Fills y, planned or composed; *p: the weights, of a composed run. */
 static gn_status forward(attention_data *data, gn_tensor *const *in, gn_tensor *y, gn_tensor **p) {
     const int64_t depth = in[Q]->size[in[Q]->n_dims - 1], keys = in[K]->size[in[K]->n_dims - 2];
-    int done = y->count == 0 || depth == 0 || keys == 0 ? 0 : forward_planned(data, in, y);
+    const bool empty = y->count == 0 || depth == 0 || keys == 0, drops = data->dropout.p > 0;
+    if (!empty && drops)
+        gn__fallback(y->storage->device, op, "with dropout it is composed");
+    int done = empty || drops ? 0 : forward_planned(data, in, y);
     if (done != 0)
         return done < 0 ? done : GN_OK;
     const gn__composition composition = gn__composition_begin();
     *p = weights_new(y, y->dtype, in[K]);
-    if (*p && find_weights(gn__product, &data->attr, in[Q], in[K], NULL, *p) == GN_OK)
-        gn__product(op, y, *p, in[V], NULL);
+    if (*p && find_weights(gn__product, &data->attr, in[Q], in[K], in[MASK], *p) == GN_OK) {
+        gn_tensor *left = dropped(&data->dropout, *p);
+        if (left)
+            gn__product(op, y, left, in[V], NULL);
+    }
     gn__composition_end(&composition);
     return gn_error_status();
 }
 
 /* Records y, which takes over data->saved. False with an error. */
 static bool record(const attention_data *data, gn_tensor **in, gn_tensor *y, gn_tensor *p) {
-    gn__node *node = gn__record(&attention_node, y, 3, in, sizeof *data);
+    gn__node *node = gn__record(&attention_node, y, N_INPUTS, in, sizeof *data);
     if (node == NULL)
         return false;
     *(attention_data *)node->data = *data;
-    for (int i = Q; i <= V; i++)
-        gn__save(node, i, in[i]);
+    for (int i = 0; i < N_INPUTS; i++)
+        if (in[i])
+            gn__save(node, i, in[i]);
     if (data->planned)
         gn__save_output(node, Y, y, 0);
     else
@@ -411,23 +480,19 @@ static bool record(const attention_data *data, gn_tensor **in, gn_tensor *y, gn_
     return true;
 }
 
-gn_tensor *gn_scaled_dot_product_attention_with(gn_tensor *q, gn_tensor *k, gn_tensor *v,
-                                                const gn_attention_options *options) {
-    if (gn__failed() || !gn__given(op, q) || !gn__given(op, k) || !gn__given(op, v) ||
-        !shapes_fit(q, k, v))
+gn_tensor *gn__attend(const gn__attention *a) {
+    if (!shapes_fit(a->q, a->k, a->v))
         return NULL;
-    gn_attention_options o;
-    gn__options(&o, sizeof o, options);
-    gn_tensor *in[] = {[Q] = q, [K] = k, [V] = v}, *p = NULL;
-    gn__device *device = gn__common_device(op, 3, in);
+    gn_tensor *in[] = {[Q] = a->q, [K] = a->k, [V] = a->v, [MASK] = a->mask}, *p = NULL;
+    gn__device *device = gn__common_device(op, N_INPUTS, in);
     gn_tensor *y = device ? result_new(device, in) : NULL;
-    if (y == NULL)
+    if (y == NULL || !mask_fits(a->mask, y, a->k))
         return NULL;
     attention_data data = {
-        .attr = {.struct_size = sizeof data.attr,
-                 .scale = gn_or(o.scale, 1 / sqrt((double)q->size[q->n_dims - 1])),
-                 .causal = o.causal}};
-    const bool recording = gn__recording(3, in);
+        .attr = {.struct_size = sizeof data.attr, .scale = a->scale, .causal = a->causal}};
+    if (a->dropout > 0)
+        data.dropout = gn__dropout_next(a->dropout);
+    const bool recording = gn__recording(N_INPUTS, in);
     const bool recorded =
         forward(&data, in, y, &p) == GN_OK && recording && record(&data, in, y, p);
     if (!recorded && data.saved)

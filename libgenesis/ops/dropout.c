@@ -27,12 +27,7 @@ static void build(gn__builder *b, const int8_t *v) {
 }
 static gn__kernel kernel = {.name = "dropout", .flags = GN_PROGRAM_NO_CONTRACT, .build = build};
 
-typedef struct dropout_data {
-    int64_t key, offset;
-    double p;
-} dropout_data;
-
-static gn_status run(const dropout_data *data, gn_tensor *x, gn_tensor *y) {
+static gn_status run(const gn__dropout *data, gn_tensor *x, gn_tensor *y) {
     gn__rows space = gn__rows_of(x, 0);
     gn__operand operands[] = {gn__rows_full(&space, x),
                               gn__operand_numbers(x->n_dims, x->size, 0, 1),
@@ -46,24 +41,22 @@ static gn_status run(const dropout_data *data, gn_tensor *x, gn_tensor *y) {
                           params);
 }
 
-static gn_tensor *apply(const dropout_data *data, gn_tensor *x);
-
 static gn_status dropout_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
-    out[0] = apply(node->data, grads[0]);
+    out[0] = gn__dropout_replay(node->data, grads[0]);
     return gn_error_status();
 }
 
 static const gn__node_class dropout_node = {.name = op, .backward = dropout_backward};
 
-static gn_tensor *record(const dropout_data *data, gn_tensor *x, gn_tensor *y) {
+static gn_tensor *record(const gn__dropout *data, gn_tensor *x, gn_tensor *y) {
     gn__node *node = gn__record(&dropout_node, y, 1, &x, sizeof *data);
     if (node == NULL)
         return NULL;
-    *(dropout_data *)node->data = *data;
+    *(gn__dropout *)node->data = *data;
     return y;
 }
 
-static gn_tensor *apply(const dropout_data *data, gn_tensor *x) {
+gn_tensor *gn__dropout_replay(const gn__dropout *data, gn_tensor *x) {
     gn_tensor *y = gn__tensor_like(x, x->dtype);
     if (y == NULL || run(data, x, y) != GN_OK)
         return NULL;
@@ -79,8 +72,8 @@ static bool check(const gn_tensor *x, double p) {
     return false;
 }
 
-static dropout_data next(double p) {
-    dropout_data data = {.p = p};
+gn__dropout gn__dropout_next(double p) {
+    gn__dropout data = {.p = p};
     gn__random_step(NULL, &data.key, &data.offset);
     return data;
 }
@@ -90,8 +83,8 @@ gn_tensor *gn_dropout(gn_tensor *x, double p, bool training) {
         return NULL;
     if (!training || p == 0)
         return x;
-    dropout_data data = next(p);
-    return apply(&data, x);
+    gn__dropout data = gn__dropout_next(p);
+    return gn__dropout_replay(&data, x);
 }
 
 gn_tensor *gn__dropout_(gn_tensor *x, double p) {
@@ -99,7 +92,7 @@ gn_tensor *gn__dropout_(gn_tensor *x, double p) {
         return NULL;
     if (p == 0)
         return x;
-    dropout_data data = next(p);
+    gn__dropout data = gn__dropout_next(p);
     if (gn__inplace_begin("dropout_", x) != GN_OK)
         return NULL;
     gn_tensor *result = NULL;

@@ -2,6 +2,8 @@
 /*
  * layer_norm.c - layer norm and RMS norm: see norm.c for the mathematics.
  */
+#include <float.h>
+
 #include "norm.h"
 
 typedef gn__norm norm_data; /* a node's own */
@@ -76,45 +78,50 @@ static bool has_last_dims(const char *op, const char *what, const gn_tensor *t, 
     return gn__check_float(op, what, t);
 }
 
-static unsigned last_dims(const gn_tensor *x, int first) {
-    return (1u << x->n_dims) - (1u << first);
+/* Whether x is given and ends with `shape`, which the weight and the bias have, too; *norm gets the
+ * dims. */
+static bool check(gn_tensor *x, gn_shape shape, gn_tensor *weight, gn_tensor *bias,
+                  gn__norm *norm) {
+    const char *op = norm->op;
+    if (gn__failed() || !gn__given(op, x) || !gn__check_float(op, "input", x))
+        return false;
+    const int64_t first = x->n_dims - shape.n;
+    if (shape.n < 1 || first < 0 ||
+        memcmp(shape.size, x->size + first, (size_t)shape.n * sizeof shape.size[0]) != 0) {
+        gn_fail(GN_E_ARGUMENT, op, "input %s must end with the dims %s", gn__shape_of(x),
+                gn__shape_text(shape.n < 0 ? 0 : (int)shape.n, shape.size));
+        return false;
+    }
+    norm->reduced = norm->weighted = (1u << x->n_dims) - (1u << first);
+    return has_last_dims(op, "weight", weight, x, (int)first) &&
+           has_last_dims(op, "bias", bias, x, (int)first);
 }
 
 /* x (*, shape) -> (*, shape) */
 gn_tensor *gn_layer_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weight, gn_tensor *bias,
                               const gn_norm_options *options) {
-    static const char op[] = "layer_norm";
-    if (gn__failed() || !gn__given(op, x) || !gn__check_float(op, "input", x))
-        return NULL;
     gn_norm_options o;
     gn__options(&o, sizeof o, options);
-    int first = x->n_dims - (int)shape.n;
-    if (shape.n < 1 || first < 0 ||
-        memcmp(shape.size, x->size + first, (size_t)shape.n * sizeof shape.size[0]) != 0)
-        return gn__fail_null(GN_E_ARGUMENT, op, "input %s must end with the dims %s",
-                             gn__shape_of(x), gn__shape_text((int)shape.n, shape.size));
-    if (!has_last_dims(op, "weight", weight, x, first) ||
-        !has_last_dims(op, "bias", bias, x, first))
-        return NULL;
-    unsigned dims = last_dims(x, first);
-    return normalise(
-        &layer_norm_node,
-        (gn__norm){.op = op, .reduced = dims, .weighted = dims, .eps = gn_or(o.eps, 1e-5)}, x,
-        weight, bias);
+    gn__norm norm = {.op = "layer_norm", .eps = gn_or(o.eps, 1e-5)};
+    return check(x, shape, weight, bias, &norm) ? normalise(&layer_norm_node, norm, x, weight, bias)
+                                                : NULL;
 }
 
-/* x (*, D), weight (D) or NULL -> (*, D) */
-gn_tensor *gn_rms_norm(gn_tensor *x, gn_tensor *weight, double eps) {
-    static const char op[] = "rms_norm";
-    if (gn__failed() || !gn__given(op, x) || !gn__check_float(op, "input", x))
+/* The distance from 1 to the next number of the dtype. */
+static double epsilon_of(int dtype) {
+    static const double epsilon[] = {
+        [GN_F32] = FLT_EPSILON, [GN_F64] = DBL_EPSILON, [GN_F16] = 0x1p-10, [GN_BF16] = 0x1p-7};
+    return epsilon[dtype];
+}
+
+/* x (*, shape) -> (*, shape) */
+gn_tensor *gn_rms_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weight,
+                            const gn_norm_options *options) {
+    gn_norm_options o;
+    gn__options(&o, sizeof o, options);
+    gn__norm norm = {.op = "rms_norm", .flags = NORM_RMS};
+    if (!check(x, shape, weight, NULL, &norm))
         return NULL;
-    if (x->n_dims == 0)
-        return gn__fail_null(GN_E_ARGUMENT, op, "input () has no last dim");
-    if (!has_last_dims(op, "weight", weight, x, x->n_dims - 1))
-        return NULL;
-    unsigned dims = last_dims(x, x->n_dims - 1);
-    return normalise(
-        &rms_norm_node,
-        (gn__norm){.op = op, .reduced = dims, .weighted = dims, .flags = NORM_RMS, .eps = eps}, x,
-        weight, NULL);
+    norm.eps = gn_or(o.eps, epsilon_of(x->dtype));
+    return normalise(&rms_norm_node, norm, x, weight, NULL);
 }

@@ -99,6 +99,18 @@ int64_t gn__window_count(int64_t in, int64_t padding, int64_t kernel, int64_t di
 gn_tensor *gn__pad_edges(const char *op, gn_tensor *x, int n_spatial, const int64_t *before,
                          const int64_t *after, gn_padding_mode mode);
 
+/* ---- Dropout that can be repeated */
+
+typedef struct gn__dropout {
+    int64_t key, offset; /* of RANDOM */
+    double p;
+} gn__dropout;
+
+/* Takes a step of the default generator. */
+gn__dropout gn__dropout_next(double p);
+/* Dropout of x (not NULL) with that mask: the same elements go each time. Differentiable. */
+gn_tensor *gn__dropout_replay(const gn__dropout *dropout, gn_tensor *x);
+
 /* ---- For libgenesis/nn */
 
 /* Whether the options of a convolution make sense, whatever the tensors; false with an error. */

@@ -125,7 +125,8 @@ START_TEST(test_norms) {
                  gn_layer_norm(x, GN_SHAPE(5, 4), NULL, NULL));
     gn_module *no_bias = gn_nn_layer_norm(GN_SHAPE(4), .no_bias = true);
     ck_assert_int_eq(gn_dict_size(gn_parameters(no_bias)), 1);
-    expect_close("RMSNorm", gn_forward(gn_nn_rms_norm(4, 1e-6), x), gn_rms_norm(x, NULL, 1e-6));
+    expect_close("RMSNorm", gn_forward(gn_nn_rms_norm(GN_SHAPE(4)), x),
+                 gn_rms_norm(x, GN_SHAPE(4), NULL));
 }
 END_TEST
 

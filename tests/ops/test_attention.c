@@ -29,6 +29,75 @@ START_TEST(test_broadcast_gradcheck) {
 }
 END_TEST
 
+/* ---- Masks and dropout */
+
+static gn_tensor *checked_mask(gn_tensor *const *in, void *options) {
+    gn_attention_options o = *(const gn_attention_options *)options;
+    o.attn_mask = in[3];
+    gn_manual_seed(4); /* the same weights are dropped each time */
+    return gn_scaled_dot_product_attention_with(in[0], in[1], in[2], &o);
+}
+
+START_TEST(test_mask_gradcheck) {
+    const gn_shape shapes[] = {GN_SHAPE(2, 3, 2), GN_SHAPE(2, 3, 2), GN_SHAPE(2, 3, 2),
+                               GN_SHAPE(3, 1)};
+    gn_attention_options plain = {.struct_size = sizeof plain},
+                         both = {.struct_size = sizeof both, .causal = true, .dropout_p = 0.3};
+    expect_gradcheck("attention with a mask", checked_mask, &plain, 4, shapes, -1, 1);
+    expect_gradcheck("masked causal attention with dropout", checked_mask, &both, 4, shapes, -1, 1);
+}
+END_TEST
+
+/* A row of the mask hides everything: zeros, and no gradient, of either order. */
+static gn_tensor *checked_hidden(gn_tensor *const *in, void *mask) {
+    return gn_scaled_dot_product_attention(in[0], in[1], in[2], .attn_mask = mask);
+}
+
+START_TEST(test_hidden_rows) {
+    const gn_shape shapes[] = {GN_SHAPE(2, 2), GN_SHAPE(3, 2), GN_SHAPE(3, 1)};
+    gn_tensor *mask = gn_tensor_of(((bool[]){false, false, false, true, false, true}), 2, 3);
+    expect_gradcheck("attention that sees nothing", checked_hidden, mask, 3, shapes, -1, 1);
+    gn_tensor *y = gn_scaled_dot_product_attention(gn_ones(2, 2), gn_ones(3, 2), gn_ones(3, 1),
+                                                   .attn_mask = mask);
+    EXPECT_VALUES(y, 1e-6, 0, 1);
+}
+END_TEST
+
+/* With scores of 0 and the identity for values, the result is the weights. */
+START_TEST(test_dropout) {
+    enum { L = 40, S = 50 };
+    gn_tensor *q = gn_zeros(L, 1), *k = gn_zeros(S, 1);
+    gn_tensor *v = gn_requires_grad_(gn_eye(S, -1, NULL), true);
+    gn_tensor *y = gn_scaled_dot_product_attention(q, k, v, .dropout_p = 0.25);
+    ck_assert_double_eq_tol(gn_item(gn_mean(gn_ne_scalar(y, 0), .dtype = GN_F32)), 0.75, 0.05);
+    gn_tensor *kept = gn_where_scalars(gn_ne_scalar(y, 0), 1 / (0.75 * S), 0);
+    expect_close("what is left", gn_detach(y), kept);
+    ck_assert_int_eq(gn_backward(gn_sum(y)), GN_OK);
+    expect_close("the same mask backwards", gn_select(gn_grad(v), 1, 0),
+                 gn_sum(kept, .dims = GN_DIMS(0)));
+    EXPECT_VALUES(gn_sum(gn_scaled_dot_product_attention(q, k, v, .dropout_p = 1)), 0, 0);
+}
+END_TEST
+
+/* Queries that begin at a position are the last ones of a sequence. */
+START_TEST(test_position) {
+    gn_tensor *q = gn_randn(2, 5, 4), *k = gn_randn(2, 5, 4), *v = gn_randn(2, 5, 4);
+    gn_tensor *all = gn_scaled_dot_product_attention(q, k, v, .causal = true);
+    for (int64_t at = 2; at <= 4; at += 2)
+        expect_close("the last ones",
+                     gn_scaled_dot_product_attention(gn_slice(q, 1, at, 5, 1), k, v, .causal = true,
+                                                     .position = at),
+                     gn_slice(all, 1, at, 5, 1));
+    gn_tensor *hidden = gn_full(GN_SHAPE(2, 1, 5), -INFINITY, NULL);
+    gn_fill_(gn_slice(hidden, 2, 0, 4, 1), 0);
+    expect_close("with a mask, too",
+                 gn_scaled_dot_product_attention(gn_slice(q, 1, 3, 5, 1), k, v, .causal = true,
+                                                 .position = 3, .attn_mask = hidden),
+                 gn_scaled_dot_product_attention(gn_slice(q, 1, 3, 5, 1), gn_slice(k, 1, 0, 4, 1),
+                                                 gn_slice(v, 1, 0, 4, 1)));
+}
+END_TEST
+
 /* q, k and v as parts of one tensor (N, T, 3, H, D), made by one operation or by three. */
 static gn_tensor *packed(gn_tensor *const *in, void *together) {
     gn_tensor *parts = gn_permute(in[0], 2, 0, 3, 1, 4), *part[3] = {NULL};
@@ -151,18 +220,39 @@ START_TEST(test_planned) {
 }
 END_TEST
 
+static void refused(gn_tensor *q, gn_tensor *k, gn_attention_options o, const char *text) {
+    o.struct_size = sizeof o;
+    ck_assert_ptr_null(gn_scaled_dot_product_attention_with(q, k, k, &o));
+    expect_error_with(GN_E_ARGUMENT, text);
+}
+
 START_TEST(test_errors) {
+    gn_tensor *q = gn_zeros(2, 3, 4), *k = gn_zeros(2, 5, 4);
     ck_assert_ptr_null(
         gn_scaled_dot_product_attention(gn_zeros(3, 4), gn_zeros(5, 3), gn_zeros(5, 2)));
     expect_error_with(GN_E_ARGUMENT, "q (3, 4), k (5, 3) and v (5, 2) do not fit");
-    ck_assert_ptr_null(gn_scaled_dot_product_attention(gn_zeros(4), gn_zeros(4), gn_zeros(4)));
-    expect_error_with(GN_E_ARGUMENT, "scaled_dot_product_attention");
+    refused(gn_zeros(4), k, (gn_attention_options){0}, "q (4) and k (2, 5, 4) must be");
+    refused(q, k, (gn_attention_options){.attn_mask = gn_zeros(5, 3)},
+            "attn_mask (5, 3) does not fit the scores (2, 3, 5)");
+    refused(q, k, (gn_attention_options){.attn_mask = gn_zeros(4, 2, 3, 5)}, "does not fit");
+    refused(
+        q, k,
+        (gn_attention_options){.attn_mask = gn_zeros_with(GN_SHAPE(3, 5), GN_AS(.dtype = GN_I64))},
+        "attn_mask");
+    refused(q, k, (gn_attention_options){.dropout_p = 1.5}, "1.5 is not between 0 and 1");
+    refused(q, k, (gn_attention_options){.causal = true, .position = -1}, "-1 is negative");
+    refused(gn_zeros(3, 3, 4), k, (gn_attention_options){.enable_gqa = true},
+            "the heads of q (3, 3, 4) are no multiple");
 }
 END_TEST
 
 int main(void) {
     const TTest *tests[] = {test_gradcheck,
                             test_broadcast_gradcheck,
+                            test_mask_gradcheck,
+                            test_hidden_rows,
+                            test_dropout,
+                            test_position,
                             test_packed,
                             test_layout,
                             test_plain,

@@ -21,7 +21,7 @@ static gn_tensor *checked_layer(gn_tensor *const *in, void *context) {
 
 static gn_tensor *checked_rms(gn_tensor *const *in, void *context) {
     (void)context;
-    return gn_rms_norm(in[0], in[1], 1e-6);
+    return gn_rms_norm(in[0], gn_shape_of(in[1]), in[1], .eps = gn_some(1e-6));
 }
 
 /* x has received a gradient already when the norm's is there. */
@@ -61,7 +61,7 @@ START_TEST(test_errors) {
     expect_error_with(GN_E_ARGUMENT, "running_mean and running_var");
     ck_assert_ptr_null(gn_layer_norm(gn_zeros(2, 3), GN_SHAPE(4), NULL, NULL));
     expect_error_with(GN_E_ARGUMENT, "layer_norm: input (2, 3) must end with the dims (4)");
-    ck_assert_ptr_null(gn_rms_norm(gn_zeros(2, 3), gn_zeros(2), 1e-6));
+    ck_assert_ptr_null(gn_rms_norm(gn_zeros(2, 3), GN_SHAPE(3), gn_zeros(2)));
     expect_error_with(GN_E_ARGUMENT,
                       "rms_norm: weight (2) does not fit input (2, 3): it must be (3)");
 }

@@ -16,12 +16,18 @@ static gn_tensor *layer_norm(const op_case *c) {
     return gn_layer_norm_with(c->in[0], l->shape, c->in[1], c->in[2], &l->options);
 }
 
-static gn_tensor *rms_norm(const op_case *c) { return gn_rms_norm(c->in[0], c->in[1], 1e-6); }
+static gn_tensor *rms_norm(const op_case *c) {
+    const layer *l = c->options;
+    return gn_rms_norm_with(c->in[0], l->shape, c->in[1], &l->options);
+}
 
 #define BATCH(...)                                                                                 \
     .op = "batch_norm", .run = batch_norm, .options = GN_OPTIONS(gn_norm_options, __VA_ARGS__)
 static const layer six = {.shape = {.n = 1, .size = {6}}},
                    two = {.shape = {.n = 2, .size = {3, 4}}},
+                   six_with_small_eps = {.shape = {.n = 1, .size = {6}},
+                                         .options = {.struct_size = sizeof(gn_norm_options),
+                                                     .eps = {1e-6, true}}},
                    six_with_eps = {
                        .shape = {.n = 1, .size = {6}},
                        .options = {.struct_size = sizeof(gn_norm_options), .eps = {0.1, true}}};
@@ -40,8 +46,9 @@ static const op_row rows[] = {
     {.name = "layer_weight", .op = "layer_norm", .run = layer_norm, .options = &six_with_eps},
     {.name = "layer_plain", .op = "layer_norm", .run = layer_norm, .options = &six},
     {.name = "layer_bfloat16", .op = "layer_norm", .run = layer_norm, .options = &six},
-    {.name = "rms", .op = "rms_norm", .run = rms_norm},
-    {.name = "rms_plain", .op = "rms_norm", .run = rms_norm},
+    {.name = "rms", .op = "rms_norm", .run = rms_norm, .options = &six_with_small_eps},
+    {.name = "rms_plain", .op = "rms_norm", .run = rms_norm, .options = &six_with_small_eps},
+    {.name = "rms2", .op = "rms_norm", .run = rms_norm, .options = &two},
 };
 #undef BATCH
 
