@@ -62,6 +62,7 @@ libgenesis_sources = \
 	libgenesis/io/tensor_bytes.c \
 	libgenesis/nn/activation.c \
 	libgenesis/nn/attention.c \
+	libgenesis/nn/batch_norm.c \
 	libgenesis/nn/blocks.c \
 	libgenesis/nn/checkpoint.c \
 	libgenesis/nn/clip.c \
@@ -69,6 +70,7 @@ libgenesis_sources = \
 	libgenesis/nn/containers.c \
 	libgenesis/nn/conv.c \
 	libgenesis/nn/dict.c \
+	libgenesis/nn/dropout.c \
 	libgenesis/nn/embedding.c \
 	libgenesis/nn/fold.c \
 	libgenesis/nn/forward.c \
@@ -117,6 +119,7 @@ libgenesis_sources = \
 	libgenesis/ops/embedding.c \
 	libgenesis/ops/fold.c \
 	libgenesis/ops/gather.c \
+	libgenesis/ops/group_norm.c \
 	libgenesis/ops/index.c \
 	libgenesis/ops/join.c \
 	libgenesis/ops/layer_norm.c \
