@@ -117,6 +117,8 @@ libgenesis_sources = \
 	libgenesis/ops/cross_entropy.c \
 	libgenesis/ops/dropout.c \
 	libgenesis/ops/embedding.c \
+	libgenesis/ops/embedding.h \
+	libgenesis/ops/embedding_bag.c \
 	libgenesis/ops/fold.c \
 	libgenesis/ops/gather.c \
 	libgenesis/ops/group_norm.c \

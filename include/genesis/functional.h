@@ -195,8 +195,40 @@ GN_API gn_tensor *gn_feature_alpha_dropout(gn_tensor *x, double p, bool training
 GN_API gn_tensor *gn_softmax(gn_tensor *x, int64_t dim);
 GN_API gn_tensor *gn_log_softmax(gn_tensor *x, int64_t dim);
 
-/* indices (*) integers, weight (V, D) -> (*, D). The gradient adds up over equal indices. */
-GN_API gn_tensor *gn_embedding(gn_tensor *indices, gn_tensor *weight);
+typedef struct gn_embedding_options {
+    size_t struct_size;
+    gn_optional padding_idx; /* this row gets no gradient; from the end if negative */
+    gn_optional max_norm;    /* rows that are used, and longer, are first scaled to it, in place */
+    gn_optional norm_type;   /* 2 */
+    bool scale_grad_by_freq; /* divides a row's gradient by how often it is used */
+    bool no_freeze;          /* gn_nn_embedding_from_pretrained only */
+} gn_embedding_options;
+
+/* indices (*) integers, weight (V, D) -> (*, D). The gradient adds up over equal indices. An index
+ * that is no row is GN_E_INDEX. */
+#define gn_embedding(...) GN_CALL2(gn_embedding_with, gn_embedding_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_embedding_with(gn_tensor *indices, gn_tensor *weight,
+                                    const gn_embedding_options *options);
+
+typedef enum gn_bag_mode { GN_BAG_MEAN, GN_BAG_SUM, GN_BAG_MAX } gn_bag_mode;
+
+typedef struct gn_embedding_bag_options {
+    size_t struct_size;
+    gn_bag_mode mode;
+    gn_tensor *offsets;            /* function only: (B) integers, where each bag begins, from 0 */
+    gn_tensor *per_sample_weights; /* function only: of the indices, for sums */
+    bool include_last_offset;      /* offsets has the end of the last bag, too */
+    gn_optional padding_idx;       /* indices of this row count as not there */
+    gn_optional max_norm, norm_type; /* as above */
+    bool scale_grad_by_freq, no_freeze;
+} gn_embedding_bag_options;
+
+/* The mean, sum or maximum of the rows of each bag: indices (B, L), or (n) with offsets, weight
+ * (V, D) -> (B, D). An empty bag gives 0; the first maximum gets the gradient. */
+#define gn_embedding_bag(...)                                                                      \
+    GN_CALL2(gn_embedding_bag_with, gn_embedding_bag_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_embedding_bag_with(gn_tensor *indices, gn_tensor *weight,
+                                        const gn_embedding_bag_options *options);
 
 typedef struct gn_attention_options {
     size_t struct_size;

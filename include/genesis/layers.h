@@ -182,8 +182,29 @@ GN_API gn_tensor *gn_max_pool_forward(gn_module *module, gn_tensor *x, gn_tensor
 GN_API gn_module *gn_nn_unfold_with(int64_t kernel, const gn_fold_options *options);
 GN_API gn_module *gn_nn_fold_with(gn_shape size, int64_t kernel, const gn_fold_options *options);
 
-/* (*) integers -> (*, dim); weight (count, dim). */
-GN_API gn_module *gn_nn_embedding(int64_t count, int64_t dim);
+/* (*) integers -> (*, dim); weight (count, dim) ~ N(0, 1), 0 in the row of padding. */
+#define gn_nn_embedding(...) GN_CALL2(gn_nn_embedding_with, gn_embedding_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_embedding_with(int64_t count, int64_t dim,
+                                       const gn_embedding_options *options);
+/* Bags of rows: (B, L) integers -> (B, dim), or as gn_embedding_bag_forward says. */
+#define gn_nn_embedding_bag(...)                                                                   \
+    GN_CALL2(gn_nn_embedding_bag_with, gn_embedding_bag_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_embedding_bag_with(int64_t count, int64_t dim,
+                                           const gn_embedding_bag_options *options);
+/* The same with a weight (count, dim) that is there already, whose data is shared, and frozen unless
+ * no_freeze. */
+#define gn_nn_embedding_from_pretrained(...)                                                       \
+    GN_CALL1(gn_nn_embedding_from_pretrained_with, gn_embedding_options, __VA_ARGS__, )
+#define gn_nn_embedding_bag_from_pretrained(...)                                                   \
+    GN_CALL1(gn_nn_embedding_bag_from_pretrained_with, gn_embedding_bag_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_embedding_from_pretrained_with(gn_tensor *weight,
+                                                       const gn_embedding_options *options);
+GN_API gn_module *gn_nn_embedding_bag_from_pretrained_with(gn_tensor *weight,
+                                                           const gn_embedding_bag_options *options);
+/* gn_forward of an EmbeddingBag on indices (n) with offsets, or (B, L) with offsets NULL;
+ * per_sample_weights may be NULL. */
+GN_API gn_tensor *gn_embedding_bag_forward(gn_module *module, gn_tensor *indices,
+                                           gn_tensor *offsets, gn_tensor *per_sample_weights);
 GN_API gn_module *gn_nn_flatten(void); /* (N, *) -> (N, product) */
 GN_API gn_module *gn_nn_identity(void);
 

@@ -47,9 +47,9 @@ static gn_tensor *batch(gn_module *module, gn_tensor *x, input_form form) {
     const bool training = module->training || self->mean == NULL;
     const bool update = module->training && self->mean;
     const double factor = update ? factor_of(self) : 0;
-    gn_tensor *y = gn_batch_norm(x, self->mean, self->var, self->weight, self->bias,
-                                 .eps = gn_some(self->eps), .momentum = gn_some(factor),
-                                 .training = training);
+    gn_tensor *y =
+        gn_batch_norm(x, self->mean, self->var, self->weight, self->bias, .eps = gn_some(self->eps),
+                      .momentum = gn_some(factor), .training = training);
     return y && update && count_batch(self) != GN_OK ? NULL : y;
 }
 
@@ -110,9 +110,8 @@ static void describe(const gn_module *module, char *text, size_t bytes) {
 
 #define CLASS(title, function)                                                                     \
     { .name = title, .size = sizeof(running_norm), .forward = function, .describe = describe }
-static const gn_module_class batch_classes[] = {CLASS("BatchNorm1d", batch1d),
-                                                CLASS("BatchNorm2d", batch2d),
-                                                CLASS("BatchNorm3d", batch3d)};
+static const gn_module_class batch_classes[] = {
+    CLASS("BatchNorm1d", batch1d), CLASS("BatchNorm2d", batch2d), CLASS("BatchNorm3d", batch3d)};
 static const gn_module_class instance_classes[] = {CLASS("InstanceNorm1d", instance1d),
                                                    CLASS("InstanceNorm2d", instance2d),
                                                    CLASS("InstanceNorm3d", instance3d)};

@@ -268,8 +268,10 @@ static bool check(gn_tensor *x, gn_tensor *mean, gn_tensor *var, gn_tensor *weig
         gn_fail(GN_E_ARGUMENT, op, "input %s must be (N, C, ..)", gn__shape_of(x));
         return false;
     }
-    if (!gn__check_per_channel(op, "running_mean", mean, x) || !gn__check_per_channel(op, "running_var", var, x) ||
-        !gn__check_per_channel(op, "weight", weight, x) || !gn__check_per_channel(op, "bias", bias, x))
+    if (!gn__check_per_channel(op, "running_mean", mean, x) ||
+        !gn__check_per_channel(op, "running_var", var, x) ||
+        !gn__check_per_channel(op, "weight", weight, x) ||
+        !gn__check_per_channel(op, "bias", bias, x))
         return false;
     if ((mean == NULL) != (var == NULL) || (!training && mean == NULL)) {
         gn_fail(GN_E_ARGUMENT, op,

@@ -47,8 +47,8 @@ static gn_status run(const gn__dropout *data, gn_tensor *x, gn_tensor *y) {
     gn__rows space = gn__rows_of(x, 0);
     gn__operand operands[] = {gn__rows_full(&space, x), mask_numbers(data, x),
                               gn__rows_full(&space, y)};
-    const gn_scalar params[] = {{.i = data->key},     {.i = data->offset}, {.f = data->p},
-                                {.f = data->scale},   {.f = data->shift},  {.f = data->dropped}};
+    const gn_scalar params[] = {{.i = data->key},   {.i = data->offset}, {.f = data->p},
+                                {.f = data->scale}, {.f = data->shift},  {.f = data->dropped}};
     const bool shifted = data->shift != 0 || data->dropped != 0;
     return gn__kernel_run("dropout", x->storage->device, &kernel, GN__VARIANT(x->dtype, shifted),
                           &space, operands, params);

@@ -81,11 +81,13 @@ gn_tensor *gn_instance_norm_with(gn_tensor *x, gn_tensor *running_mean, gn_tenso
     gn__options(&o, sizeof o, options);
     if (!check_input(op, x, 3) || !gn__check_per_channel(op, "running_mean", running_mean, x) ||
         !gn__check_per_channel(op, "running_var", running_var, x) ||
-        !gn__check_per_channel(op, "weight", weight, x) || !gn__check_per_channel(op, "bias", bias, x))
+        !gn__check_per_channel(op, "weight", weight, x) ||
+        !gn__check_per_channel(op, "bias", bias, x))
         return NULL;
     if ((running_mean == NULL) != (running_var == NULL))
-        return gn__fail_null(GN_E_ARGUMENT, op, "running_mean and running_var are given both or "
-                                                "none");
+        return gn__fail_null(GN_E_ARGUMENT, op,
+                             "running_mean and running_var are given both or "
+                             "none");
     if (running_mean && !o.training)
         return gn_batch_norm(x, running_mean, running_var, weight, bias, .eps = o.eps);
     if (gn__count(x->n_dims - 2, x->size + 2) == 1)
@@ -107,8 +109,7 @@ static gn_tensor *mean_square_around(gn_tensor *x, int64_t size) {
     const int64_t area = gn__count(x->n_dims - 2, x->size + 2);
     gn_tensor *squares = gn_reshape(gn_square(x), x->size[0], 1, x->size[1], area);
     squares = gn_pad(squares, GN_SHAPE(0, 0, size / 2, 0), GN_SHAPE(0, 0, (size - 1) / 2, 0), 0);
-    gn_tensor *mean =
-        gn_avg_pool2d(squares, 1, .kernel_sizes = {size, 1}, .strides = {1, 1});
+    gn_tensor *mean = gn_avg_pool2d(squares, 1, .kernel_sizes = {size, 1}, .strides = {1, 1});
     return mean ? gn_reshape_with(mean, gn_shape_of(x)) : NULL;
 }
 

@@ -100,8 +100,7 @@ gn_tensor *gn_layer_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weight, g
     gn_norm_options o;
     gn__options(&o, sizeof o, options);
     gn__norm norm = {.op = "layer_norm", .eps = gn_or(o.eps, 1e-5)};
-    return check(x, shape, weight, bias, &norm) ? gn__norm_apply(norm, x, weight, bias)
-                                                : NULL;
+    return check(x, shape, weight, bias, &norm) ? gn__norm_apply(norm, x, weight, bias) : NULL;
 }
 
 /* The distance from 1 to the next number of the dtype. */
