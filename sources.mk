@@ -24,7 +24,8 @@ public_headers = \
 	include/genesis/shape_ops.h \
 	include/genesis/tensor.h \
 	include/genesis/transformer.h \
-	include/genesis/utils.h
+	include/genesis/utils.h \
+	include/genesis/vision.h
 
 libgenesis_sources = \
 	libgenesis/autograd/anomaly.c \
@@ -86,6 +87,7 @@ libgenesis_sources = \
 	libgenesis/nn/norm.c \
 	libgenesis/nn/packed.c \
 	libgenesis/nn/packed.h \
+	libgenesis/nn/padding.c \
 	libgenesis/nn/parametrize.c \
 	libgenesis/nn/parametrize.h \
 	libgenesis/nn/pool.c \
@@ -93,6 +95,7 @@ libgenesis_sources = \
 	libgenesis/nn/prune.c \
 	libgenesis/nn/recurrent.c \
 	libgenesis/nn/recurrent_cell.c \
+	libgenesis/nn/resample.c \
 	libgenesis/nn/rotary.c \
 	libgenesis/nn/state.c \
 	libgenesis/nn/transformer.c \
@@ -121,8 +124,10 @@ libgenesis_sources = \
 	libgenesis/ops/embedding_bag.c \
 	libgenesis/ops/fold.c \
 	libgenesis/ops/gather.c \
+	libgenesis/ops/grid_sample.c \
 	libgenesis/ops/group_norm.c \
 	libgenesis/ops/index.c \
+	libgenesis/ops/interpolate.c \
 	libgenesis/ops/join.c \
 	libgenesis/ops/layer_norm.c \
 	libgenesis/ops/linear.c \
@@ -146,6 +151,7 @@ libgenesis_sources = \
 	libgenesis/ops/reduce.c \
 	libgenesis/ops/rotary.c \
 	libgenesis/ops/select.c \
+	libgenesis/ops/shuffle.c \
 	libgenesis/ops/softmax.c \
 	libgenesis/ops/sort.c \
 	libgenesis/ops/statistics.c \
@@ -509,6 +515,7 @@ unit_tests = \
 	tests/nn/test_blocks \
 	tests/nn/test_containers \
 	tests/nn/test_conv \
+	tests/nn/test_embedding \
 	tests/nn/test_faults \
 	tests/nn/test_hooks \
 	tests/nn/test_host_memory \
@@ -516,6 +523,7 @@ unit_tests = \
 	tests/nn/test_kv_cache \
 	tests/nn/test_layers \
 	tests/nn/test_module \
+	tests/nn/test_norm \
 	tests/nn/test_packed \
 	tests/nn/test_parametrize \
 	tests/nn/test_pool \
@@ -602,6 +610,7 @@ tests_nn_test_attention_LDADD = $(test_ldadd)
 tests_nn_test_blocks_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_conv_LDADD = $(test_ldadd)
+tests_nn_test_embedding_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
 tests_nn_test_hooks_LDADD = $(test_ldadd)
 tests_nn_test_host_memory_LDADD = $(test_ldadd)
@@ -609,6 +618,7 @@ tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_kv_cache_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
+tests_nn_test_norm_LDADD = $(test_ldadd)
 tests_nn_test_packed_LDADD = $(test_ldadd)
 tests_nn_test_parametrize_LDADD = $(test_ldadd)
 tests_nn_test_pool_LDADD = $(test_ldadd)
@@ -939,7 +949,9 @@ extra_files = \
 	tests/fixtures/make_modules_attention.py \
 	tests/fixtures/make_modules_blocks.py \
 	tests/fixtures/make_modules_conv.py \
+	tests/fixtures/make_modules_embedding.py \
 	tests/fixtures/make_modules_linear.py \
+	tests/fixtures/make_modules_norm.py \
 	tests/fixtures/make_modules_parametrize.py \
 	tests/fixtures/make_modules_pool.py \
 	tests/fixtures/make_modules_recurrent.py \
@@ -952,7 +964,9 @@ extra_files = \
 	tests/fixtures/modules_attention.safetensors \
 	tests/fixtures/modules_blocks.safetensors \
 	tests/fixtures/modules_conv.safetensors \
+	tests/fixtures/modules_embedding.safetensors \
 	tests/fixtures/modules_linear.safetensors \
+	tests/fixtures/modules_norm.safetensors \
 	tests/fixtures/modules_parametrize.safetensors \
 	tests/fixtures/modules_pool.safetensors \
 	tests/fixtures/modules_recurrent.safetensors \

@@ -92,8 +92,8 @@ void gn__per_dim(int n, const int64_t *each, int64_t all, int64_t standard, int6
 int64_t gn__window_count(int64_t in, int64_t padding, int64_t kernel, int64_t dilation,
                          int64_t stride);
 
-/* x with more around its last n_spatial dims, taken from x itself; mode is not GN_PAD_ZEROS.
- * Differentiable. */
+/* x with more around its last n_spatial dims, taken from x itself, or less (negative numbers, from
+ * -GN__MAX_STEP); mode is not GN_PAD_ZEROS. Differentiable. */
 gn_tensor *gn__pad_edges(const char *op, gn_tensor *x, int n_spatial, const int64_t *before,
                          const int64_t *after, gn_padding_mode mode);
 
