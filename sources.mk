@@ -532,6 +532,7 @@ unit_tests = \
 	tests/nn/test_state \
 	tests/nn/test_transformer \
 	tests/nn/test_utils \
+	tests/nn/test_vision \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
 	tests/ops/test_copy \
@@ -627,6 +628,7 @@ tests_nn_test_resnet_LDADD = $(test_ldadd)
 tests_nn_test_state_LDADD = $(test_ldadd)
 tests_nn_test_transformer_LDADD = $(test_ldadd)
 tests_nn_test_utils_LDADD = $(test_ldadd)
+tests_nn_test_vision_LDADD = $(test_ldadd)
 tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
 tests_opencl_test_faults_LDADD = $(test_ldadd)
@@ -957,6 +959,7 @@ extra_files = \
 	tests/fixtures/make_modules_recurrent.py \
 	tests/fixtures/make_modules_resnet.py \
 	tests/fixtures/make_modules_transformer.py \
+	tests/fixtures/make_modules_vision.py \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
@@ -972,6 +975,7 @@ extra_files = \
 	tests/fixtures/modules_recurrent.safetensors \
 	tests/fixtures/modules_resnet.safetensors \
 	tests/fixtures/modules_transformer.safetensors \
+	tests/fixtures/modules_vision.safetensors \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \
 	tests/fixtures/optim_one_cycle.inc \
