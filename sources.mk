@@ -515,6 +515,7 @@ unit_tests = \
 	tests/nn/test_blocks \
 	tests/nn/test_containers \
 	tests/nn/test_conv \
+	tests/nn/test_dropout \
 	tests/nn/test_embedding \
 	tests/nn/test_faults \
 	tests/nn/test_hooks \
@@ -611,6 +612,7 @@ tests_nn_test_attention_LDADD = $(test_ldadd)
 tests_nn_test_blocks_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_conv_LDADD = $(test_ldadd)
+tests_nn_test_dropout_LDADD = $(test_ldadd)
 tests_nn_test_embedding_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
 tests_nn_test_hooks_LDADD = $(test_ldadd)

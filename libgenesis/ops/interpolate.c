@@ -197,39 +197,58 @@ static bool upload(gn__device *device, int type, const table *t, bool back, gn_t
 
 /* ---- The sum, recorded */
 
-/* Operands x by LOADX, at, weight, y. What has no weight does not count, even if it is infinite. */
-static void build(gn__builder *b, const int8_t *v) {
-    const int type = gn__compute_type(v[0]);
-    int x = gn__build_operand(b, GN_READ, v[0]), at = gn__build_operand(b, GN_READ, GN_I64),
-        weight = gn__build_operand(b, GN_READ, type), y = gn__build_operand(b, GN_WRITE, v[0]);
+enum { UNROLLED = 4 }; /* tables up to this width are one map program, others a reduction */
+
+/* weight x[at], but 0 where the weight is, even if x is infinite there. */
+static int term(gn__builder *b, int type, int x, int at, int weight) {
     int w = gn__load(b, weight), zero = gn__const_f(b, type, 0);
     int product = gn__emit(b, GN_OP_MUL, gn__loadx(b, x, gn__load(b, at)), w, 0);
-    int term = gn__emit(b, GN_OP_SELECT, gn__emit(b, GN_OP_EQ, w, zero, 0), zero, product);
-    gn__store(b, y, gn__reduce_value(b, GN_SUM, term, 0));
+    return gn__emit(b, GN_OP_SELECT, gn__emit(b, GN_OP_EQ, w, zero, 0), zero, product);
+}
+
+/* Operands x by LOADX, y, and at and weight for each of v[1] columns of the table; v[1] = 0: one
+ * pair for all columns, which are reduced. */
+static void build(gn__builder *b, const int8_t *v) {
+    const int type = gn__compute_type(v[0]);
+    int x = gn__build_operand(b, GN_READ, v[0]), y = gn__build_operand(b, GN_WRITE, v[0]), sum = 0;
+    for (int k = 0; k < (v[1] ? v[1] : 1); k++) {
+        int at = gn__build_operand(b, GN_READ, GN_I64),
+            weight = gn__build_operand(b, GN_READ, type);
+        int one = term(b, type, x, at, weight);
+        sum = k ? gn__emit(b, GN_OP_ADD, sum, one, 0) : one;
+    }
+    gn__store(b, y, v[1] ? sum : gn__reduce_value(b, GN_SUM, sum, 0));
 }
 static gn__kernel kernel = {.name = op, .build = build};
 
+/* Column k of a table in the space of y; k < 0: all of them, along one dim more. */
+static gn__operand column(const gn_tensor *t, int n_dims, int dim, int k) {
+    gn__operand o = {.storage = t->storage, .offset = t->offset + (k < 0 ? 0 : k)};
+    o.stride[dim] = t->stride[0];
+    o.stride[n_dims] = k < 0 ? 1 : 0;
+    return o;
+}
+
 static gn_status run(gn_tensor *x, int dim, gn_tensor *at, gn_tensor *weight, gn_tensor *y) {
-    gn__rows space = {.n_dims = y->n_dims + 1, .n_reduced = 1};
-    gn__operand operands[4] = {{.storage = x->storage,
-                                .offset = x->offset,
-                                .axis_stride = x->stride[dim],
-                                .axis_extent = x->size[dim]},
-                               {.storage = at->storage, .offset = at->offset},
-                               {.storage = weight->storage, .offset = weight->offset},
-                               {.storage = y->storage, .offset = y->offset}};
-    for (int d = 0; d < y->n_dims; d++) {
+    const int n = y->n_dims, width = (int)at->size[1], columns = width > UNROLLED ? 0 : width;
+    gn__rows space = {.n_dims = n + !columns, .n_reduced = !columns};
+    gn__operand operands[2 + 2 * UNROLLED] = {{.storage = x->storage,
+                                               .offset = x->offset,
+                                               .axis_stride = x->stride[dim],
+                                               .axis_extent = x->size[dim]},
+                                              {.storage = y->storage, .offset = y->offset}};
+    for (int d = 0; d < n; d++) {
         space.size[d] = y->size[d];
         operands[0].stride[d] = d == dim ? 0 : x->stride[d];
-        operands[3].stride[d] = y->stride[d];
+        operands[1].stride[d] = y->stride[d];
     }
-    space.size[y->n_dims] = at->size[1];
-    for (int i = 1; i < 3; i++) {
-        operands[i].stride[dim] = at->size[1];
-        operands[i].stride[y->n_dims] = 1;
+    space.size[n] = width;
+    for (int k = 0; k < (columns ? columns : 1); k++) {
+        operands[2 + 2 * k] = column(at, n, dim, columns ? k : -1);
+        operands[3 + 2 * k] = column(weight, n, dim, columns ? k : -1);
     }
-    return gn__kernel_run(op, y->storage->device, &kernel, GN__VARIANT(y->dtype), &space, operands,
-                          NULL);
+    return gn__kernel_run(op, y->storage->device, &kernel, GN__VARIANT(y->dtype, (int8_t)columns),
+                          &space, operands, NULL);
 }
 
 typedef struct resize_data {
