@@ -46,22 +46,32 @@ static gn_tensor *cropped(const char *op, gn_tensor *x, int dim, int64_t before,
     return gn_narrow(x, dim, start, x->size[dim] - start - end);
 }
 
+/* x with what lies before and after it along dim; negative amounts add nothing. */
+static gn_tensor *extended(const char *op, gn_tensor *x, int dim, int64_t before, int64_t after,
+                           gn_padding_mode mode) {
+    gn_tensor *parts[3];
+    int n = 0;
+    if (!check_amount(op, x, dim, before, mode) || !check_amount(op, x, dim, after, mode))
+        return NULL;
+    if (before > 0)
+        parts[n++] = edge(x, dim, false, before, mode);
+    parts[n++] = x;
+    if (after > 0)
+        parts[n++] = edge(x, dim, true, after, mode);
+    return n == 1 ? x : gn_cat(parts, n, dim);
+}
+
+/* As in PyTorch the other end is that of what is left of x, but a mirror image is that of all. */
 gn_tensor *gn__pad_edges(const char *op, gn_tensor *x, int n_spatial, const int64_t *before,
                          const int64_t *after, gn_padding_mode mode) {
     for (int d = 0; x && d < n_spatial; d++) {
         const int dim = x->n_dims - n_spatial + d;
-        x = cropped(op, x, dim, before[d], after[d]);
-        if (!x || !check_amount(op, x, dim, before[d], mode) ||
-            !check_amount(op, x, dim, after[d], mode))
-            return NULL;
-        gn_tensor *parts[3];
-        int n = 0;
-        if (before[d] > 0)
-            parts[n++] = edge(x, dim, false, before[d], mode);
-        parts[n++] = x;
-        if (after[d] > 0)
-            parts[n++] = edge(x, dim, true, after[d], mode);
-        x = n == 1 ? x : gn_cat(parts, n, dim);
+        if (mode == GN_PAD_CIRCULAR)
+            x = cropped(op, x, dim, before[d], after[d]);
+        if (x)
+            x = extended(op, x, dim, before[d], after[d], mode);
+        if (x && mode != GN_PAD_CIRCULAR)
+            x = cropped(op, x, dim, before[d], after[d]);
     }
     return x;
 }
