@@ -108,13 +108,13 @@ typedef struct mode {
 } mode;
 
 static const mode modes[] = {
-    [GN_INTERPOLATE_NEAREST] = {"nearest", .width = 1, .row = nearest},
+    [GN_INTERPOLATE_NEAREST] = {.name = "nearest", .width = 1, .row = nearest},
     [GN_INTERPOLATE_LINEAR] = {"linear", 1, true, 2, linear, NULL},
     [GN_INTERPOLATE_BILINEAR] = {"bilinear", 2, true, 2, linear, triangle},
     [GN_INTERPOLATE_BICUBIC] = {"bicubic", 2, true, 4, cubic, smooth_cubic},
     [GN_INTERPOLATE_TRILINEAR] = {"trilinear", 3, true, 2, linear, NULL},
-    [GN_INTERPOLATE_AREA] = {"area"},
-    [GN_INTERPOLATE_NEAREST_EXACT] = {"nearest-exact", .width = 1, .row = nearest_exact},
+    [GN_INTERPOLATE_AREA] = {.name = "area"},
+    [GN_INTERPOLATE_NEAREST_EXACT] = {.name = "nearest-exact", .width = 1, .row = nearest_exact},
 };
 
 static bool filtered_table(const mode *m, const axis *a, table *t) {
