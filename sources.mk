@@ -8,6 +8,7 @@ public_headers = \
 	include/genesis/containers.h \
 	include/genesis/data.h \
 	include/genesis/device.h \
+	include/genesis/dict.h \
 	include/genesis/functional.h \
 	include/genesis/genesis.h \
 	include/genesis/init.h \
@@ -56,11 +57,28 @@ libgenesis_sources = \
 	libgenesis/data/idx.c \
 	libgenesis/data/loader.c \
 	libgenesis/io/atomic.c \
+	libgenesis/io/checkpoint.c \
+	libgenesis/io/globals.c \
 	libgenesis/io/io.c \
 	libgenesis/io/io.h \
+	libgenesis/io/npy.c \
+	libgenesis/io/npz.c \
+	libgenesis/io/pickle.c \
+	libgenesis/io/pickle.h \
+	libgenesis/io/pth.c \
 	libgenesis/io/safetensors.c \
 	libgenesis/io/safetensors_header.c \
+	libgenesis/io/source.c \
 	libgenesis/io/tensor_bytes.c \
+	libgenesis/io/unpickle.c \
+	libgenesis/io/unpickle.h \
+	libgenesis/io/unpickle_calls.c \
+	libgenesis/io/unpickle_dict.c \
+	libgenesis/io/utf8.c \
+	libgenesis/io/zip.h \
+	libgenesis/io/zip_read.c \
+	libgenesis/io/zip_stream.c \
+	libgenesis/io/zip_write.c \
 	libgenesis/nn/activation.c \
 	libgenesis/nn/attention.c \
 	libgenesis/nn/batch_norm.c \
@@ -71,8 +89,10 @@ libgenesis_sources = \
 	libgenesis/nn/containers.c \
 	libgenesis/nn/conv.c \
 	libgenesis/nn/dict.c \
+	libgenesis/nn/dict.h \
 	libgenesis/nn/dropout.c \
 	libgenesis/nn/embedding.c \
+	libgenesis/nn/flatten.c \
 	libgenesis/nn/fold.c \
 	libgenesis/nn/forward.c \
 	libgenesis/nn/fuse.c \
@@ -88,6 +108,7 @@ libgenesis_sources = \
 	libgenesis/nn/packed.c \
 	libgenesis/nn/packed.h \
 	libgenesis/nn/padding.c \
+	libgenesis/nn/pair.c \
 	libgenesis/nn/parametrize.c \
 	libgenesis/nn/parametrize.h \
 	libgenesis/nn/pool.c \
@@ -96,6 +117,7 @@ libgenesis_sources = \
 	libgenesis/nn/recurrent.c \
 	libgenesis/nn/recurrent_cell.c \
 	libgenesis/nn/resample.c \
+	libgenesis/nn/reshape.c \
 	libgenesis/nn/rotary.c \
 	libgenesis/nn/state.c \
 	libgenesis/nn/transformer.c \
@@ -104,12 +126,17 @@ libgenesis_sources = \
 	libgenesis/nn/vector.c \
 	libgenesis/nn/walk.c \
 	libgenesis/nn/weight_norm.c \
+	libgenesis/ops/activation.c \
 	libgenesis/ops/adaptive_pool.c \
+	libgenesis/ops/arrange.c \
 	libgenesis/ops/attention.c \
 	libgenesis/ops/attention.h \
 	libgenesis/ops/attention_options.c \
 	libgenesis/ops/avg_pool.c \
 	libgenesis/ops/batch_norm.c \
+	libgenesis/ops/bilinear.c \
+	libgenesis/ops/class_loss.c \
+	libgenesis/ops/class_loss.h \
 	libgenesis/ops/compose.c \
 	libgenesis/ops/compose.h \
 	libgenesis/ops/conv.c \
@@ -118,7 +145,10 @@ libgenesis_sources = \
 	libgenesis/ops/conv_options.c \
 	libgenesis/ops/copy.c \
 	libgenesis/ops/cross_entropy.c \
+	libgenesis/ops/distance.c \
+	libgenesis/ops/distance_loss.c \
 	libgenesis/ops/dropout.c \
+	libgenesis/ops/einsum.c \
 	libgenesis/ops/embedding.c \
 	libgenesis/ops/embedding.h \
 	libgenesis/ops/embedding_bag.c \
@@ -127,11 +157,16 @@ libgenesis_sources = \
 	libgenesis/ops/grid_sample.c \
 	libgenesis/ops/group_norm.c \
 	libgenesis/ops/index.c \
+	libgenesis/ops/index_dim.c \
 	libgenesis/ops/interpolate.c \
 	libgenesis/ops/join.c \
 	libgenesis/ops/layer_norm.c \
+	libgenesis/ops/linalg.c \
 	libgenesis/ops/linear.c \
 	libgenesis/ops/loss.c \
+	libgenesis/ops/loss.h \
+	libgenesis/ops/loss_options.c \
+	libgenesis/ops/margin_loss.c \
 	libgenesis/ops/math.c \
 	libgenesis/ops/matmul.c \
 	libgenesis/ops/max_pool.c \
@@ -150,10 +185,15 @@ libgenesis_sources = \
 	libgenesis/ops/recurrent_steps.c \
 	libgenesis/ops/reduce.c \
 	libgenesis/ops/rotary.c \
+	libgenesis/ops/sample.c \
+	libgenesis/ops/scan.c \
 	libgenesis/ops/select.c \
+	libgenesis/ops/sequence.c \
 	libgenesis/ops/shuffle.c \
 	libgenesis/ops/softmax.c \
 	libgenesis/ops/sort.c \
+	libgenesis/ops/sort.h \
+	libgenesis/ops/sort_host.c \
 	libgenesis/ops/statistics.c \
 	libgenesis/ops/support.c \
 	libgenesis/ops/support.h \
@@ -377,6 +417,7 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/kernels/value.c \
 	tools/genesis-conform/kernels/window.c \
 	tools/genesis-conform/main.c \
+	tools/genesis-conform/ops/arrange.c \
 	tools/genesis-conform/ops/attention.c \
 	tools/genesis-conform/ops/check.c \
 	tools/genesis-conform/ops/conv.c \
@@ -387,6 +428,7 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/ops/join.c \
 	tools/genesis-conform/ops/library.c \
 	tools/genesis-conform/ops/library.h \
+	tools/genesis-conform/ops/linalg.c \
 	tools/genesis-conform/ops/linear.c \
 	tools/genesis-conform/ops/loss.c \
 	tools/genesis-conform/ops/math.c \
@@ -398,6 +440,7 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/ops/pool.c \
 	tools/genesis-conform/ops/random.c \
 	tools/genesis-conform/ops/reduce.c \
+	tools/genesis-conform/ops/scan.c \
 	tools/genesis-conform/ops/select.c \
 	tools/genesis-conform/ops/softmax.c \
 	tools/genesis-conform/ops/sort.c \
@@ -434,8 +477,12 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 
 bin_PROGRAMS += tools/genesis/genesis
 tools_genesis_genesis_SOURCES = \
+	tools/genesis/convert.c \
 	tools/genesis/devices.c \
 	tools/genesis/genesis.h \
+	tools/genesis/inspect.c \
+	tools/genesis/json.c \
+	tools/genesis/json.h \
 	tools/genesis/main.c \
 	tools/genesis/probe.c \
 	tools/genesis/probe.h
@@ -466,6 +513,10 @@ noinst_PROGRAMS += samples/05_save_load
 samples_05_save_load_SOURCES = \
 	samples/05_save_load.c
 
+noinst_PROGRAMS += samples/06_checkpoint
+samples_06_checkpoint_SOURCES = \
+	samples/06_checkpoint.c
+
 noinst_PROGRAMS += samples/fashion_mnist/fashion_mnist
 samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/chart.c \
@@ -488,7 +539,8 @@ checked_samples = \
 	samples/02_custom_layer \
 	samples/03_resnet \
 	samples/04_module_dict_list \
-	samples/05_save_load
+	samples/05_save_load \
+	samples/06_checkpoint
 
 unit_tests = \
 	tests/autograd/test_anomaly \
@@ -508,13 +560,18 @@ unit_tests = \
 	tests/data/test_dataset \
 	tests/data/test_idx \
 	tests/data/test_loader \
+	tests/io/test_checkpoint \
+	tests/io/test_npz \
+	tests/io/test_pth \
 	tests/io/test_safetensors \
 	tests/layers/test_check \
 	tests/layers/test_trace \
+	tests/nn/test_activation \
 	tests/nn/test_attention \
 	tests/nn/test_blocks \
 	tests/nn/test_containers \
 	tests/nn/test_conv \
+	tests/nn/test_dict \
 	tests/nn/test_dropout \
 	tests/nn/test_embedding \
 	tests/nn/test_faults \
@@ -523,6 +580,7 @@ unit_tests = \
 	tests/nn/test_init \
 	tests/nn/test_kv_cache \
 	tests/nn/test_layers \
+	tests/nn/test_loss \
 	tests/nn/test_module \
 	tests/nn/test_norm \
 	tests/nn/test_packed \
@@ -534,15 +592,19 @@ unit_tests = \
 	tests/nn/test_transformer \
 	tests/nn/test_utils \
 	tests/nn/test_vision \
+	tests/ops/test_arrange \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
 	tests/ops/test_copy \
 	tests/ops/test_dropout \
+	tests/ops/test_einsum \
 	tests/ops/test_embedding \
 	tests/ops/test_fold \
 	tests/ops/test_gather \
 	tests/ops/test_index \
+	tests/ops/test_index_dim \
 	tests/ops/test_join \
+	tests/ops/test_linalg \
 	tests/ops/test_linear \
 	tests/ops/test_loss \
 	tests/ops/test_math \
@@ -551,6 +613,8 @@ unit_tests = \
 	tests/ops/test_pointwise \
 	tests/ops/test_pool \
 	tests/ops/test_reduce \
+	tests/ops/test_sample \
+	tests/ops/test_scan \
 	tests/ops/test_select \
 	tests/ops/test_softmax \
 	tests/ops/test_sort \
@@ -605,13 +669,18 @@ tests_base_test_table_LDADD = $(test_ldadd)
 tests_data_test_dataset_LDADD = $(test_ldadd)
 tests_data_test_idx_LDADD = $(test_ldadd)
 tests_data_test_loader_LDADD = $(test_ldadd)
+tests_io_test_checkpoint_LDADD = $(test_ldadd)
+tests_io_test_npz_LDADD = $(test_ldadd)
+tests_io_test_pth_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
 tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
+tests_nn_test_activation_LDADD = $(test_ldadd)
 tests_nn_test_attention_LDADD = $(test_ldadd)
 tests_nn_test_blocks_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_conv_LDADD = $(test_ldadd)
+tests_nn_test_dict_LDADD = $(test_ldadd)
 tests_nn_test_dropout_LDADD = $(test_ldadd)
 tests_nn_test_embedding_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
@@ -620,6 +689,7 @@ tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_kv_cache_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
+tests_nn_test_loss_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
 tests_nn_test_norm_LDADD = $(test_ldadd)
 tests_nn_test_packed_LDADD = $(test_ldadd)
@@ -635,15 +705,19 @@ tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
 tests_opencl_test_faults_LDADD = $(test_ldadd)
 tests_opencl_test_plans_LDADD = $(test_ldadd)
+tests_ops_test_arrange_LDADD = $(test_ldadd)
 tests_ops_test_attention_LDADD = $(test_ldadd)
 tests_ops_test_conv_LDADD = $(test_ldadd)
 tests_ops_test_copy_LDADD = $(test_ldadd)
 tests_ops_test_dropout_LDADD = $(test_ldadd)
+tests_ops_test_einsum_LDADD = $(test_ldadd)
 tests_ops_test_embedding_LDADD = $(test_ldadd)
 tests_ops_test_fold_LDADD = $(test_ldadd)
 tests_ops_test_gather_LDADD = $(test_ldadd)
 tests_ops_test_index_LDADD = $(test_ldadd)
+tests_ops_test_index_dim_LDADD = $(test_ldadd)
 tests_ops_test_join_LDADD = $(test_ldadd)
+tests_ops_test_linalg_LDADD = $(test_ldadd)
 tests_ops_test_linear_LDADD = $(test_ldadd)
 tests_ops_test_loss_LDADD = $(test_ldadd)
 tests_ops_test_math_LDADD = $(test_ldadd)
@@ -652,6 +726,8 @@ tests_ops_test_norm_LDADD = $(test_ldadd)
 tests_ops_test_pointwise_LDADD = $(test_ldadd)
 tests_ops_test_pool_LDADD = $(test_ldadd)
 tests_ops_test_reduce_LDADD = $(test_ldadd)
+tests_ops_test_sample_LDADD = $(test_ldadd)
+tests_ops_test_scan_LDADD = $(test_ldadd)
 tests_ops_test_select_LDADD = $(test_ldadd)
 tests_ops_test_softmax_LDADD = $(test_ldadd)
 tests_ops_test_sort_LDADD = $(test_ldadd)
@@ -707,6 +783,46 @@ test_support_sources = \
 	tests/suite.h \
 	tests/temp_dir.c \
 	tests/temp_dir.h
+
+fuzz_targets += tests/fuzz/fuzz_npy
+tests_fuzz_fuzz_npy_SOURCES = \
+	tests/fuzz/fuzz_npy.c
+
+tests_fuzz_fuzz_npy_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_npy_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_npy_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
+fuzz_targets += tests/fuzz/fuzz_npz
+tests_fuzz_fuzz_npz_SOURCES = \
+	tests/fuzz/fuzz_npz.c
+
+tests_fuzz_fuzz_npz_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_npz_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_npz_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
+fuzz_targets += tests/fuzz/fuzz_pickle
+tests_fuzz_fuzz_pickle_SOURCES = \
+	tests/fuzz/fuzz_pickle.c
+
+tests_fuzz_fuzz_pickle_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_pickle_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_pickle_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
+fuzz_targets += tests/fuzz/fuzz_pth
+tests_fuzz_fuzz_pth_SOURCES = \
+	tests/fuzz/fuzz_pth.c
+
+tests_fuzz_fuzz_pth_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_pth_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_pth_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
+fuzz_targets += tests/fuzz/fuzz_safetensors
+tests_fuzz_fuzz_safetensors_SOURCES = \
+	tests/fuzz/fuzz_safetensors.c
+
+tests_fuzz_fuzz_safetensors_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_safetensors_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_safetensors_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
 
 check_LTLIBRARIES += tests/plugins/genesis_async.la
 tests_plugins_genesis_async_la_SOURCES = \
@@ -861,6 +977,8 @@ project_tests = \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
+	tests/project/test_files.sh \
+	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
 	tests/project/test_readme.sh \
@@ -868,7 +986,8 @@ project_tests = \
 	tests/project/test_sources.sh \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh \
-	tests/project/test_template.sh
+	tests/project/test_template.sh \
+	tests/project/test_torch_files.sh
 
 conform_data = \
 	tools/genesis-conform/fixtures/attention.safetensors \
@@ -877,14 +996,17 @@ conform_data = \
 	tools/genesis-conform/fixtures/linear.safetensors \
 	tools/genesis-conform/fixtures/loss.safetensors \
 	tools/genesis-conform/fixtures/norm.safetensors \
+	tools/genesis-conform/fixtures/ops_arrange.txt \
 	tools/genesis-conform/fixtures/ops_copy.txt \
 	tools/genesis-conform/fixtures/ops_gather.txt \
 	tools/genesis-conform/fixtures/ops_index.txt \
 	tools/genesis-conform/fixtures/ops_join.txt \
+	tools/genesis-conform/fixtures/ops_linalg.txt \
 	tools/genesis-conform/fixtures/ops_math.txt \
 	tools/genesis-conform/fixtures/ops_matmul.txt \
 	tools/genesis-conform/fixtures/ops_pointwise.txt \
 	tools/genesis-conform/fixtures/ops_reduce.txt \
+	tools/genesis-conform/fixtures/ops_scan.txt \
 	tools/genesis-conform/fixtures/ops_select.txt \
 	tools/genesis-conform/fixtures/ops_sort.txt \
 	tools/genesis-conform/fixtures/ops_view.txt \
@@ -926,14 +1048,17 @@ extra_files = \
 	tools/genesis-conform/fixtures/make_nn.py \
 	tools/genesis-conform/fixtures/make_ops.py \
 	tools/genesis-conform/fixtures/norm.safetensors \
+	tools/genesis-conform/fixtures/ops_arrange.txt \
 	tools/genesis-conform/fixtures/ops_copy.txt \
 	tools/genesis-conform/fixtures/ops_gather.txt \
 	tools/genesis-conform/fixtures/ops_index.txt \
 	tools/genesis-conform/fixtures/ops_join.txt \
+	tools/genesis-conform/fixtures/ops_linalg.txt \
 	tools/genesis-conform/fixtures/ops_math.txt \
 	tools/genesis-conform/fixtures/ops_matmul.txt \
 	tools/genesis-conform/fixtures/ops_pointwise.txt \
 	tools/genesis-conform/fixtures/ops_reduce.txt \
+	tools/genesis-conform/fixtures/ops_scan.txt \
 	tools/genesis-conform/fixtures/ops_select.txt \
 	tools/genesis-conform/fixtures/ops_sort.txt \
 	tools/genesis-conform/fixtures/ops_view.txt \
@@ -945,16 +1070,20 @@ extra_files = \
 	samples/03_resnet.out \
 	samples/04_module_dict_list.out \
 	samples/05_save_load.out \
+	samples/06_checkpoint.out \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
 	tests/fixtures/autograd.inc \
 	tests/fixtures/make_autograd.py \
+	tests/fixtures/make_files.py \
+	tests/fixtures/make_modules_activation.py \
 	tests/fixtures/make_modules_attention.py \
 	tests/fixtures/make_modules_blocks.py \
 	tests/fixtures/make_modules_conv.py \
 	tests/fixtures/make_modules_embedding.py \
 	tests/fixtures/make_modules_linear.py \
+	tests/fixtures/make_modules_loss.py \
 	tests/fixtures/make_modules_norm.py \
 	tests/fixtures/make_modules_parametrize.py \
 	tests/fixtures/make_modules_pool.py \
@@ -966,11 +1095,13 @@ extra_files = \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
 	tests/fixtures/modules.py \
+	tests/fixtures/modules_activation.safetensors \
 	tests/fixtures/modules_attention.safetensors \
 	tests/fixtures/modules_blocks.safetensors \
 	tests/fixtures/modules_conv.safetensors \
 	tests/fixtures/modules_embedding.safetensors \
 	tests/fixtures/modules_linear.safetensors \
+	tests/fixtures/modules_loss.safetensors \
 	tests/fixtures/modules_norm.safetensors \
 	tests/fixtures/modules_parametrize.safetensors \
 	tests/fixtures/modules_pool.safetensors \
@@ -978,12 +1109,29 @@ extra_files = \
 	tests/fixtures/modules_resnet.safetensors \
 	tests/fixtures/modules_transformer.safetensors \
 	tests/fixtures/modules_vision.safetensors \
+	tests/fixtures/numpy.npy \
+	tests/fixtures/numpy.npz \
+	tests/fixtures/old.pth \
 	tests/fixtures/optim_adam.inc \
 	tests/fixtures/optim_adamw.inc \
 	tests/fixtures/optim_one_cycle.inc \
 	tests/fixtures/optim_sgd.inc \
 	tests/fixtures/python.safetensors \
 	tests/fixtures/random.inc \
+	tests/fixtures/torch.pth \
+	tests/fixtures/training.pth \
+	tests/fuzz/corpus/npy/numpy.npy \
+	tests/fuzz/corpus/npz/numpy.npz \
+	tests/fuzz/corpus/pickle/cycle \
+	tests/fuzz/corpus/pickle/protocol4 \
+	tests/fuzz/corpus/pickle/shared \
+	tests/fuzz/corpus/pickle/torch \
+	tests/fuzz/corpus/pickle/training \
+	tests/fuzz/corpus/pth/old.pth \
+	tests/fuzz/corpus/pth/torch.pth \
+	tests/fuzz/corpus/safetensors/metadata \
+	tests/fuzz/corpus/safetensors/python.safetensors \
+	tests/fuzz/make_corpus.py \
 	tests/lsan.supp \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
@@ -992,6 +1140,8 @@ extra_files = \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
+	tests/project/test_files.sh \
+	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
 	tests/project/test_readme.sh \
@@ -1000,6 +1150,8 @@ extra_files = \
 	tests/project/test_spdx.sh \
 	tests/project/test_symbols.sh \
 	tests/project/test_template.sh \
+	tests/project/test_torch_files.sh \
+	tests/project/torch_files.py \
 	tests/tsan.supp \
 	docs/adding-an-op.md \
 	docs/backend-howto.md \

@@ -21,6 +21,18 @@ SH_LOG_COMPILER = $(SHELL)
 CLEANFILES += $(device_tests) $(checked_samples:=.cpu.actual) $(checked_samples:=.ref.actual) \
 	$(checked_samples:=.opencl.actual)
 
+check_PROGRAMS += $(fuzz_targets)
+check_LTLIBRARIES += tests/fuzz/libfuzz.la
+tests_fuzz_libfuzz_la_SOURCES = tests/fuzz/fuzz.c tests/fuzz/fuzz.h
+if !FUZZING
+tests_fuzz_libfuzz_la_SOURCES += tests/fuzz/driver.c
+endif
+
+fuzz: $(fuzz_targets) plugins/ref/genesis_ref.la tests/run-one
+	GENESIS_FUZZ_SECONDS=$${GENESIS_FUZZ_SECONDS-600} top_srcdir='$(abs_top_srcdir)' \
+		top_builddir='$(abs_top_builddir)' sanitizers='$(SANITIZERS)' \
+		$(SHELL) $(srcdir)/tests/project/test_fuzz.sh
+
 if HAVE_CHECK
 check_LTLIBRARIES += tests/libtesting.la
 unit_tests_built = $(unit_tests)

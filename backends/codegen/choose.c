@@ -16,16 +16,18 @@ enum {
     MAP_GROUP_CPU = 16,
     ROWS_GROUP = 256,
     ROWS_GROUP_CPU = 16,
+    COLUMNS_GROUP_CPU = 4,
     WIDTH = 4, /* elements side by side, at most */
     MAP_WIDTH_CPU = 64,
     ROWS_WIDTH_CPU = 64,
+    COLUMNS_WIDTH_CPU = 256,
     VECTOR = 4,   /* up to so many are one access to memory, which has to be aligned */
     STEPS = 4,    /* a lane has as many elements at least, if it is not the only one */
     ITEMS = 1024, /* work-items that keep a unit busy */
     ITEMS_CPU = 32,
     CHUNK = 1 << 14, /* elements of a piece of a row; of one of many side by side: */
     COLUMN_CHUNK = 128,
-    COLUMN_CHUNK_CPU = 32, /* so that the pages of a piece have entries in the first TLB */
+    COLUMN_CHUNK_CPU = 128, /* so that the pages of a piece have entries in the first TLB */
     MAX_CHUNKS = 256,
     FEW_ROWS = 64, /* fewer than these are cut */
     FEW_COLUMNS = 4096,
@@ -173,7 +175,8 @@ void cg_choose_map(const cg_program *p, const cg_device *device, const gn_call *
 
 /* ---- Rows */
 
-/* Whether more memory lies dense along the last kept dim than along the last reduced one. */
+/* Whether more memory lies dense along the last kept dim than along the last reduced one. Operands
+ * that move along one of them only are small beside the others. */
 static bool prefers_columns(const cg_program *p, const gn_call *call) {
     const uint32_t n_kept = call->n_dims - call->n_reduced;
     int64_t kept = 0, reduced = 0;
@@ -183,10 +186,12 @@ static bool prefers_columns(const cg_program *p, const gn_call *call) {
         if (!p->in_elements[k] || p->source->operands[k].role == GN_INDEX)
             continue;
         const int64_t bytes = gn_dtype_bytes(p->source->operands[k].dtype);
-        const gn_operand *operand = cg_operand(call, k);
-        if (operand->stride[call->n_dims - 1] == 1)
+        const int64_t *stride = cg_operand(call, k)->stride;
+        if (stride[n_kept - 1] == 0 || stride[call->n_dims - 1] == 0)
+            continue;
+        if (stride[call->n_dims - 1] == 1)
             reduced += bytes;
-        else if (operand->stride[n_kept - 1] == 1 && operand->stride[call->n_dims - 1] != 0)
+        else if (stride[n_kept - 1] == 1)
             kept += bytes;
     }
     return kept > reduced;
@@ -218,7 +223,7 @@ static void choose_space(const cg_program *p, const cg_device *device, const gn_
     v->n_dims = (uint8_t)call->n_dims;
     v->n_kept = (uint8_t)(call->n_dims - call->n_reduced);
     const uint32_t along = (out->columns ? v->n_kept : v->n_dims) - 1u;
-    uint32_t width = device->is_cpu ? ROWS_WIDTH_CPU : WIDTH;
+    uint32_t width = !device->is_cpu ? WIDTH : out->columns ? COLUMNS_WIDTH_CPU : ROWS_WIDTH_CPU;
     while (width > 1 && !width_fits(p, call, offset, along, width))
         width /= 2;
     v->width = (uint16_t)width;
@@ -259,8 +264,10 @@ static uint32_t choose_lanes(const cg_device *device, const cg_launch *launch) {
 static void choose_items(const cg_program *p, const cg_device *device, cg_launch *out) {
     cg_variant *v = &out->variant;
     const uint64_t bytes = local_bytes(p);
-    uint32_t group =
-        power_below(smaller(device->work_group, device->is_cpu ? ROWS_GROUP_CPU : ROWS_GROUP));
+    const uint32_t wanted = !device->is_cpu ? ROWS_GROUP
+                            : v->columns    ? COLUMNS_GROUP_CPU
+                                            : ROWS_GROUP_CPU;
+    uint32_t group = power_below(smaller(device->work_group, wanted));
     while (group > 1 && bytes * group > device->local_bytes)
         group /= 2;
     v->group = (uint16_t)group;

@@ -273,11 +273,13 @@ static void write_at(const cg_writer *w, uint32_t operand) {
     write_step(w, operand);
 }
 
-/* Whether LOAD or STORE number i moves all elements side by side at once. */
+/* Whether LOAD or STORE number i moves all elements side by side at once. Where a row has more of
+ * them than an access to memory takes, they are moved one by one in the loop over v. */
 static bool moves_together(const cg_writer *w, uint32_t i) {
     const gn_insn *insn = cg_insn(w->program->source, i);
-    return w->variant->width > 1 && !w->program->parts[w->part].row &&
-           w->variant->class[insn->a] == CG_UNIT && info_of(w, insn->a)->role != GN_INDEX;
+    return w->variant->width > 1 && (w->variant->width <= 4 || !w->rows) &&
+           !w->program->parts[w->part].row && w->variant->class[insn->a] == CG_UNIT &&
+           info_of(w, insn->a)->role != GN_INDEX;
 }
 
 static void write_load(const cg_writer *w, uint32_t i) {
@@ -381,6 +383,24 @@ static void write_statement(const cg_writer *w, uint32_t i) {
         write_value(w, i);
 }
 
+bool cg_moves_side_by_side(const cg_writer *w) {
+    const cg_part *part = &w->program->parts[w->part];
+    for (uint32_t i = part->first; i < part->end; i++) {
+        const gn_insn *insn = cg_insn(w->program->source, i);
+        if (insn->op == GN_OP_STORE || (w->program->values[i].live && shares_blocks(w, i)) ||
+            (insn->op == GN_OP_LOAD && moves_together(w, i)))
+            return true;
+    }
+    return false;
+}
+
+void cg_write_values(const cg_writer *w) {
+    const cg_part *part = &w->program->parts[w->part];
+    for (uint32_t i = part->first; i < part->end; i++)
+        if (is_written(w, i) && cg_insn(w->program->source, i)->op != GN_OP_STORE)
+            write_statement(w, i);
+}
+
 void cg_write_body(const cg_writer *w) {
     const cg_part *part = &w->program->parts[w->part];
     const gn_program *source = w->program->source;
@@ -404,11 +424,10 @@ void cg_write_body(const cg_writer *w) {
     char indent[32];
     snprintf(indent, sizeof indent, "%s    ", w->indent);
     inner.indent = indent;
-    for (uint32_t i = part->first; i < part->end; i++) {
+    cg_write_values(&inner);
+    for (uint32_t i = part->first; i < part->end && loop; i++) {
         const gn_insn *insn = cg_insn(source, i);
-        if (is_written(w, i) && insn->op != GN_OP_STORE)
-            write_statement(&inner, i);
-        else if (insn->op == GN_OP_STORE && loop)
+        if (insn->op == GN_OP_STORE)
             cg_print(w->out, "%sy%u[v] = %s;\n", indent, i, cg_name_of(w, insn->b).text);
     }
 }
@@ -431,14 +450,6 @@ void cg_write_body_end(const cg_writer *w) {
         }
     if (!loop)
         cg_print(w->out, "%s}\n", w->indent);
-}
-
-void cg_write_row(const cg_writer *w) {
-    const cg_part *part = &w->program->parts[w->part];
-    for (uint32_t i = part->first; i < part->end; i++)
-        if (is_written(w, i) && cg_insn(w->program->source, i)->op != GN_OP_STORE) {
-            write_statement(w, i);
-        }
 }
 
 void cg_write_row_stores(const cg_writer *w) {

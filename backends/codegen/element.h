@@ -51,8 +51,11 @@ void cg_write_uniforms(const cg_writer *w);
  * is visible; cg_write_body_end closes that loop, and writes the stores. */
 void cg_write_body(const cg_writer *w);
 void cg_write_body_end(const cg_writer *w);
-/* The computations of a row part, and its stores; each inside of a loop over v. */
-void cg_write_row(const cg_writer *w);
+/* The loads and the computations of a part alone, inside of a loop over v. */
+void cg_write_values(const cg_writer *w);
+/* Whether such a loop needs more: elements side by side that are moved before or behind it. */
+bool cg_moves_side_by_side(const cg_writer *w);
+/* The stores of a row part, inside of a loop over v. */
 void cg_write_row_stores(const cg_writer *w);
 /* The name that a value has in this part. */
 typedef struct cg_name {

@@ -19,7 +19,7 @@
 #include <stdio.h>
 #include <string.h>
 
-enum { SUM_TERMS = 32 };
+enum { SUM_TERMS = 32, SEVERAL = 4 };
 
 /* ---- Kinds of reductions */
 
@@ -193,24 +193,69 @@ static void write_elements(const cg_writer *w) {
     cg_write_body_end(w);
 }
 
+/* Whether the loop over v may be around that over some elements of each row: nothing is moved
+ * before or behind it. Where WIDTH is that of a CPU, what a row has gathered then stays in a
+ * register for these elements. */
+static bool gathers_several(const cg_writer *w) {
+    return w->variant->columns && w->variant->width > 4 && !cg_moves_side_by_side(w);
+}
+
+/* SEVERAL elements of each row. */
+static void write_several_elements(const cg_writer *w) {
+    cg_writer inner = *w;
+    char indent[32];
+    snprintf(indent, sizeof indent, "%s        ", w->indent);
+    inner.indent = indent;
+    cg_print(w->out,
+             "%sfor (int v = 0; v < WIDTH; v++) {\n"
+             "#pragma unroll\n"
+             "%s    for (int step = 0; step < %d; step++) {\n"
+             "%sconst index_t r = several + step * hop;\n",
+             w->indent, w->indent, SEVERAL, indent);
+    if (w->variant->stage == CG_FINISH) {
+        each_reduction(&inner, indent, write_gather_piece);
+    } else {
+        cg_write_walk(&inner, "r", true, "base", "at", true);
+        cg_write_values(&inner);
+        each_reduction(&inner, indent, write_gather);
+    }
+    cg_print(w->out, "%s    }\n%s}\n", w->indent, w->indent);
+}
+
+/* The elements from `from` to the one before `to`. */
+static void write_steps(const cg_writer *w, const char *from, const char *to) {
+    char indent[32];
+    cg_writer inner = *w;
+    snprintf(indent, sizeof indent, "%s    ", w->indent);
+    inner.indent = indent;
+    if (!gathers_several(w)) {
+        cg_print(w->out, "%sfor (index_t r = %s; r < %s; r += hop) {\n", w->indent, from, to);
+    } else {
+        cg_print(w->out,
+                 "%sindex_t several = %s;\n"
+                 "%sfor (; %s - several > %d * hop; several += %d * hop) {\n",
+                 w->indent, from, w->indent, to, SEVERAL - 1, SEVERAL);
+        write_several_elements(&inner);
+        cg_print(w->out, "%s}\n%sfor (index_t r = several; r < %s; r += hop) {\n", w->indent,
+                 w->indent, to);
+    }
+    write_elements(&inner);
+    cg_print(w->out, "%s}\n", w->indent);
+}
+
 /* The loop over a row's elements. */
 static void write_loop(const cg_writer *w) {
     cg_writer inner = *w;
     if (!has_sums(w)) {
-        inner.indent = "        ";
-        cg_print(w->out, "    for (index_t r = first; r < end; r += hop) {\n");
-        write_elements(&inner);
-        cg_print(w->out, "    }\n");
+        write_steps(w, "first", "end");
         return;
     }
-    inner.indent = "            ";
+    inner.indent = "        ";
     cg_print(w->out,
              "    for (index_t block = first; block < end; block += %d * hop) {\n"
-             "        const index_t stop = end - block < %d * hop ? end : block + %d * hop;\n"
-             "        for (index_t r = block; r < stop; r += hop) {\n",
+             "        const index_t stop = end - block < %d * hop ? end : block + %d * hop;\n",
              SUM_TERMS, SUM_TERMS, SUM_TERMS);
-    write_elements(&inner);
-    cg_print(w->out, "        }\n");
+    write_steps(&inner, "block", "stop");
     each_reduction(w, "        ", write_total);
     cg_print(w->out, "    }\n");
 }
@@ -318,7 +363,7 @@ static void write_row_part(const cg_writer *w) {
     inner.indent = "        ";
     if (w->part + 1 == w->program->n_parts) {
         cg_print(w->out, "%s", open);
-        cg_write_row(&inner);
+        cg_write_values(&inner);
         cg_write_row_stores(&inner);
         cg_print(w->out, "    }\n");
         return;
@@ -329,7 +374,7 @@ static void write_row_part(const cg_writer *w) {
             cg_print(w->out, "    %s v%u[ROWS];\n", cg_types[cg_insn(w->program->source, i)->type],
                      i);
     cg_print(w->out, "    for (int v = 0; v < ROWS; v++) {\n");
-    cg_write_row(&inner);
+    cg_write_values(&inner);
     cg_print(w->out, "    }\n");
     if (!stores(w))
         return;

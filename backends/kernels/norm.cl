@@ -6,41 +6,88 @@
  *   SUMS 1  mean and var of x;  y = (x - mean) r w + b       r = 1 / sqrt(var + eps)
  *   SUMS 2  db = sum dy, dw = sum dy (x - mean) r;  dx = w r (dy - db / n - (x - mean) r dw / n)
  *
- * channel_sums sums chunks of pixels, channel_join the chunks of each channel, and channel_apply
- * makes the images. A work-item adds up to 64 numbers one after the other, and what work-items and
- * chunks have is added pairwise, so that errors stay small.
+ * A run is the pixels of one stride, such as those of an image. It is cut into pieces, and a chunk
+ * is so many pieces. channel_sums sums chunks, channel_join the chunks of each channel, and
+ * channel_apply makes the images, chunk by chunk. A work-item adds up to 64 numbers one after the
+ * other, or a few more, and what work-items and chunks have is added pairwise, so that errors stay
+ * small.
  *
- * Defined before: DTYPE, ELEMENT, VALUE, INDEX, SUMS; ITEMS, a power of 2; and WIDTH, the channels
- * of a work-item.
+ * A work-item takes WIDTH elements that are neighbours in memory at once. They are CHANNELS channels
+ * of a pixel, or PIXELS pixels of a channel: one of the two is 1.
+ *
+ * Defined before: DTYPE, ELEMENT, VALUE, INDEX, SUMS; ITEMS, a power of 2; CHANNELS and PIXELS.
  */
 
 #define LOAD(p, i) JOIN(LOAD_, DTYPE)(p, i)
 #define STORE(p, i, value) JOIN(STORE_, DTYPE)(p, i, value)
+#define WIDTH (CHANNELS * PIXELS)
 
 enum { X, DY, TARGET, IMAGES, W = 0, B, MEAN, VAR, DW, DB, VECTORS, DIGITS = 4 };
 
-/* As ocl_norm_args in norm.h. Strides count elements; a pixel has digits in its dims. */
+/* As ocl_norm_args in norm.h. Strides count elements; a run has digits in its dims. */
 typedef struct {
     i64 image_first[IMAGES], channel_stride[IMAGES];
-    i64 pixel_size[DIGITS], pixel_stride[IMAGES][DIGITS];
+    i64 run_size[DIGITS], run_stride[IMAGES][DIGITS], pixel_stride[IMAGES];
     i64 vector_first[VECTORS], vector_stride[VECTORS];
-    i64 channels, pixels, chunk; /* pixels of a chunk */
+    i64 channels, pixels;
+    i64 length, piece, pieces; /* pixels of a run and of a piece, pieces of all runs */
     i64 scratch_first;
-    i32 n_digits, chunks;
-    i32 lanes; /* work-items of a group along channels, a power of 2 */
-    i32 channels_last; /* channels are neighbours in memory; else WIDTH and lanes are 1 */
+    i32 n_digits, cuts; /* cuts: pieces of a run */
+    i32 chunk, chunks;  /* pieces of a chunk, chunks of all */
+    i32 lanes, inner; /* work-items of a group along channels and along a piece, powers of 2; the
+                         rest is along pieces. PIXELS above 1: inner is 1 */
 } norm_args;
 
 /* ---- Addresses ----------------------------------------------------------------------------- */
 
-FN INDEX pixel_offset(const norm_args *p, int image, INDEX pixel) {
+/* The first pixel of a run. */
+FN INDEX run_offset(const norm_args *p, int image, INDEX run) {
     INDEX offset = 0;
     for (int d = p->n_digits - 1; d > 0; d--) {
-        const INDEX size = (INDEX)p->pixel_size[d];
-        offset += pixel % size * (INDEX)p->pixel_stride[image][d];
-        pixel /= size;
+        const INDEX size = (INDEX)p->run_size[d], next = run / size;
+        offset += (run - next * size) * (INDEX)p->run_stride[image][d];
+        run = next;
     }
-    return offset + pixel * (INDEX)p->pixel_stride[image][0];
+    return offset + run * (INDEX)p->run_stride[image][0];
+}
+
+/* The pixels first..end-1 of a run. */
+typedef struct {
+    INDEX run, first, end;
+} span;
+
+FN span span_of(const norm_args *p, INDEX piece) {
+    const INDEX run = piece / p->cuts, first = (piece - run * p->cuts) * (INDEX)p->piece;
+    const INDEX rest = (INDEX)p->length - first;
+    const span pixels = {run, first, first + (rest < (INDEX)p->piece ? rest : (INDEX)p->piece)};
+    return pixels;
+}
+
+/* How many pixels are before a piece; of one behind the last: all. */
+FN i64 pixels_before(const norm_args *p, i64 piece) {
+    const i64 run = piece / p->cuts;
+    return run * p->length + (piece - run * p->cuts) * p->piece;
+}
+
+/* What a work-item does: the pieces first, first + step, .. of a chunk, of each the pixels from
+ * `lane` on, and the channels from `channel` on. */
+typedef struct {
+    INDEX first, end, step, lane;
+    i64 channel, chunk;
+} task;
+
+FN task task_of(const norm_args *p, i64 group, int item) {
+    const int outer = item / p->lanes / p->inner;
+    const i64 blocks = (p->channels / CHANNELS + p->lanes - 1) / p->lanes, chunk = group / blocks;
+    const i64 begin = chunk * p->chunk, end = begin + p->chunk;
+    const task own = {(INDEX)begin + outer,
+                      (INDEX)(end < p->pieces ? end : p->pieces),
+                      ITEMS / p->lanes / p->inner,
+                      (item / p->lanes & (p->inner - 1)) * PIXELS,
+                      (group - chunk * blocks) * p->lanes * CHANNELS +
+                          (item & (p->lanes - 1)) * CHANNELS,
+                      chunk};
+    return own;
 }
 
 #define IMAGE_AT(image, channel)                                                                   \
@@ -57,12 +104,12 @@ FN INDEX pixel_offset(const norm_args *p, int image, INDEX pixel) {
 
 /* Of n numbers of each channel: mean and the squares of what differs from it, or two sums. */
 typedef struct {
-    VALUE n, a[WIDTH], b[WIDTH];
+    VALUE n, a[CHANNELS], b[CHANNELS];
 } sums;
 
 FN sums no_sums(void) {
     sums none = {0};
-    for (int v = 0; v < WIDTH; v++)
+    for (int v = 0; v < CHANNELS; v++)
         none.a[v] = none.b[v] = 0;
     return none;
 }
@@ -72,7 +119,7 @@ FN sums add(sums x, sums y) {
 #if SUMS == 1
     const VALUE share = both.n > 0 ? y.n / both.n : 0;
 #endif
-    for (int v = 0; v < WIDTH; v++) {
+    for (int v = 0; v < CHANNELS; v++) {
 #if SUMS == 1
         const VALUE difference = y.a[v] - x.a[v];
         both.a[v] = x.a[v] + difference * share;
@@ -98,93 +145,117 @@ FN sums add_items(sums own, LOCAL sums *all, int item, int lanes) {
     return own;
 }
 
-/* The sums of some pixels, from `first` on, each `step`'th. x and dy: of the first channel. */
-FN sums add_pixels(const norm_args *p, GLOBAL const ELEMENT *x, GLOBAL const ELEMENT *dy,
-                   const VALUE *middle, INDEX first, INDEX end, INDEX step) {
-    sums own = no_sums();
-    for (INDEX pixel = first; pixel < end; pixel += step) {
-        GLOBAL const ELEMENT *from = x + pixel_offset(p, X, pixel);
-#if SUMS == 2
-        GLOBAL const ELEMENT *gradients = dy + pixel_offset(p, DY, pixel);
-#endif
-        own.n += 1;
-        for (int v = 0; v < WIDTH; v++) {
+/* Takes `count` elements side by side into a and b. */
+FN void take(VALUE *a, VALUE *b, GLOBAL const ELEMENT *x, GLOBAL const ELEMENT *dy,
+             const VALUE *middle, int count) {
+    for (int v = 0; v < count; v++) {
 #if SUMS == 0
-            own.a[v] += LOAD(from, v);
+        a[v] += LOAD(x, v);
 #elif SUMS == 1
-            const VALUE difference = LOAD(from, v) - middle[v];
-            own.a[v] += difference;
-            own.b[v] += difference * difference;
+        const VALUE difference = LOAD(x, v) - middle[v];
+        a[v] += difference;
+        b[v] += difference * difference;
 #else
-            own.a[v] += LOAD(gradients, v);
-            own.b[v] += LOAD(gradients, v) * (LOAD(from, v) - middle[v]);
+        a[v] += LOAD(dy, v);
+        b[v] += LOAD(dy, v) * (LOAD(x, v) - middle[v]);
 #endif
-        }
     }
-#if SUMS == 1
-    for (int v = 0; v < WIDTH && own.n > 0; v++) { /* from around the middle to around the mean */
-        const VALUE shift = own.a[v] / own.n;
-        own.b[v] = fmax(own.b[v] - own.a[v] * shift, (VALUE)0);
-        own.a[v] = middle[v] + shift;
-    }
-#endif
-    return own;
 }
 
-/* A group sums a chunk of pixels of `lanes` times WIDTH channels; its work-items are (pixel,
- * channel). */
+/* The sums of a work-item. x and dy: pixel 0 of the first channel. */
+FN sums add_pixels(const norm_args *p, GLOBAL const ELEMENT *x, GLOBAL const ELEMENT *dy,
+                   const VALUE *middle, const task *own) {
+    sums all = no_sums();
+    VALUE a[WIDTH], b[WIDTH];
+    const INDEX hop = p->inner * PIXELS;
+    const INDEX step_x = (INDEX)p->pixel_stride[X], step_dy = (INDEX)p->pixel_stride[DY];
+    for (int v = 0; v < WIDTH; v++)
+        a[v] = b[v] = 0;
+    for (INDEX piece = own->first; piece < own->end; piece += own->step) {
+        const span s = span_of(p, piece);
+        GLOBAL const ELEMENT *from = x + run_offset(p, X, s.run);
+        GLOBAL const ELEMENT *gradients = dy;
+        INDEX i = s.first + own->lane;
+#if SUMS == 2
+        gradients += run_offset(p, DY, s.run);
+#endif
+        for (; i + PIXELS <= s.end; i += hop) {
+            take(a, b, from + i * step_x, gradients + i * step_dy, middle, WIDTH);
+            all.n += PIXELS;
+        }
+        for (; PIXELS > 1 && i < s.end; i++) {
+            take(a, b, from + i, gradients + i, middle, 1);
+            all.n += 1;
+        }
+    }
+    for (int v = 0; v < WIDTH; v++) {
+        all.a[v / PIXELS] += a[v];
+        all.b[v / PIXELS] += b[v];
+    }
+#if SUMS == 1
+    for (int v = 0; v < CHANNELS && all.n > 0; v++) { /* from the middle to the mean */
+        const VALUE shift = all.a[v] / all.n;
+        all.b[v] = fmax(all.b[v] - all.a[v] * shift, (VALUE)0);
+        all.a[v] = middle[v * PIXELS] + shift;
+    }
+#endif
+    return all;
+}
+
+/* A group sums a chunk of `lanes` times CHANNELS channels. */
 KERNEL(ITEMS, 1, 1)
 channel_sums(const norm_args p, GLOBAL const ELEMENT *x, GLOBAL const ELEMENT *dy,
              GLOBAL const ELEMENT *mean, GLOBAL VALUE *scratch) {
     LOCAL sums all[ITEMS];
-    const int item = LOCAL_ID(0), lanes = p.lanes;
-    const i64 blocks = (p.channels / WIDTH + lanes - 1) / lanes, chunk = GROUP_ID(0) / blocks;
-    const i64 channel = (GROUP_ID(0) % blocks * lanes + item % lanes) * WIDTH;
-    const i64 rest = p.pixels - chunk * p.chunk;
-    const INDEX first = (INDEX)(chunk * p.chunk);
-    const INDEX end = first + (INDEX)(rest < p.chunk ? rest : p.chunk);
-    sums own = no_sums();
-    if (channel < p.channels) {
+    const int item = LOCAL_ID(0);
+    const task own = task_of(&p, GROUP_ID(0), item);
+    sums result = no_sums();
+    if (own.channel < p.channels) {
         VALUE middle[WIDTH]; /* for SUMS 1 any number near the mean */
-        x += IMAGE_AT(X, channel);
-        dy += IMAGE_AT(DY, channel);
-#if SUMS > 0
+        x += IMAGE_AT(X, own.channel);
+        dy += IMAGE_AT(DY, own.channel);
+#if SUMS == 1
+        const span s = span_of(&p, (INDEX)own.chunk * p.chunk);
+        const INDEX first = run_offset(&p, X, s.run) + s.first * (INDEX)p.pixel_stride[X];
         for (int v = 0; v < WIDTH; v++)
-            middle[v] = SUMS == 1 ? LOAD(x, pixel_offset(&p, X, first) + v)
-                                  : LOAD(mean, CHANNEL_AT(MEAN, channel + v));
+            middle[v] = LOAD(x, first + v / PIXELS);
+#elif SUMS == 2
+        for (int v = 0; v < WIDTH; v++)
+            middle[v] = LOAD(mean, CHANNEL_AT(MEAN, own.channel + v / PIXELS));
 #endif
-        own = add_pixels(&p, x, dy, middle, first + item / lanes, end, ITEMS / lanes);
+        result = add_pixels(&p, x, dy, middle, &own);
     }
-    own = add_items(own, all, item, lanes);
-    if (item >= lanes || channel >= p.channels)
+    result = add_items(result, all, item, p.lanes);
+    if (item >= p.lanes || own.channel >= p.channels)
         return;
-    for (int v = 0; v < WIDTH; v++) {
-        scratch[SUM_AT(0, chunk, channel + v)] = own.a[v];
-        scratch[SUM_AT(1, chunk, channel + v)] = own.b[v];
+    for (int v = 0; v < CHANNELS; v++) {
+        scratch[SUM_AT(0, own.chunk, own.channel + v)] = result.a[v];
+        scratch[SUM_AT(1, own.chunk, own.channel + v)] = result.b[v];
     }
 }
 
-/* A group makes of the sums of WIDTH channels' chunks what the channels need. */
+/* A group makes of the sums of CHANNELS channels' chunks what the channels need. */
 KERNEL(ITEMS, 1, 1)
 channel_join(const norm_args p, const VALUE eps, GLOBAL const ELEMENT *w, GLOBAL const ELEMENT *b,
              GLOBAL ELEMENT *mean, GLOBAL ELEMENT *var, GLOBAL ELEMENT *dw, GLOBAL ELEMENT *db,
              GLOBAL VALUE *scratch) {
     LOCAL sums all[ITEMS];
     const int item = LOCAL_ID(0);
-    const i64 first = (i64)GROUP_ID(0) * WIDTH;
+    const i64 first = (i64)GROUP_ID(0) * CHANNELS;
     const VALUE count = (VALUE)p.pixels;
     sums own = no_sums();
     for (i64 chunk = item; chunk < p.chunks; chunk += ITEMS) {
-        const i64 rest = p.pixels - chunk * p.chunk;
-        sums next = {(VALUE)(rest < p.chunk ? rest : p.chunk)};
-        for (int v = 0; v < WIDTH; v++) {
+        const i64 begin = chunk * p.chunk, end = begin + p.chunk;
+        sums next = {(VALUE)(pixels_before(&p, end < p.pieces ? end : p.pieces) -
+                             pixels_before(&p, begin))};
+        for (int v = 0; v < CHANNELS; v++) {
             next.a[v] = scratch[SUM_AT(0, chunk, first + v)];
             next.b[v] = scratch[SUM_AT(1, chunk, first + v)];
         }
         own = add(own, next);
     }
     own = add_items(own, all, item, 1);
-    for (int v = 0; v < WIDTH && item == 0; v++) {
+    for (int v = 0; v < CHANNELS && item == 0; v++) {
         const i64 channel = first + v;
         const VALUE sum = own.a[v], second = own.b[v];
 #if SUMS == 0
@@ -214,32 +285,47 @@ channel_join(const norm_args p, const VALUE eps, GLOBAL const ELEMENT *w, GLOBAL
 
 #if SUMS > 0
 
-/* A work-item makes WIDTH channels of a pixel: its neighbours the next channels, or pixels. */
+/* Makes `count` elements side by side. */
+FN void make(GLOBAL ELEMENT *target, GLOBAL const ELEMENT *x, GLOBAL const ELEMENT *dy,
+             VALUE (*coefficient)[WIDTH], int count) {
+    for (int v = 0; v < count; v++) {
+        const VALUE value = LOAD(x, v) - coefficient[0][v];
+#if SUMS == 1
+        STORE(target, v, value * coefficient[1][v] + coefficient[2][v]);
+#else
+        STORE(target, v,
+              coefficient[1][v] * LOAD(dy, v) - coefficient[2][v] * value - coefficient[3][v]);
+#endif
+    }
+}
+
+/* A group makes a chunk of `lanes` times CHANNELS channels. */
 KERNEL(ITEMS, 1, 1)
 channel_apply(const norm_args p, GLOBAL const ELEMENT *x, GLOBAL const ELEMENT *dy,
               GLOBAL ELEMENT *target, GLOBAL const VALUE *scratch) {
-    const INDEX blocks = (INDEX)(p.channels / WIDTH), pixels = (INDEX)p.pixels;
-    const INDEX i = (INDEX)GLOBAL_ID(0), count = p.channels_last ? blocks : pixels;
-    const INDEX outer = i / count, inner = i - outer * count;
-    const INDEX block = p.channels_last ? inner : outer, pixel = p.channels_last ? outer : inner;
-    const i64 channel = (i64)block * WIDTH;
-    if (block >= blocks || pixel >= pixels)
+    const task own = task_of(&p, GROUP_ID(0), LOCAL_ID(0));
+    const INDEX hop = p.inner * PIXELS, step_x = (INDEX)p.pixel_stride[X];
+    const INDEX step_dy = (INDEX)p.pixel_stride[DY], step_target = (INDEX)p.pixel_stride[TARGET];
+    VALUE coefficient[SUMS + 2][WIDTH];
+    if (own.channel >= p.channels)
         return;
-    x += IMAGE_AT(X, channel) + pixel_offset(&p, X, pixel);
-    target += IMAGE_AT(TARGET, channel) + pixel_offset(&p, TARGET, pixel);
-#if SUMS == 2
-    dy += IMAGE_AT(DY, channel) + pixel_offset(&p, DY, pixel);
-#endif
-    scratch += COEFFICIENT_AT(0, channel);
-    for (int v = 0; v < WIDTH; v++) {
-        const VALUE value = LOAD(x, v) - scratch[v], factor = scratch[p.channels + v];
-#if SUMS == 1
-        STORE(target, v, value * factor + scratch[2 * p.channels + v]);
-#else
-        STORE(target, v,
-              factor * LOAD(dy, v) - scratch[2 * p.channels + v] * value -
-                  scratch[3 * p.channels + v]);
-#endif
+    for (int i = 0; i < SUMS + 2; i++)
+        for (int v = 0; v < WIDTH; v++)
+            coefficient[i][v] = scratch[COEFFICIENT_AT(i, own.channel + v / PIXELS)];
+    x += IMAGE_AT(X, own.channel);
+    dy += IMAGE_AT(DY, own.channel);
+    target += IMAGE_AT(TARGET, own.channel);
+    for (INDEX piece = own.first; piece < own.end; piece += own.step) {
+        const span s = span_of(&p, piece);
+        GLOBAL const ELEMENT *from = x + run_offset(&p, X, s.run);
+        GLOBAL const ELEMENT *gradients = dy + run_offset(&p, DY, s.run);
+        GLOBAL ELEMENT *to = target + run_offset(&p, TARGET, s.run);
+        INDEX i = s.first + own.lane;
+        for (; i + PIXELS <= s.end; i += hop)
+            make(to + i * step_target, from + i * step_x, gradients + i * step_dy, coefficient,
+                 WIDTH);
+        for (; PIXELS > 1 && i < s.end; i++)
+            make(to + i, from + i, gradients + i, coefficient, 1);
     }
 }
 

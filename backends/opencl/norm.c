@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * norm.c - batch norm over (N, C, spatial..) in training, and its gradient; and sums over pixels
- * for others. Images may lie in memory in any way; channels that are neighbours there are read
- * together.
+ * for others. Images may lie in memory in any way; channels or pixels that are neighbours there are
+ * read together.
  */
 #include "norm.h"
 
@@ -11,7 +11,8 @@
 
 enum { ITEM_PIXELS = 64, COEFFICIENTS = 4 };
 
-/* A group: its work-items, as many of them along channels, and the channels of each. */
+/* A group: its work-items, as many of them along channels that are neighbours, and the elements
+ * side by side of each. */
 static const struct {
     size_t items, lanes;
     int width;
@@ -33,36 +34,60 @@ static void describe_images(const ocl_request *request, const int image[NORM_IMA
         else
             memcpy(a->channel_stride, stride, sizeof a->channel_stride);
     }
+    const int last = pixels.n_dims - 1;
     a->channels = x->size[1];
     a->pixels = ocl_space_size(&pixels);
-    a->n_digits = pixels.n_dims;
-    memcpy(a->pixel_size, pixels.size, sizeof a->pixel_size);
-    for (int i = 0; i < NORM_IMAGES; i++)
-        memcpy(a->pixel_stride[i], pixels.stride[i], sizeof a->pixel_stride[i]);
+    a->length = last < 0 ? 1 : pixels.size[last];
+    a->n_digits = last < 0 ? 0 : last;
+    memcpy(a->run_size, pixels.size, sizeof a->run_size);
+    for (int i = 0; i < NORM_IMAGES; i++) {
+        memcpy(a->run_stride[i], pixels.stride[i], sizeof a->run_stride[i]);
+        a->pixel_stride[i] = last < 0 ? 0 : pixels.stride[i][last];
+        if (last == 0)
+            a->run_stride[i][0] = 0; /* there is one run */
+    }
 }
 
-static bool are_neighbours(const ocl_norm *norm) {
+/* Whether the elements along a dim are neighbours in all images. */
+static bool are_neighbours(const ocl_norm *norm, const int64_t stride[NORM_IMAGES]) {
     for (int i = 0; i < NORM_IMAGES; i++)
-        if (norm->image[i] >= 0 && norm->args.channel_stride[i] != 1)
+        if (norm->image[i] >= 0 && stride[i] != 1)
             return false;
-    return norm->args.channels > 1;
+    return true;
 }
 
-/* A chunk has so many pixels that a work-item sums ITEM_PIXELS of them. */
-static void cut_pixels(const gn_device *device, ocl_norm *norm) {
+/* What a work-item has side by side, and along what the items of a group lie. */
+static void arrange_items(const gn_device *device, ocl_norm *norm) {
     ocl_norm_args *a = &norm->args;
     const bool is_cpu = device->limits->is_cpu;
     const int width = is_cpu ? on_cpu.width : on_gpu.width;
     norm->items = ocl_items(device, is_cpu ? on_cpu.items : on_gpu.items);
-    norm->width = 1;
-    a->lanes = 1;
-    a->channels_last = are_neighbours(norm);
-    if (a->channels_last) {
+    norm->channels = norm->side_by_side = 1;
+    a->lanes = a->inner = 1;
+    if (a->channels > 1 && are_neighbours(norm, a->channel_stride)) {
         a->lanes = (int32_t)ocl_items(device, is_cpu ? on_cpu.lanes : on_gpu.lanes);
-        norm->width = a->channels % width == 0 ? width : 1;
+        norm->channels = a->channels % width == 0 ? width : 1;
+    } else if (are_neighbours(norm, a->pixel_stride)) {
+        norm->side_by_side = width;
     }
-    a->chunk = (int64_t)norm->items / a->lanes * ITEM_PIXELS;
-    a->chunks = (int32_t)((a->pixels + a->chunk - 1) / a->chunk);
+    while (!is_cpu && 2 * a->inner <= (int32_t)norm->items / a->lanes && 2 * a->inner <= a->length)
+        a->inner *= 2;
+}
+
+static int64_t quotient_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+
+/* A piece and a chunk have so many pixels that a work-item sums ITEM_PIXELS, or a bit more. */
+static void cut_pixels(ocl_norm *norm) {
+    ocl_norm_args *a = &norm->args;
+    const int64_t at_once = (int64_t)a->inner * norm->side_by_side;
+    const int64_t least = quotient_up(a->length, at_once * ITEM_PIXELS);
+    const int64_t rounds = quotient_up(quotient_up(a->length, least), at_once);
+    const int64_t outer = (int64_t)norm->items / a->lanes / a->inner;
+    a->piece = rounds * at_once;
+    a->cuts = (int32_t)quotient_up(a->length, a->piece);
+    a->pieces = a->pixels / a->length * a->cuts;
+    a->chunk = (int32_t)(outer * (rounds < ITEM_PIXELS ? ITEM_PIXELS / rounds : 1));
+    a->chunks = (int32_t)quotient_up(a->pieces, a->chunk);
     norm->workspace_bytes = (uint64_t)((2 * a->chunks + COEFFICIENTS) * a->channels) *
                             (norm->dtype == GN_F64 ? sizeof(double) : sizeof(float));
 }
@@ -78,13 +103,14 @@ gn_status ocl_norm_prepare(gn_device *device, const ocl_request *request, int ki
     for (int v = 0; v < NORM_VECTORS; v++)
         if (vector[v] >= 0)
             out->args.vector_stride[v] = request->tensors[vector[v]].stride[0];
-    cut_pixels(device, out);
+    arrange_items(device, out);
+    cut_pixels(out);
     snprintf(defines, sizeof defines,
              "%s#define INDEX %s\n#define SUMS %d\n#define ITEMS %zu\n"
-             "#define WIDTH %d\n",
+             "#define CHANNELS %d\n#define PIXELS %d\n",
              ocl_dtype_defines(out->dtype),
              ocl_is_small(request->tensors, OCL_PLAN_TENSORS) ? "i32" : "i64", kind, out->items,
-             out->width);
+             out->channels, out->side_by_side);
     gn_status status =
         ocl_kernel(device, "sums", defines, ocl_source_norm, "channel_sums", &out->sums);
     if (!status)
@@ -102,10 +128,16 @@ typedef struct norm_tensors {
     gn_pointer image[NORM_IMAGES], vector[NORM_VECTORS], scratch;
 } norm_tensors;
 
+/* A group for each chunk, of `lanes` times `channels` channels. */
+static size_t chunk_items(const ocl_norm *norm) {
+    const ocl_norm_args *a = &norm->args;
+    const int64_t blocks = quotient_up(a->channels / norm->channels, a->lanes);
+    return (size_t)(blocks * a->chunks) * norm->items;
+}
+
 static gn_status run_sums(const ocl_norm *norm, const ocl_norm_args *args, gn_stream *stream,
                           uint64_t tag, const norm_tensors *t) {
-    const int64_t blocks = (args->channels / norm->width + args->lanes - 1) / args->lanes;
-    const size_t global = (size_t)(blocks * args->chunks) * norm->items;
+    const size_t global = chunk_items(norm);
     ocl_launch l = ocl_begin(stream, norm->sums, tag);
     ocl_bytes(&l, args, sizeof *args);
     ocl_tensor(&l, &t->image[NORM_X]);
@@ -117,7 +149,7 @@ static gn_status run_sums(const ocl_norm *norm, const ocl_norm_args *args, gn_st
 
 static gn_status run_join(const ocl_norm *norm, const ocl_norm_args *args, gn_stream *stream,
                           uint64_t tag, const norm_tensors *t) {
-    const size_t global = (size_t)(args->channels / norm->width) * norm->items;
+    const size_t global = (size_t)(args->channels / norm->channels) * norm->items;
     const float eps = (float)norm->eps;
     ocl_launch l = ocl_begin(stream, norm->join, tag);
     ocl_bytes(&l, args, sizeof *args);
@@ -133,7 +165,7 @@ static gn_status run_join(const ocl_norm *norm, const ocl_norm_args *args, gn_st
 
 static gn_status run_apply(const ocl_norm *norm, const ocl_norm_args *args, gn_stream *stream,
                            uint64_t tag, const norm_tensors *t) {
-    const size_t global = (size_t)(args->channels / norm->width * args->pixels);
+    const size_t global = chunk_items(norm);
     ocl_launch l = ocl_begin(stream, norm->apply, tag);
     ocl_bytes(&l, args, sizeof *args);
     ocl_tensor(&l, &t->image[NORM_X]);

@@ -18,18 +18,21 @@ enum { SUMS_BIAS, SUMS_FORWARD, SUMS_BACKWARD };
 /* As in norm.cl. */
 typedef struct ocl_norm_args {
     int64_t image_first[NORM_IMAGES], channel_stride[NORM_IMAGES];
-    int64_t pixel_size[NORM_DIGITS], pixel_stride[NORM_IMAGES][NORM_DIGITS];
+    int64_t run_size[NORM_DIGITS], run_stride[NORM_IMAGES][NORM_DIGITS], pixel_stride[NORM_IMAGES];
     int64_t vector_first[NORM_VECTORS], vector_stride[NORM_VECTORS];
-    int64_t channels, pixels, chunk;
+    int64_t channels, pixels;
+    int64_t length, piece, pieces;
     int64_t scratch_first;
-    int32_t n_digits, chunks;
-    int32_t lanes, channels_last;
+    int32_t n_digits, cuts;
+    int32_t chunk, chunks;
+    int32_t lanes, inner;
 } ocl_norm_args;
 
 typedef struct ocl_norm {
     ocl_norm_args args;
     int image[NORM_IMAGES], vector[NORM_VECTORS]; /* tensors of the run; -1: absent */
-    int dtype, width;                             /* width: channels of a work-item */
+    int dtype;
+    int channels, side_by_side; /* CHANNELS and PIXELS of a work-item */
     double eps;
     cl_kernel sums, join, apply; /* apply: NULL if there is no target */
     size_t items;

@@ -90,6 +90,11 @@ GN_API const char *gn_version(void);
 GN_API gn_status gn_set_num_threads(int threads);
 GN_API int gn_num_threads(void);
 
+/* The floating-point dtype of tensors made without one, and what integers become where they must be
+ * floats (1 / 2, exp(1), 1 + 0.5); float32 at first. */
+GN_API gn_status gn_set_default_dtype(gn_dtype dtype);
+GN_API gn_dtype gn_default_dtype(void);
+
 /* ---- Optional arguments
  *
  * Functions with optional arguments are macros: gn_nn_conv2d(3, 64, 7, .stride = 2, .padding = 3).

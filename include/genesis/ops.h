@@ -14,8 +14,8 @@ extern "C" {
 #endif
 
 /* ---- Pointwise: gn_add(a, b), gn_relu(x), gn_mul_scalar(x, s), ...: the list, with the meaning of
- * each, is pointwise.def. On an integer tensor a scalar with a fraction gives float32, an integral
- * one keeps the dtype. */
+ * each, is pointwise.def. On an integer tensor a scalar with a fraction gives the default dtype,
+ * an integral one keeps the dtype. */
 #define GN_UNARY(function, expression, gradient, meaning) GN_API gn_tensor *function(gn_tensor *x);
 #define GN_UNARY_SCALAR(function, expression, gradient, meaning)                                   \
     GN_API gn_tensor *function(gn_tensor *x, double s);
@@ -27,7 +27,7 @@ extern "C" {
 #undef GN_BINARY
 
 /* condition ? a : b, by elements; the condition is true where it is not 0. The scalar forms take a
- * number for a, for b, or for both (which gives float32). */
+ * number for a, for b, or for both (which gives the default dtype). */
 GN_API gn_tensor *gn_where(gn_tensor *condition, gn_tensor *a, gn_tensor *b);
 GN_API gn_tensor *gn_where_scalar_a(gn_tensor *condition, double a, gn_tensor *b);
 GN_API gn_tensor *gn_where_scalar_b(gn_tensor *condition, gn_tensor *a, double b);
@@ -35,6 +35,21 @@ GN_API gn_tensor *gn_where_scalars(gn_tensor *condition, double a, double b);
 
 /* min(max(x, low), high); bounds that are not given are open. The gradient is 1 on the bounds. */
 GN_API gn_tensor *gn_clamp(gn_tensor *x, gn_optional low, gn_optional high);
+
+/* a + weight (b - a); the same with a number. */
+GN_API gn_tensor *gn_lerp(gn_tensor *a, gn_tensor *b, gn_tensor *weight);
+GN_API gn_tensor *gn_lerp_scalar(gn_tensor *a, gn_tensor *b, double weight);
+/* x + value a b; x + value a / b */
+GN_API gn_tensor *gn_addcmul(gn_tensor *x, gn_tensor *a, gn_tensor *b, double value);
+GN_API gn_tensor *gn_addcdiv(gn_tensor *x, gn_tensor *a, gn_tensor *b, double value);
+
+/* x with numbers in place of NaN, inf and -inf, and gradient 0 there. A copy of integers. */
+typedef struct gn_nan_options {
+    size_t struct_size;
+    gn_optional nan, posinf, neginf; /* 0, the largest and the lowest number of the dtype */
+} gn_nan_options;
+#define gn_nan_to_num(...) GN_CALL1(gn_nan_to_num_with, gn_nan_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_nan_to_num_with(gn_tensor *x, const gn_nan_options *options);
 
 /* An operation of one's own, differentiable, one kernel on every device. The expression is C-like:
  * gn_map("x * sigmoid(beta * x)", x, .params = {{"beta", 1.5}}). Several inputs are named before an
@@ -67,13 +82,15 @@ GN_API gn_tensor *gn_div_scalar_(gn_tensor *x, double s);
 GN_API gn_tensor *gn_relu_(gn_tensor *x);
 GN_API gn_tensor *gn_clamp_(gn_tensor *x, gn_optional low, gn_optional high);
 
-/* |a - b| <= atol + rtol |b| everywhere, and equal infinities; shapes broadcast. On an error false.
- */
+/* |a - b| <= atol + rtol |b|, by elements, bool; equal infinities are close. allclose: everywhere;
+ * on an error false. */
 typedef struct gn_close_options {
     size_t struct_size;
     gn_optional rtol, atol; /* 1e-5, 1e-8 */
     bool equal_nan;
 } gn_close_options;
+#define gn_isclose(...) GN_CALL2(gn_isclose_with, gn_close_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_isclose_with(gn_tensor *a, gn_tensor *b, const gn_close_options *options);
 #define gn_allclose(...) GN_CALL2(gn_allclose_with, gn_close_options, __VA_ARGS__, )
 GN_API bool gn_allclose_with(gn_tensor *a, gn_tensor *b, const gn_close_options *options);
 /* Same shape and equal elements. */
@@ -148,7 +165,33 @@ GN_API gn_tensor *gn_matmul(gn_tensor *a, gn_tensor *b);
 GN_API gn_tensor *gn_mm(gn_tensor *a, gn_tensor *b);    /* 2-dim only */
 GN_API gn_tensor *gn_bmm(gn_tensor *a, gn_tensor *b);   /* 3-dim only */
 GN_API gn_tensor *gn_dot(gn_tensor *a, gn_tensor *b);   /* 1-dim only */
+GN_API gn_tensor *gn_mv(gn_tensor *a, gn_tensor *v);    /* (n, m) (m) -> (n) */
 GN_API gn_tensor *gn_outer(gn_tensor *a, gn_tensor *b); /* (n) (m) -> (n, m) */
+
+/* beta x + alpha a b, x broadcast to the product, which is that of gn_mm and gn_bmm. With beta 0, x
+ * is not looked at. */
+typedef struct gn_addmm_options {
+    size_t struct_size;
+    gn_optional beta, alpha; /* 1, 1 */
+} gn_addmm_options;
+#define gn_addmm(...) GN_CALL3(gn_addmm_with, gn_addmm_options, __VA_ARGS__, )
+#define gn_baddbmm(...) GN_CALL3(gn_baddbmm_with, gn_addmm_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_addmm_with(gn_tensor *x, gn_tensor *a, gn_tensor *b,
+                                const gn_addmm_options *options);
+GN_API gn_tensor *gn_baddbmm_with(gn_tensor *x, gn_tensor *a, gn_tensor *b,
+                                  const gn_addmm_options *options);
+
+/* The sum of the products over pairs of dims, dims_a[i] of a with dims_b[i] of b; the others
+ * remain, those of a first. */
+GN_API gn_tensor *gn_tensordot(gn_tensor *a, gn_tensor *b, gn_dims dims_a, gn_dims dims_b);
+/* y[i p + k, j q + l] = a[i, j] b[k, l]   (n, m) (p, q) -> (n p, m q); up to 4 dims */
+GN_API gn_tensor *gn_kron(gn_tensor *a, gn_tensor *b);
+/* Sums of products by an equation: gn_einsum("bij,bjk->bik", 2, tensors). Each letter names a dim
+ * of a term; what the result lacks is summed; a letter twice in a term takes the diagonal; ... is
+ * any dims, broadcast. Without an arrow the result has them and the letters that occur once, in
+ * order. At most 16 tensors, taken from left to right, of one dtype. */
+GN_API gn_tensor *gn_einsum(const char *equation, int n, gn_tensor *const *tensors);
+GN_API gn_tensor *gn_trace(gn_tensor *x); /* the sum of a matrix's diagonal */
 
 #ifdef __cplusplus
 } /* extern "C" */

@@ -69,6 +69,11 @@ GN_API gn_scheduler *gn_lr_lambda(gn_optimizer *optimizer,
 /* To be called after each gn_step (or epoch). */
 GN_API gn_status gn_scheduler_step(gn_scheduler *scheduler);
 
+/* Where the schedule is: last_epoch, _step_count, _last_lr, as in PyTorch. What it was made with is
+ * not part of it. Loading goes there, and sets the learning rate; only last_epoch is needed. */
+GN_API gn_dict *gn_scheduler_state_dict(gn_scheduler *scheduler);
+GN_API gn_status gn_scheduler_load_state_dict(gn_scheduler *scheduler, gn_dict *state);
+
 #ifdef __cplusplus
 } /* extern "C" */
 static inline gn_status gn_zero_grad(gn_optimizer *o) { return gn_optimizer_zero_grad(o); }

@@ -18,7 +18,8 @@ extern "C" {
 typedef struct gn_tensor gn_tensor;
 typedef struct gn_generator gn_generator;
 
-/* ---- Creation. What is not named is the default: float32 on the default device. */
+/* ---- Creation. What is not named is the default: the default dtype (float32, unless
+ * gn_set_default_dtype says otherwise) on the default device. */
 
 typedef struct gn_tensor_options {
     size_t struct_size;
@@ -59,17 +60,39 @@ GN_API gn_tensor *gn_randn_with(gn_shape shape, const gn_tensor_options *options
 /* Uniform integers in [low, high); int64 by default. */
 GN_API gn_tensor *gn_randint(int64_t low, int64_t high, gn_shape shape,
                              const gn_tensor_options *options);
+GN_API gn_tensor *gn_randint_like(const gn_tensor *like, int64_t low, int64_t high);
 /* True (1) with probability p; bool by default. */
 GN_API gn_tensor *gn_bernoulli(gn_shape shape, double p, const gn_tensor_options *options);
+/* 1 with the probability that each element of p is, else 0; of p's dtype, without a gradient. */
+GN_API gn_tensor *gn_bernoulli_of(gn_tensor *p, gn_generator *generator);
+/* Normal numbers with means and standard deviations by elements, broadcast; differentiable. */
+GN_API gn_tensor *gn_normal(gn_tensor *mean, gn_tensor *std, gn_generator *generator);
+/* n draws from each row of weights, (C) -> (n), (N, C) -> (N, n) int64, with probabilities in
+ * proportion to the weights: floats, not negative, with a positive finite sum. Without replacement
+ * a row gives each index at most once, and must have n weights that are not 0. Waits for the
+ * device. */
+GN_API gn_tensor *gn_multinomial(gn_tensor *weights, int64_t n, bool replacement,
+                                 gn_generator *generator);
 /* A random permutation of 0 .. n-1; int64 by default. */
 GN_API gn_tensor *gn_randperm(int64_t n, const gn_tensor_options *options);
 
 /* start, start + step, ... below end (above it for a negative step). int64 if all three are
- * integral and no dtype is given, else float32. */
+ * integral and no dtype is given, else the default dtype. */
 GN_API gn_tensor *gn_arange(double start, double end, double step,
                             const gn_tensor_options *options);
+/* steps numbers from start to end, both included, evenly apart; and base to the power of these. */
+GN_API gn_tensor *gn_linspace(double start, double end, int64_t steps,
+                              const gn_tensor_options *options);
+GN_API gn_tensor *gn_logspace(double start, double end, int64_t steps, double base,
+                              const gn_tensor_options *options);
 /* The n x m matrix with ones on its diagonal; m < 0: square. */
 GN_API gn_tensor *gn_eye(int64_t n, int64_t m, const gn_tensor_options *options);
+
+/* (2, K) int64: rows and columns of the places on and below (above) diagonal `offset`. */
+GN_API gn_tensor *gn_tril_indices(int64_t rows, int64_t columns, int64_t offset,
+                                  const gn_tensor_options *options);
+GN_API gn_tensor *gn_triu_indices(int64_t rows, int64_t columns, int64_t offset,
+                                  const gn_tensor_options *options);
 
 /* A tensor with the values of an array: gn_tensor_of((float[]){1, 2, 3, 4}, 2, 2). The dtype is
  * that of the array's elements (float, double, int64_t, int32_t, int16_t, int8_t, uint8_t, bool);
@@ -87,7 +110,7 @@ GN_API gn_tensor *gn_tensor_from(const void *data, gn_dtype dtype, gn_shape shap
 GN_API gn_tensor *gn_tensor_wrap(void *data, gn_dtype dtype, gn_shape shape,
                                  void (*free_data)(void *context), void *context);
 
-/* A 0-dim tensor: float32, int64 or bool. */
+/* A 0-dim tensor of the default dtype, or the one given. */
 GN_API gn_tensor *gn_scalar_tensor(double value, const gn_tensor_options *options);
 
 /* ---- Properties. Errors give 0 or NULL. */
@@ -148,6 +171,8 @@ GN_API gn_tensor *gn_zero_(gn_tensor *t);
 GN_API gn_tensor *gn_copy_(gn_tensor *t, gn_tensor *source); /* broadcasts and converts */
 GN_API gn_tensor *gn_uniform_(gn_tensor *t, double low, double high, gn_generator *generator);
 GN_API gn_tensor *gn_normal_(gn_tensor *t, double mean, double std, gn_generator *generator);
+/* Density rate exp(-rate x), x > 0. */
+GN_API gn_tensor *gn_exponential_(gn_tensor *t, double rate, gn_generator *generator);
 
 /* ---- Random generators: Philox 4x32-10. The same seed gives the same numbers on every device and
  * number of threads (normal ones within 4 ulp). Each random operation takes one step. */

@@ -145,6 +145,10 @@ const char *gn__shape_text(int n_dims, const int64_t *size) {
     char *text = self->text[self->n_texts++ % GN__SHAPE_TEXTS];
     const size_t room = GN__SHAPE_TEXT_BYTES;
     size_t used = 1;
+    if (n_dims < 0 || n_dims > GN_TENSOR_MAX_DIMS) { /* `size` has no more */
+        snprintf(text, room, "(%d dims)", n_dims);
+        return text;
+    }
     text[0] = '(';
     for (int d = 0; d < n_dims && used < room; d++)
         used +=

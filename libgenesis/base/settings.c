@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * settings.c - settings of the whole library: its version, the number of threads.
+ * settings.c - settings of the whole library: its version, the number of threads, the default dtype.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE /* sched_getaffinity */
@@ -62,5 +62,23 @@ gn_status gn_set_num_threads(int threads) {
         return gn_fail(GN_E_ARGUMENT, "set_num_threads", "%d threads: it takes from 1 to %d",
                        threads, MAX_THREADS);
     atomic_store(&n_threads, threads);
+    return GN_OK;
+}
+
+/* ---- The default dtype */
+
+static atomic_int default_dtype = GN_F32;
+
+gn_dtype gn_default_dtype(void) {
+    return (gn_dtype)atomic_load_explicit(&default_dtype, memory_order_relaxed);
+}
+
+gn_status gn_set_default_dtype(gn_dtype dtype) {
+    if (gn__failed())
+        return gn_error_status();
+    if (!gn_dtype_is_float((int)dtype))
+        return gn_fail(GN_E_ARGUMENT, "set_default_dtype",
+                       "dtype %d: it must be a floating-point one", (int)dtype);
+    atomic_store(&default_dtype, (int)dtype);
     return GN_OK;
 }

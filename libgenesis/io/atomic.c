@@ -55,17 +55,24 @@ gn_status gn__atomic_begin(gn__atomic *file, const char *op, const char *path) {
     return create(file);
 }
 
-gn_status gn__atomic_write(gn__atomic *file, const void *bytes, size_t n) {
+gn_status gn__atomic_patch(gn__atomic *file, int64_t offset, const void *bytes, size_t n) {
     const char *at = bytes;
     while (n > 0 && !gn__failed()) {
-        ssize_t written = write(file->fd, at, n);
+        ssize_t written = pwrite(file->fd, at, n, offset);
         if (written < 0 && errno != EINTR)
             return fail(file, "can't be written", errno);
         if (written > 0) {
             at += written;
+            offset += written;
             n -= (size_t)written;
         }
     }
+    return gn_error_status();
+}
+
+gn_status gn__atomic_write(gn__atomic *file, const void *bytes, size_t n) {
+    if (gn__atomic_patch(file, file->at, bytes, n) == GN_OK)
+        file->at += (int64_t)n;
     return gn_error_status();
 }
 

@@ -3,12 +3,9 @@
  * safetensors.c - files of tensors in the safetensors format: 8 bytes length of the header, the
  * header (see safetensors_header.c), the data. All little-endian.
  */
-#include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
+#include <sys/mman.h>
 
 #include <jansson.h>
 
@@ -16,14 +13,6 @@
 
 /* The format's own limit for headers. */
 enum { LENGTH_BYTES = 8, MAX_HEADER = 100000000, ALIGNMENT = 8 };
-
-static bool little_endian(const char *op) {
-    const uint16_t one = 1;
-    if (*(const char *)&one == 1)
-        return true;
-    gn_fail(GN_E_UNSUPPORTED, op, "safetensors files are little-endian, this machine is not");
-    return false;
-}
 
 /* ---- Saving
  *
@@ -123,7 +112,9 @@ static gn_status write_data(void *file, const char *name, gn_tensor *t) {
 
 static gn_status save(gn_dict *dict, const char *path) {
     size_t length = 0;
-    char *header = little_endian("save") ? make_header(dict, &length) : NULL;
+    if (gn__little_endian("save", path) != GN_OK || gn__tensors_only(dict, path) != GN_OK)
+        return gn_error_status();
+    char *header = make_header(dict, &length);
     if (header == NULL)
         return gn_error_status();
     gn__atomic file;
@@ -136,36 +127,51 @@ static gn_status save(gn_dict *dict, const char *path) {
     return gn__atomic_end(&file);
 }
 
-/* ---- Loading */
+/* ---- Loading
+ *
+ * Where the device takes memory of the host, tensors lie in the mapped file: what is not looked at
+ * is never read, and what is changed is copied, page by page, and not written back. Others, and
+ * those that do not lie at multiples of their element's size, are copied.
+ */
 
-/* Opens the file; -1 with an error. */
-static int open_file(const char *path, int64_t *bytes) {
-    struct stat info;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    if (fd < 0) {
-        gn_fail(errno == ENOENT ? GN_E_NOT_FOUND : GN_E_IO, "load", "%s: %s", path,
-                strerror(errno));
-        return -1;
-    }
-    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode)) {
-        close(fd);
-        gn_fail(GN_E_IO, "load", "%s: is not a regular file", path);
-        return -1;
-    }
-    *bytes = info.st_size;
-    return fd;
+typedef struct mapping {
+    void *memory;
+    size_t bytes;
+    atomic_uint users; /* tensors, and `load` itself */
+} mapping;
+
+static void leave(void *context) {
+    mapping *m = context;
+    if (atomic_fetch_sub(&m->users, 1) > 1)
+        return;
+    munmap(m->memory, m->bytes);
+    free(m);
+}
+
+/* NULL, without an error, where files can't be mapped. */
+static mapping *map(const gn__source *source) {
+    mapping *m = gn__alloc(sizeof *m);
+    if (m == NULL)
+        return NULL;
+    m->bytes = (size_t)source->bytes;
+    m->memory = mmap(NULL, m->bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE, source->fd, 0);
+    atomic_init(&m->users, 1);
+    if (m->memory != MAP_FAILED)
+        return m;
+    free(m);
+    return NULL;
 }
 
 /* Reads and checks the header; *data is where the data begins. */
-static gn_status read_header(const char *path, int fd, int64_t file_bytes, gn__header *out,
-                             int64_t *data) {
+static gn_status read_header(const gn__source *source, gn__header *out, int64_t *data) {
     uint64_t length = 0;
-    if (file_bytes < LENGTH_BYTES)
+    const char *path = source->path;
+    if (source->bytes < LENGTH_BYTES)
         return gn_fail(GN_E_FORMAT, "load", "%s: %lld bytes are no safetensors file", path,
-                       (long long)file_bytes);
-    if (gn__read_at("load", path, fd, 0, &length, sizeof length) != GN_OK)
+                       (long long)source->bytes);
+    if (gn__source_read(source, 0, &length, sizeof length) != GN_OK)
         return gn_error_status();
-    if (length > MAX_HEADER || length > (uint64_t)(file_bytes - LENGTH_BYTES))
+    if (length > MAX_HEADER || length > (uint64_t)(source->bytes - LENGTH_BYTES))
         return gn_fail(GN_E_FORMAT, "load",
                        "%s: a header of %llu bytes is more than the file or the "
                        "format allows: is it a safetensors file?",
@@ -174,35 +180,61 @@ static gn_status read_header(const char *path, int fd, int64_t file_bytes, gn__h
     if (text == NULL)
         return gn_error_status();
     *data = LENGTH_BYTES + (int64_t)length;
-    if (gn__read_at("load", path, fd, LENGTH_BYTES, text, (size_t)length) == GN_OK)
-        gn__header_parse(out, path, text, (size_t)length, file_bytes - *data);
+    if (gn__source_read(source, LENGTH_BYTES, text, (size_t)length) == GN_OK)
+        gn__header_parse(out, path, text, (size_t)length, source->bytes - *data);
     free(text);
     return gn_error_status();
 }
 
-static gn_dict *load(const char *path, const char *device_name) {
-    if (!little_endian("load"))
+typedef struct reader {
+    gn__source source;
+    gn__device *device;
+    mapping *mapping; /* NULL: tensors are copied */
+    int64_t data, at; /* offsets: where the data begins, what is read next */
+} reader;
+
+static gn_status read_next(void *context, void *bytes, size_t n) {
+    reader *r = context;
+    int64_t at = r->at;
+    r->at += (int64_t)n;
+    return gn__source_read(&r->source, at, bytes, n);
+}
+
+static gn_tensor *read_tensor(reader *r, const gn__entry *e) {
+    r->at = r->data + e->begin;
+    char *bytes = r->mapping ? (char *)r->mapping->memory + r->at : NULL;
+    if (bytes == NULL || e->begin == e->end || r->at % gn_dtype_bytes(e->dtype) != 0)
+        return gn__read_tensor(r->device, e->dtype, e->n_dims, e->size, read_next, r);
+    gn__storage *storage =
+        gn__storage_wrap(r->device, bytes, (uint64_t)(e->end - e->begin), leave, r->mapping);
+    if (storage == NULL)
         return NULL;
-    gn__device *device = gn__device_get(device_name);
-    int64_t file_bytes = 0, data = 0;
-    int fd = device ? open_file(path, &file_bytes) : -1;
-    if (fd < 0)
+    atomic_fetch_add(&r->mapping->users, 1);
+    return gn__tensor_over(storage, e->dtype, e->n_dims, e->size, NULL, 0);
+}
+
+static gn_dict *load(const char *path, gn__device *device) {
+    reader r = {.device = device};
+    if (gn__little_endian("load", path) != GN_OK ||
+        gn__source_open(&r.source, "load", path) != GN_OK)
         return NULL;
     gn_scope scope = gn_scope_begin();
     gn__header header = {.json = NULL};
     gn_dict *dict = NULL;
-    if (read_header(path, fd, file_bytes, &header, &data) == GN_OK)
+    if (read_header(&r.source, &header, &r.data) == GN_OK) {
+        r.mapping = device->table->wrap ? map(&r.source) : NULL;
         dict = gn_dict_new();
-    for (size_t i = 0; dict && i < header.n && !gn__failed(); i++) {
-        const gn__entry *e = &header.entries[i];
-        gn_tensor *t = gn__read_tensor("load", path, fd, data + e->begin, device, e->dtype,
-                                       e->n_dims, e->size);
-        if (t)
-            gn_dict_set(dict, e->name, t);
     }
+    for (size_t i = 0; dict && i < header.n && !gn__failed(); i++) {
+        gn_tensor *t = read_tensor(&r, &header.entries[i]);
+        if (t)
+            gn_dict_set(dict, header.entries[i].name, t);
+    }
+    if (r.mapping)
+        leave(r.mapping);
     gn__header_free(&header);
-    close(fd);
+    gn__source_close(&r.source);
     return gn_scope_end_with(scope, gn__failed() ? NULL : dict);
 }
 
-const gn__format gn__safetensors = {.suffix = ".safetensors", .save = save, .load = load};
+const gn__format gn__safetensors = {.save = save, .load = load};

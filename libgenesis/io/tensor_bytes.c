@@ -1,20 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tensor_bytes.c - the elements of tensors to and from files, in pieces where the device's memory
- * is not visible to the host.
+ * tensor_bytes.c - the elements of tensors to and from files, in pieces, as the device's memory may
+ * not be visible to the host.
  */
-#include <errno.h>
 #include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
 
 #include "io.h"
 
 enum { PIECE = 4 << 20 };
 
-gn_status gn__write_tensor(gn_tensor *t,
-                           gn_status (*take)(void *context, const void *bytes, size_t n),
-                           void *context) {
+bool gn__tensor_bytes(int dtype, int n_dims, const int64_t *size, int64_t *bytes) {
+    int64_t count = gn__count(n_dims, size);
+    return count >= 0 && gn__mul(count, gn_dtype_bytes(dtype), bytes);
+}
+
+gn_status gn__write_tensor(gn_tensor *t, gn__take *take, void *context) {
     gn_scope scope = gn_scope_begin();
     gn_tensor *rows = gn__row_major_copy(t);
     int64_t width = gn_dtype_bytes(t->dtype), bytes = t->count * width;
@@ -30,42 +30,19 @@ gn_status gn__write_tensor(gn_tensor *t,
     return gn_scope_end(scope);
 }
 
-gn_status gn__read_at(const char *op, const char *path, int fd, int64_t offset, void *target,
-                      size_t n) {
-    char *at = target;
-    while (n > 0) {
-        ssize_t got = pread(fd, at, n < PIECE ? n : PIECE, offset);
-        if (got < 0 && errno == EINTR)
-            continue;
-        if (got < 0)
-            return gn_fail(GN_E_IO, op, "%s: can't be read: %s", path, strerror(errno));
-        if (got == 0)
-            return gn_fail(GN_E_FORMAT, op, "%s: became shorter while it was read", path);
-        at += got;
-        offset += got;
-        n -= (size_t)got;
-    }
-    return GN_OK;
-}
-
-/* Into memory that the host can't see. */
-static void read_pieces(const char *op, const char *path, int fd, int64_t offset, gn_tensor *t,
-                        int64_t bytes) {
+gn_tensor *gn__read_tensor(gn__device *device, int dtype, int n_dims, const int64_t *size,
+                           gn__give *give, void *context) {
+    gn_tensor *t = gn__tensor_new(device, dtype, n_dims, size);
+    if (t == NULL)
+        return NULL;
+    int64_t bytes = t->count * gn_dtype_bytes(dtype);
     char *buffer = gn__alloc((size_t)(bytes < PIECE ? bytes : PIECE));
     for (int64_t at = 0; buffer && at < bytes; at += PIECE) {
         int64_t n = bytes - at < PIECE ? bytes - at : PIECE;
-        if (gn__read_at(op, path, fd, offset + at, buffer, (size_t)n) != GN_OK ||
+        if (give(context, buffer, (size_t)n) != GN_OK ||
             gn__upload(t->storage, (uint64_t)at, buffer, (uint64_t)n) != GN_OK)
             break;
     }
     free(buffer);
-}
-
-gn_tensor *gn__read_tensor(const char *op, const char *path, int fd, int64_t offset,
-                           gn__device *device, int dtype, int n_dims, const int64_t *size) {
-    gn_tensor *t = gn__tensor_new(device, dtype, n_dims, size);
-    if (t == NULL)
-        return NULL;
-    read_pieces(op, path, fd, offset, t, t->count * gn_dtype_bytes(dtype));
     return gn__failed() ? NULL : t;
 }

@@ -309,33 +309,32 @@ gn_tensor *gn_multihead_attention_forward_with(gn_module *module, gn_tensor *que
     return y;
 }
 
-static gn_tensor *xavier(attention *self, const char *name, int64_t out, int64_t in) {
-    const double bound = sqrt(6.0 / (double)(out + in));
-    return gn__parameter_uniform(self, name, GN_SHAPE(out, in), bound);
+static gn_tensor *weight_new(attention *self, const char *name, int64_t out, int64_t in) {
+    return gn_parameter(self, name, gn_init_xavier_uniform_(gn_empty(out, in)));
+}
+
+static gn_tensor *key_new(attention *self, const char *name) {
+    return gn_parameter(self, name, gn_init_xavier_normal_(gn_empty(1, 1, self->embed_dim)));
 }
 
 static void make_parameters(attention *self, const gn_multihead_attention_options *o) {
     const int64_t e = self->embed_dim;
     if (self->kdim == e && self->vdim == e) {
-        self->in_proj_weight = xavier(self, "in_proj_weight", 3 * e, e);
+        self->in_proj_weight = weight_new(self, "in_proj_weight", 3 * e, e);
     } else {
-        self->q_weight = xavier(self, "q_proj_weight", e, e);
-        self->k_weight = xavier(self, "k_proj_weight", e, self->kdim);
-        self->v_weight = xavier(self, "v_proj_weight", e, self->vdim);
+        self->q_weight = weight_new(self, "q_proj_weight", e, e);
+        self->k_weight = weight_new(self, "k_proj_weight", e, self->kdim);
+        self->v_weight = weight_new(self, "v_proj_weight", e, self->vdim);
     }
     if (!o->no_bias)
         self->in_proj_bias = gn__parameter_full(self, "in_proj_bias", GN_SHAPE(3 * e), 0);
-    if (o->add_bias_kv) { /* Xavier, normal */
-        const double std = 1 / sqrt((double)e);
-        self->bias_k = gn_parameter(self, "bias_k", gn_mul_scalar(gn_randn(1, 1, e), std));
-        self->bias_v = gn_parameter(self, "bias_v", gn_mul_scalar(gn_randn(1, 1, e), std));
+    if (o->add_bias_kv) {
+        self->bias_k = key_new(self, "bias_k");
+        self->bias_v = key_new(self, "bias_v");
     }
     self->out_proj = gn_child(self, "out_proj", gn_nn_linear(e, e, .no_bias = o->no_bias));
-    gn_tensor *bias = o->no_bias ? NULL : gn_dict_get(gn_parameters(self->out_proj), "bias");
-    const bool was = gn_set_grad_enabled(false);
-    if (bias)
-        gn_zero_(bias);
-    gn_set_grad_enabled(was);
+    if (self->out_proj && !o->no_bias)
+        gn_init_constant_(gn_get_parameter(self->out_proj, "bias"), 0);
 }
 
 gn_module *gn_nn_multihead_attention_with(int64_t embed_dim, int64_t num_heads,

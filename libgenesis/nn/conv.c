@@ -8,6 +8,7 @@
 
 typedef struct conv {
     gn_module base;
+    bool transposed;
     int n; /* spatial dims */
     int64_t in, out;
     int64_t kernel[GN_MAX_SPATIAL];
@@ -17,18 +18,17 @@ typedef struct conv {
 
 /* ---- Running */
 
-#define FORWARD(name, function)                                                                    \
-    static gn_tensor *name(gn_module *module, gn_tensor *x) {                                      \
-        conv *self = (conv *)module;                                                               \
-        return function(x, self->weight, self->bias, &self->options);                              \
-    }
-FORWARD(forward1d, gn_conv1d_with)
-FORWARD(forward2d, gn_conv2d_with)
-FORWARD(forward3d, gn_conv3d_with)
-FORWARD(transpose1d, gn_conv_transpose1d_with)
-FORWARD(transpose2d, gn_conv_transpose2d_with)
-FORWARD(transpose3d, gn_conv_transpose3d_with)
-#undef FORWARD
+typedef gn_tensor *conv_function(gn_tensor *x, gn_tensor *weight, gn_tensor *bias,
+                                 const gn_conv_options *options);
+
+static gn_tensor *forward(gn_module *module, gn_tensor *x) {
+    static conv_function *const functions[][GN_MAX_SPATIAL] = {
+        {gn_conv1d_with, gn_conv2d_with, gn_conv3d_with},
+        {gn_conv_transpose1d_with, gn_conv_transpose2d_with, gn_conv_transpose3d_with},
+    };
+    const conv *self = (const conv *)module;
+    return functions[self->transposed][self->n - 1](x, self->weight, self->bias, &self->options);
+}
 
 /* ---- As text, like PyTorch: what has its default value is left out */
 
@@ -69,18 +69,16 @@ static void describe(const gn_module *module, char *text, size_t bytes) {
 
 /* ---- Making */
 
-static const gn_module_class classes[] = {
-    {.name = "Conv1d", .size = sizeof(conv), .forward = forward1d, .describe = describe},
-    {.name = "Conv2d", .size = sizeof(conv), .forward = forward2d, .describe = describe},
-    {.name = "Conv3d", .size = sizeof(conv), .forward = forward3d, .describe = describe},
+#define CLASS(class_name)                                                                          \
+    { .name = class_name, .size = sizeof(conv), .forward = forward, .describe = describe }
+static const gn_module_class classes[][GN_MAX_SPATIAL] = {
+    {CLASS("Conv1d"), CLASS("Conv2d"), CLASS("Conv3d")},
+    {CLASS("ConvTranspose1d"), CLASS("ConvTranspose2d"), CLASS("ConvTranspose3d")},
 };
-static const gn_module_class transposed_classes[] = {
-    {.name = "ConvTranspose1d", .size = sizeof(conv), .forward = transpose1d, .describe = describe},
-    {.name = "ConvTranspose2d", .size = sizeof(conv), .forward = transpose2d, .describe = describe},
-    {.name = "ConvTranspose3d", .size = sizeof(conv), .forward = transpose3d, .describe = describe},
-};
+#undef CLASS
 
-static bool check(const char *op, bool transposed, const conv *c) {
+static bool check(const conv *c) {
+    const char *op = c->base.type->name;
     const gn_conv_options *o = &c->options;
     bool good = c->in >= 1 && c->out >= 1 && o->groups >= 1;
     for (int d = 0; d < c->n; d++)
@@ -93,24 +91,25 @@ static bool check(const char *op, bool transposed, const conv *c) {
     else if (c->in % o->groups || c->out % o->groups)
         gn_fail(GN_E_ARGUMENT, op, "%lld groups must divide %lld and %lld channels",
                 (long long)o->groups, (long long)c->in, (long long)c->out);
-    return !gn__failed() && gn__conv_check(op, c->n, transposed, o);
+    return !gn__failed() && gn__conv_check(op, c->n, c->transposed, o);
 }
 
 /* Both parameters ~ U(-b, b), b = 1 / sqrt(dim 1 of the weight * kernel elements). */
-static gn_module *make(const gn_module_class *type, int n, bool transposed, int64_t in, int64_t out,
-                       int64_t kernel, const gn_conv_options *options) {
-    conv *self = gn_module_new(type);
+static gn_module *make(bool transposed, int n, int64_t in, int64_t out, int64_t kernel,
+                       const gn_conv_options *options) {
+    conv *self = gn_module_new(&classes[transposed][n - 1]);
     if (self == NULL)
         return NULL;
     gn_conv_options *o = &self->options;
     gn__options(o, sizeof *o, options);
     o->struct_size = sizeof *o;
     o->groups = o->groups ? o->groups : 1;
+    self->transposed = transposed;
     self->n = n;
     self->in = in;
     self->out = out;
     gn__per_dim(n, o->kernel_sizes, kernel, 0, self->kernel);
-    if (!check(type->name, transposed, self))
+    if (!check(self))
         return NULL;
     gn_shape size = {.n = n + 2,
                      .size = {transposed ? in : out, (transposed ? out : in) / o->groups}};
@@ -130,30 +129,30 @@ static gn_module *make(const gn_module_class *type, int n, bool transposed, int6
 
 gn_module *gn_nn_conv1d_with(int64_t in, int64_t out, int64_t kernel,
                              const gn_conv_options *options) {
-    return make(&classes[0], 1, false, in, out, kernel, options);
+    return make(false, 1, in, out, kernel, options);
 }
 
 gn_module *gn_nn_conv2d_with(int64_t in, int64_t out, int64_t kernel,
                              const gn_conv_options *options) {
-    return make(&classes[1], 2, false, in, out, kernel, options);
+    return make(false, 2, in, out, kernel, options);
 }
 
 gn_module *gn_nn_conv3d_with(int64_t in, int64_t out, int64_t kernel,
                              const gn_conv_options *options) {
-    return make(&classes[2], 3, false, in, out, kernel, options);
+    return make(false, 3, in, out, kernel, options);
 }
 
 gn_module *gn_nn_conv_transpose1d_with(int64_t in, int64_t out, int64_t kernel,
                                        const gn_conv_options *options) {
-    return make(&transposed_classes[0], 1, true, in, out, kernel, options);
+    return make(true, 1, in, out, kernel, options);
 }
 
 gn_module *gn_nn_conv_transpose2d_with(int64_t in, int64_t out, int64_t kernel,
                                        const gn_conv_options *options) {
-    return make(&transposed_classes[1], 2, true, in, out, kernel, options);
+    return make(true, 2, in, out, kernel, options);
 }
 
 gn_module *gn_nn_conv_transpose3d_with(int64_t in, int64_t out, int64_t kernel,
                                        const gn_conv_options *options) {
-    return make(&transposed_classes[2], 3, true, in, out, kernel, options);
+    return make(true, 3, in, out, kernel, options);
 }

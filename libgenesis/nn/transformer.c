@@ -254,18 +254,8 @@ gn_tensor *gn_transformer_forward_with(gn_module *module, gn_tensor *src, gn_ten
 
 static void fill_matrix(const gn__state_place *place, void *context) {
     (void)context;
-    gn_tensor *t = place->tensor;
-    if (!place->buffer && t->n_dims == 2) {
-        const double bound = sqrt(6.0 / (double)(t->size[0] + t->size[1]));
-        gn_uniform_(t, -bound, bound, NULL);
-    }
-}
-
-/* Xavier uniform for all matrices of the module. */
-static void fill_matrices(gn_module *module) {
-    const bool was = gn_set_grad_enabled(false);
-    gn__state_walk(module, &gn__all_once, fill_matrix, NULL);
-    gn_set_grad_enabled(was);
+    if (!place->buffer && place->tensor->n_dims > 1)
+        gn_init_xavier_uniform_(place->tensor);
 }
 
 static gn_module *encoder_new(int64_t d_model, int64_t nhead, const gn_transformer_options *o) {
@@ -296,7 +286,7 @@ gn_module *gn_nn_transformer_with(int64_t d_model, int64_t nhead,
         return NULL;
     self->encoder = gn_child(self, "encoder", encoder_new(d_model, nhead, &o));
     self->decoder = gn_child(self, "decoder", decoder_new(d_model, nhead, &o));
-    fill_matrices(&self->base);
+    gn__state_walk(&self->base, &gn__all_once, fill_matrix, NULL);
     return gn__failed() ? NULL : &self->base;
 }
 

@@ -117,6 +117,14 @@ gn_tensor *gn_uniform_(gn_tensor *t, double low, double high, gn_generator *gene
     return overwritten("uniform_", t, NULL);
 }
 
+gn_tensor *gn_exponential_(gn_tensor *t, double rate, gn_generator *generator) {
+    if (gn__inplace_begin("exponential_", t))
+        return NULL;
+    if (!(rate > 0))
+        return gn__fail_null(GN_E_ARGUMENT, "exponential_", "rate %g: it must be positive", rate);
+    return gn__exponential_data(t, rate, generator) ? overwritten("exponential_", t, NULL) : NULL;
+}
+
 gn_tensor *gn_normal_(gn_tensor *t, double mean, double std, gn_generator *generator) {
     if (gn__inplace_begin("normal_", t) || !gn__normal_data(t, mean, std, generator))
         return NULL;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * gather.c - elements at indices along one dim: gather, scatter, scatter_add, index_select,
- * one_hot; and masked_fill.
+ * gather.c - elements at indices along one dim: gather, scatter, scatter_add, scatter_reduce,
+ * index_select, one_hot; and masked_fill.
  *
  * With c a coordinate of index, and c[dim := i] the same with its dim replaced:
  *     gather       y[c] = x[c[dim := index[c]]]
@@ -12,6 +12,7 @@
 #include <math.h>
 
 #include "ops.h"
+#include "support.h"
 
 /* ---- Checks */
 
@@ -292,6 +293,92 @@ gn_tensor *gn_scatter(gn_tensor *x, int64_t dim, gn_tensor *index, gn_tensor *so
 
 gn_tensor *gn_scatter_add(gn_tensor *x, int64_t dim, gn_tensor *index, gn_tensor *source) {
     return scatter(&scatter_add_node, GN_SCATTER_ADD, x, dim, index, source);
+}
+
+/* ---- scatter_reduce: the sum, mean or extremes of all sources of one place */
+
+/* What is the extreme, of x and source, shares g evenly. */
+static gn_status extreme_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
+    int dim = ((const along *)node->data)->dim;
+    gn_tensor *index = gn__saved_tensor(node, 0), *x = gn__saved_tensor(node, 1),
+              *source = gn__saved_tensor(node, 2), *y = gn__saved_tensor(node, 3);
+    if (gn__failed())
+        return gn_error_status();
+    for (int d = 0; d < source->n_dims; d++)
+        source = gn_narrow(source, d, 0, index->size[d]);
+    gn_dtype dtype = (gn_dtype)node->inputs[0].dtype;
+    gn_tensor *x_is = gn_cast(gn_eq(x, y), dtype);
+    gn_tensor *source_is = gn_cast(gn_eq(source, gn_gather(y, dim, index)), dtype);
+    gn_tensor *share = gn_div(grads[0], gn_scatter_add(x_is, dim, index, source_is));
+    out[0] = gn_mul(x_is, share);
+    gn_tensor *read = gn_mul(source_is, gn_gather(share, dim, index));
+    gn_shape before = {.n = read ? read->n_dims : 0}, after = before;
+    for (int d = 0; d < before.n; d++)
+        after.size[d] = node->inputs[1].size[d] - read->size[d];
+    out[1] = gn_pad(read, before, after, 0);
+    return gn_error_status();
+}
+static const gn__node_class extreme_node = {.name = "scatter_reduce", .backward = extreme_backward};
+
+static gn_tensor *scatter_extreme(int combine, gn_tensor *x, int64_t dim, gn_tensor *index,
+                                  gn_tensor *source) {
+    gn_tensor *y = scatter(&extreme_node, combine, x, dim, index, source);
+    if (y && y->node) {
+        gn__save(y->node, 1, x);
+        gn__save(y->node, 2, source);
+        gn__save_output(y->node, 3, y, 0);
+    }
+    return gn__failed() ? NULL : y;
+}
+
+/* x with what will not count at the places of index: `value`, but one of the sources where integers
+ * have no value for that. */
+static gn_tensor *without_self(gn_tensor *x, int64_t dim, gn_tensor *index, gn_tensor *source,
+                               double value) {
+    if (gn__failed() || !gn__given("scatter_reduce", x) || !gn__given("scatter_reduce", index))
+        return NULL;
+    if (isinf(value) && !gn_dtype_is_float(x->dtype))
+        return gn_scatter(x, dim, index, source);
+    gn_tensor *one = gn__tensor_new(x->storage->device, x->dtype, 0, NULL);
+    return one && gn__fill_data(one, value) == GN_OK
+               ? gn_scatter(x, dim, index, gn_expand_with(one, gn_shape_of(index)))
+               : NULL;
+}
+
+/* How many elements make up each of the results. */
+static gn_tensor *source_counts(gn_tensor *x, int64_t dim, gn_tensor *index, bool exclude_self) {
+    gn_tensor *base = gn_ones_like(x);
+    gn_tensor *ones = base ? gn__tensor_new(base->storage->device, base->dtype, 0, NULL) : NULL;
+    if (!ones || gn__fill_data(ones, 1))
+        return NULL;
+    if (exclude_self)
+        base = without_self(base, dim, index, NULL, 0);
+    gn_tensor *n = gn_scatter_add(base, dim, index, gn_expand_with(ones, gn_shape_of(index)));
+    return gn_maximum_scalar(n, 1);
+}
+
+gn_tensor *gn_scatter_reduce_with(gn_tensor *x, int64_t dim, gn_tensor *index, gn_tensor *source,
+                                  const gn_scatter_options *options) {
+    static const double neutral[] = {[GN_COMBINE_SUM] = 0,
+                                     [GN_COMBINE_MEAN] = 0,
+                                     [GN_COMBINE_AMAX] = -INFINITY,
+                                     [GN_COMBINE_AMIN] = INFINITY};
+    gn_scatter_options o;
+    gn__options(&o, sizeof o, options);
+    if (gn__failed() || !gn__given("scatter_reduce", x) || !gn__given("scatter_reduce", index))
+        return NULL;
+    if ((unsigned)o.reduce >= GN_LENGTH(neutral))
+        return gn__fail_null(GN_E_ARGUMENT, "scatter_reduce", "there is no reduction %d",
+                             (int)o.reduce);
+    gn_tensor *base = o.exclude_self ? without_self(x, dim, index, source, neutral[o.reduce]) : x;
+    if (o.reduce == GN_COMBINE_AMAX || o.reduce == GN_COMBINE_AMIN)
+        return scatter_extreme(o.reduce == GN_COMBINE_AMAX ? GN_SCATTER_MAX : GN_SCATTER_MIN, base,
+                               dim, index, source);
+    gn_tensor *sum = gn_scatter_add(base, dim, index, source);
+    if (!sum || o.reduce == GN_COMBINE_SUM)
+        return sum;
+    gn_tensor *n = source_counts(x, dim, index, o.exclude_self);
+    return gn_dtype_is_float(x->dtype) ? gn_div(sum, n) : gn_floor_divide(sum, n);
 }
 
 /* ---- y[.., j] = (indices[..] == j): a one scattered into zeros */

@@ -365,7 +365,7 @@ static gn_status add_at_backward(gn__node *node, gn_tensor *const *grads, gn_ten
         out[1] = read_at(grads[0], node->data, index);
     return gn_error_status();
 }
-static const gn__node_class add_node = {.name = "index_add", .backward = add_at_backward};
+static const gn__node_class add_node = {.name = "index_accumulate", .backward = add_at_backward};
 
 /* The value in the view's dtype, broadcast to what is written, in memory of its own. */
 static gn_tensor *fitting_value(const char *op, gn_tensor *view, const places *p,
@@ -422,13 +422,25 @@ gn_tensor *gn_index_put_items(gn_tensor *x, gn_index_list items, gn_tensor *valu
     return done ? x : NULL;
 }
 
-gn_tensor *gn_index_add_items(gn_tensor *x, gn_index_list items, gn_tensor *value) {
+gn_tensor *gn_index_accumulate_items(gn_tensor *x, gn_index_list items, gn_tensor *value) {
     selection s;
     gn_scope scope = gn_scope_begin();
     bool done =
-        take_items("index_add", x, &items, &s) && gn__given("index_add", value) &&
-        (s.places.n ? write_at("index_add", GN_SCATTER_ADD, s.view, &s.places, s.index, value)
-                    : gn_add_(s.view, value));
+        take_items("index_accumulate", x, &items, &s) && gn__given("index_accumulate", value) &&
+        (s.places.n
+             ? write_at("index_accumulate", GN_SCATTER_ADD, s.view, &s.places, s.index, value)
+             : gn_add_(s.view, value));
     gn_scope_end(scope);
     return done ? x : NULL;
+}
+
+gn_tensor *gn_index_put_scalar_items(gn_tensor *x, gn_index_list items, double value) {
+    if (gn__failed() || !gn__given("index_put", x))
+        return NULL;
+    gn_scope scope = gn_scope_begin();
+    gn_tensor *number = gn__tensor_new(x->storage->device, x->dtype, 0, NULL);
+    if (number && gn__fill_data(number, value) == GN_OK)
+        gn_index_put_items(x, items, number);
+    gn_scope_end(scope);
+    return gn__failed() ? NULL : x;
 }

@@ -4,11 +4,13 @@
  * forms, and expressions of the user's.
  */
 #include <ctype.h>
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "ops.h"
+#include "support.h"
 
 /* ---- pointwise.def: names without their gn_ */
 
@@ -62,8 +64,8 @@ gn_tensor *gn_where_scalar_b(gn_tensor *condition, gn_tensor *a, double b) {
 gn_tensor *gn_where_scalars(gn_tensor *condition, double a, double b) {
     if (gn__failed() || !gn__given("where", condition))
         return NULL;
-    const gn_tensor_options options = {
-        .struct_size = sizeof options, .device = gn_device_of(condition), .dtype = GN_F32};
+    const gn_tensor_options options = {.struct_size = sizeof options,
+                                       .device = gn_device_of(condition)};
     return gn_where_scalar_a(condition, a, gn_scalar_tensor(b, &options));
 }
 
@@ -139,26 +141,95 @@ IN_PLACE_SCALAR(gn_div_scalar_, "x / s")
 
 gn_tensor *gn_relu_(gn_tensor *x) {
     static gn__op op = {
-        .name = "relu_", .text = "max(x, 0)", .variables = "x", .gradient = {"y > 0 ? g : 0"}};
+        .name = "relu_", .text = "max(x, 0)", .variables = "x", .gradient = {"y <= 0 ? 0 : g"}};
     return gn__apply_in_place(&op, 1, &x, NULL);
 }
 
-/* ---- Comparison of whole tensors */
+/* ---- What is no number */
 
-bool gn_allclose_with(gn_tensor *a, gn_tensor *b, const gn_close_options *options) {
+static double largest_of(int dtype) {
+    switch (dtype) {
+    case GN_F64: return DBL_MAX;
+    case GN_F16: return 65504;
+    case GN_BF16: return 0x1.FEp127;
+    default: return (double)FLT_MAX;
+    }
+}
+
+gn_tensor *gn_nan_to_num_with(gn_tensor *x, const gn_nan_options *options) {
+    static gn__op op = {.name = "nan_to_num",
+                        .text = "isnan(x) ? nan_is : x == inf ? inf_is : x == -inf ? low_is : x",
+                        .variables = "x",
+                        .params = "nan_is, inf_is, low_is",
+                        .gradient = {"isnan(x) || isinf(x) ? 0 : g"}};
+    gn_nan_options o;
+    gn__options(&o, sizeof o, options);
+    if (gn__failed() || !gn__given("nan_to_num", x))
+        return NULL;
+    if (!gn_dtype_is_float(x->dtype))
+        return gn_clone(x);
+    double largest = largest_of(x->dtype);
+    double params[] = {gn_or(o.nan, 0), gn_or(o.posinf, largest), gn_or(o.neginf, -largest)};
+    return gn__apply(&op, 1, &x, params);
+}
+
+/* ---- Combinations of three */
+
+/* From the nearer end, so that a weight of 1 gives b. */
+gn_tensor *gn_lerp(gn_tensor *a, gn_tensor *b, gn_tensor *weight) {
+    static gn__op op = {.name = "lerp",
+                        .text = "abs(w) < 0.5 ? a + w * (b - a) : b - (b - a) * (1 - w)",
+                        .variables = "a, b, w",
+                        .gradient = {"g * (1 - w)", "g * w", "g * (b - a)"}};
+    return gn__apply(&op, 3, (gn_tensor *[]){a, b, weight}, NULL);
+}
+
+gn_tensor *gn_lerp_scalar(gn_tensor *a, gn_tensor *b, double weight) {
+    static gn__op op = {.name = "lerp",
+                        .text = "abs(w) < 0.5 ? a + w * (b - a) : b - (b - a) * (1 - w)",
+                        .variables = "a, b",
+                        .params = "w",
+                        .gradient = {"g * (1 - w)", "g * w"}};
+    return gn__apply(&op, 2, (gn_tensor *[]){a, b}, &weight);
+}
+
+gn_tensor *gn_addcmul(gn_tensor *x, gn_tensor *a, gn_tensor *b, double value) {
     static gn__op op = {
-        .name = "allclose",
+        .name = "addcmul", .text = "x + v * a * b", .variables = "x, a, b", .params = "v"};
+    return gn__apply(&op, 3, (gn_tensor *[]){x, a, b}, &value);
+}
+
+gn_tensor *gn_addcdiv(gn_tensor *x, gn_tensor *a, gn_tensor *b, double value) {
+    static gn__op op = {
+        .name = "addcdiv", .text = "x + v * (a / b)", .variables = "x, a, b", .params = "v"};
+    return gn__apply(&op, 3, (gn_tensor *[]){x, a, b}, &value);
+}
+
+/* ---- Closeness */
+
+static gn_tensor *closeness(const char *name, gn_tensor *a, gn_tensor *b,
+                            const gn_close_options *options) {
+    static gn__op op = {
+        .name = "isclose",
         .text = "a == b || abs(a - b) <= atol + rtol * abs(b) && !isinf(float(b)) && "
                 "!isinf(float(a)) || equal_nan != 0 && isnan(float(a)) && isnan(float(b))",
         .variables = "a, b",
         .params = "rtol, atol, equal_nan"};
     double params[] = {options ? gn_or(options->rtol, 1e-5) : 1e-5,
                        options ? gn_or(options->atol, 1e-8) : 1e-8, options && options->equal_nan};
+    if (gn__failed() || !gn__given(name, a) || !gn__given(name, b))
+        return NULL;
+    return gn__apply(&op, 2, (gn_tensor *[]){a, b}, params);
+}
+
+gn_tensor *gn_isclose_with(gn_tensor *a, gn_tensor *b, const gn_close_options *options) {
+    return closeness("isclose", a, b, options);
+}
+
+bool gn_allclose_with(gn_tensor *a, gn_tensor *b, const gn_close_options *options) {
     gn_scope scope = gn_scope_begin();
-    bool was = gn_set_grad_enabled(false);
-    gn_tensor *close = gn_all(gn__apply(&op, 2, (gn_tensor *[]){a, b}, params));
-    bool result = close && gn_item_bool(close);
-    gn_set_grad_enabled(was);
+    gn_tensor *all = gn_all(closeness("allclose", a, b, options));
+    bool result = all && gn_item_bool(all);
     return gn_scope_end(scope) == GN_OK && result;
 }
 

@@ -4,6 +4,7 @@
  */
 #include "ops.h"
 #include "product.h"
+#include "support.h"
 
 static const char op[] = "matmul";
 
@@ -126,4 +127,41 @@ gn_tensor *gn_bmm(gn_tensor *a, gn_tensor *b) {
 
 gn_tensor *gn_outer(gn_tensor *a, gn_tensor *b) {
     return dims_are("outer", a, b, 1) ? gn_mul(gn_unsqueeze(a, 1), b) : NULL;
+}
+
+gn_tensor *gn_mv(gn_tensor *a, gn_tensor *v) {
+    if (gn__failed() || !gn__given("mv", a) || !gn__given("mv", v))
+        return NULL;
+    if (a->n_dims != 2 || v->n_dims != 1)
+        return gn__fail_null(GN_E_ARGUMENT, "mv", "shapes %s and %s: needs a matrix and a vector",
+                             gn__shape_of(a), gn__shape_of(v));
+    return gn_matmul(a, v);
+}
+
+/* ---- beta x + alpha a b */
+
+static gn_tensor *add_product(gn_tensor *x, gn_tensor *product, const gn_addmm_options *options) {
+    static gn__op sum = {
+        .name = "addmm", .text = "b * x + a * p", .variables = "x, p", .params = "b, a"};
+    gn_addmm_options o;
+    gn__options(&o, sizeof o, options);
+    double beta = gn_or(o.beta, 1), alpha = gn_or(o.alpha, 1);
+    if (!product || beta == 0) /* x is not looked at: it may be NaN */
+        return alpha == 1 ? product : gn_mul_scalar(product, alpha);
+    gn_tensor *inputs[] = {gn_expand_with(x, gn_shape_of(product)), product};
+    return gn__apply(&sum, 2, inputs, (double[]){beta, alpha});
+}
+
+gn_tensor *gn_addmm_with(gn_tensor *x, gn_tensor *a, gn_tensor *b,
+                         const gn_addmm_options *options) {
+    return gn__failed() || !gn__given("addmm", x) || !dims_are("addmm", a, b, 2)
+               ? NULL
+               : add_product(x, gn_mm(a, b), options);
+}
+
+gn_tensor *gn_baddbmm_with(gn_tensor *x, gn_tensor *a, gn_tensor *b,
+                           const gn_addmm_options *options) {
+    return gn__failed() || !gn__given("baddbmm", x) || !dims_are("baddbmm", a, b, 3)
+               ? NULL
+               : add_product(x, gn_bmm(a, b), options);
 }

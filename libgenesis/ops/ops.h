@@ -31,6 +31,10 @@ gn_tensor *gn__apply(gn__op *op, int n, gn_tensor *const *inputs, const double *
 /* The same with a result of the given dtype. */
 gn_tensor *gn__apply_as(gn__op *op, int n, gn_tensor *const *inputs, const double *params,
                         int dtype);
+/* The sum of the op over dims (bits of `reduced`) of the shape to which the inputs broadcast; they
+ * go. One reduce; its gradients, which must not use y, are one map or reduce each. */
+gn_tensor *gn__apply_sum(gn__op *op, int n, gn_tensor *const *inputs, const double *params,
+                         unsigned reduced);
 /* In place: inputs[0] takes the result. Returns it. */
 gn_tensor *gn__apply_in_place(gn__op *op, int n, gn_tensor *const *inputs, const double *params);
 /* The expression of an op; NULL with an error. */
@@ -57,6 +61,10 @@ gn_status gn__launch_gather(gn__device *device, const char *op, int dtype, int n
  * elements from there. Differentiable in source. NULL passes through. */
 gn_tensor *gn__spread(const char *op, gn_shape shape, int dim, gn_tensor *index, gn_tensor *source);
 
-/* ---- Spaces of reductions */
+/* ---- Running results (scan.c) */
+
+/* The opcode (ADD, MUL, MAX) applied to all elements up to each one along the dim; without history.
+ */
+gn_tensor *gn__scan(const char *name, int op, gn_tensor *x, int dim, int dtype);
 
 #endif

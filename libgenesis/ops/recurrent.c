@@ -292,8 +292,39 @@ static gn_status record(const gn__recurrence *r, const frame *f, gn_tensor *cons
     return GN_OK;
 }
 
+static bool check_part(const char *op, const char *what, const gn_tensor *x, const gn_tensor *t,
+                       gn_shape shape) {
+    if (t && (t->n_dims != shape.n ||
+              memcmp(t->size, shape.size, (size_t)shape.n * sizeof shape.size[0]) != 0)) {
+        gn_fail(GN_E_ARGUMENT, op, "%s %s does not fit: it must be %s", what, gn__shape_of(t),
+                gn__shape_text((int)shape.n, shape.size));
+        return false;
+    }
+    return gn__check_dtype(op, x, what, t);
+}
+
+/* Parameters may have been replaced, so all parts are looked at. */
+static bool check(const gn__recurrence *r) {
+    const char *op = gn__cells[r->kind].name;
+    gn_tensor *const all[] = {r->x, r->h, r->c, r->weight, r->bias, r->lengths};
+    const int64_t gates = gn__cells[r->kind].gates, n = r->x->size[1], columns = r->x->size[2];
+    if (columns % gates) {
+        gn_fail(GN_E_ARGUMENT, op, "%lld columns are no %lld gates", (long long)columns,
+                (long long)gates);
+        return false;
+    }
+    const gn_shape state = GN_SHAPE(n, columns / gates);
+    return check_part(op, "h", r->x, r->h, state) && check_part(op, "c", r->x, r->c, state) &&
+           check_part(op, "weight_hh", r->x, r->weight, GN_SHAPE(columns, columns / gates)) &&
+           check_part(op, "bias_hh", r->x, r->bias, GN_SHAPE(columns)) &&
+           gn__common_device(op, (int)GN_LENGTH(all), all) != NULL;
+}
+
 gn_status gn__recur(const gn__recurrence *r, gn_tensor **out) {
     gn_tensor *const inputs[] = {r->x, r->h, r->c, r->weight, r->bias};
+    memset(out, 0, GN__RECURRENCE_OUTPUTS * sizeof *out);
+    if (!check(r))
+        return gn_error_status();
     const bool recording = gn__recording(N_INPUTS, inputs);
     frame f = {.cell = &gn__cells[r->kind],
                .reverse = r->reverse,
@@ -311,7 +342,6 @@ gn_status gn__recur(const gn__recurrence *r, gn_tensor **out) {
         f.cs = tensor_new(&f, recording ? f.steps + 1 : 1, 1);
     if (f.cell->kept)
         f.kept = tensor_new(&f, recording ? f.steps : 1, f.cell->kept);
-    memset(out, 0, GN__RECURRENCE_OUTPUTS * sizeof *out);
     if (gn__failed() || run_forward(&f, r->h, r->c) != GN_OK)
         return gn_error_status();
     out[GN__STATES] = result(&f);

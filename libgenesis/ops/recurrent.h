@@ -38,8 +38,8 @@ typedef struct gn__recurrence {
 
 enum { GN__STATES, GN__LAST_H, GN__LAST_C, GN__RECURRENCE_OUTPUTS };
 
-/* out: the states h' of all steps (T, N, H), and the states at the end. One node of the graph.
- * Nothing is checked: shapes, dtypes and devices must fit. */
+/* out: the states h' of all steps (T, N, H), and the states at the end. One node of the graph. x has
+ * three dims and at least one step; an LSTM has a c, and lengths fit. */
 gn_status gn__recur(const gn__recurrence *r, gn_tensor **out);
 
 /* The same in public operations, step by step. projection (P, H), or NULL: h' is mapped by it, and

@@ -2,6 +2,8 @@
 /*
  * softmax.c - softmax and log_softmax along any dim, each one row program; so are their gradients.
  */
+#include <math.h>
+
 #include "support.h"
 
 /* ---- y_i = exp(x_i - m) / s, or x_i - m - log s;   m = max_j x_j, s = sum_j exp(x_j - m) */
@@ -118,3 +120,15 @@ static gn_tensor *softmax(gn_tensor *x, int64_t dim, bool logarithm) {
 
 gn_tensor *gn_softmax(gn_tensor *x, int64_t dim) { return softmax(x, dim, false); }
 gn_tensor *gn_log_softmax(gn_tensor *x, int64_t dim) { return softmax(x, dim, true); }
+
+gn_tensor *gn_safe_softmax(gn_tensor *x, int64_t dim) {
+    if (gn__failed() || !gn__given("safe_softmax", x))
+        return NULL;
+    if (x->count == 0)
+        return gn_softmax(x, dim);
+    gn_scope scope = gn_scope_begin();
+    gn_tensor *largest = gn_amax(gn_detach(x), .dims = GN_DIMS(dim), .keepdim = true);
+    gn_tensor *none = gn_eq_scalar(largest, -INFINITY);
+    gn_tensor *y = gn_softmax(gn_masked_fill(x, none, 0), dim);
+    return gn_scope_end_with(scope, gn_masked_fill(y, none, 0));
+}

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sort.c - sorting and running sums along a dim, composed of maps.
+ * sort.c - sorting along a dim, and what follows from it: topk, median, mode.
  *
- * Sorting is bitonic, in place, on values and their places at once: a map compares two halves of
+ * Where the host sees the device's memory, it sorts (sort_host.c); elsewhere sorting is composed of
+ * maps. It is bitonic, in place, on values and their places at once: a map compares two halves of
  * blocks and exchanges what is out of order. Equal values are ordered by their places, so the order
  * is total, and the sort stable. Any length will do: a block that the end cuts short is one whose
  * missing elements are larger than all others, and those stay where they are.
  */
-#include "ops.h"
+#include "sort.h"
 
 /* ---- Compare and exchange */
 
@@ -129,7 +130,11 @@ static bool sorted(const char *op, gn_tensor *x, int dim, bool descending, gn_te
     gn__device *device = x->storage->device;
     *value = gn__tensor_new(device, x->dtype, x->n_dims, x->size);
     *place = gn__tensor_new(device, GN_I64, x->n_dims, x->size);
-    if (gn__failed() || gn__copy_data(*value, x) || fill_places(*place, dim))
+    if (gn__failed() || gn__copy_data(*value, x))
+        return false;
+    if (x->n_dims && x->count && (*value)->storage->host)
+        return gn__sort_on_host(*value, *place, dim, descending) == GN_OK;
+    if (fill_places(*place, dim))
         return false;
     if (x->n_dims == 0 || x->count == 0)
         return true;
@@ -216,81 +221,111 @@ gn_tensor *gn_topk(gn_tensor *x, int64_t k, int64_t dim, bool largest, gn_tensor
     return recorded("topk", x, d, value, place);
 }
 
-/* ---- cumsum: y[i] = x[0] + .. + x[i]
- *
- * y_0 = x, and y_2d[i] = y_d[i] + y_d[i - d], doubling d: sums of 1, 2, 4, .. elements that end at
- * i. The gradient is the cumsum from the other end.
- */
+/* ---- median, mode: elements of the sorted dim, found by their places there */
 
-static gn_status cumsum_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
-    gn_dims dim = {.n = 1, .dim = {((const along *)node->data)->dim}};
-    out[0] = gn_flip(gn_cumsum(gn_flip(grads[0], dim), dim.dim[0]), dim);
+typedef struct ranking {
+    const char *op;
+    gn_tensor *x, *value, *place; /* x sorted, and where its elements were */
+    int dim;
+} ranking;
+
+/* Sorts x along the dim; false with an error, also if nothing is there. */
+static bool rank(const char *op, gn_tensor *x, int64_t dim, ranking *r) {
+    *r = (ranking){.op = op, .x = x};
+    if (gn__failed() || !gn__given(op, x) || !gn__dim(op, dim, x->n_dims, &r->dim))
+        return false;
+    if (x->n_dims && x->size[r->dim] == 0) {
+        gn_fail(GN_E_ARGUMENT, op, "dim %d of shape %s has no elements", r->dim, gn__shape_of(x));
+        return false;
+    }
+    return sorted(op, x, r->dim, false, &r->value, &r->place);
+}
+
+/* The place of the median: the lower middle, but the first NaN where there is one. */
+static gn_tensor *middle(const ranking *r) {
+    if (r->x->n_dims == 0)
+        return r->place;
+    int64_t last = r->value->size[r->dim] - 1;
+    gn_tensor *nan = gn_isnan(gn_narrow(r->value, r->dim, last, 1));
+    return gn_where_scalar_b(nan, gn_argmax(r->value, r->dim, true), (double)(last / 2));
+}
+
+/* The place of the end of the longest run of equal values, the first one of equal lengths:
+ * start[i] is where the run of i began. */
+static gn_tensor *longest_run(const ranking *r) {
+    if (r->x->n_dims == 0)
+        return r->place;
+    int64_t n = r->value->size[r->dim];
+    gn_shape before = {.n = r->value->n_dims}, after = before;
+    before.size[r->dim] = 1;
+    gn_tensor *same =
+        gn_eq(gn_narrow(r->value, r->dim, 1, n - 1), gn_narrow(r->value, r->dim, 0, n - 1));
+    gn_tensor *number = gn__tensor_new(r->x->storage->device, GN_I64, r->x->n_dims, r->x->size);
+    if (!number || fill_places(number, r->dim))
+        return NULL;
+    gn_tensor *start = gn_where_scalar_a(gn_pad(same, before, after, 0), 0, number);
+    start = start ? gn__scan(r->op, GN_OP_MAX, start, r->dim, GN_I64) : NULL;
+    return gn_argmax(gn_sub(number, start), r->dim, true);
+}
+
+/* Ends the scope with the elements of x whose places in the sorted dim are `at`. */
+static gn_tensor *ranked(const ranking *r, gn_scope scope, gn_tensor *at, bool keepdim,
+                         gn_tensor **indices) {
+    gn_tensor *index = at ? gn_gather(r->place, r->dim, at) : NULL;
+    gn_tensor *value = index ? gn_gather(r->x, r->dim, index) : NULL;
+    if (!keepdim) {
+        index = gn_squeeze_dim(index, r->dim);
+        value = gn_squeeze_dim(value, r->dim);
+    }
+    gn_retain(index);
+    value = gn_scope_end_with(scope, value);
+    gn__own(index);
+    if (indices)
+        *indices = index;
+    return value;
+}
+
+gn_tensor *gn_median(gn_tensor *x, int64_t dim, bool keepdim, gn_tensor **indices) {
+    ranking r;
+    gn_scope scope = gn_scope_begin();
+    gn_tensor *at = rank("median", x, dim, &r) ? middle(&r) : NULL;
+    return ranked(&r, scope, at, keepdim, indices);
+}
+
+gn_tensor *gn_mode(gn_tensor *x, int64_t dim, bool keepdim, gn_tensor **indices) {
+    ranking r;
+    gn_scope scope = gn_scope_begin();
+    gn_tensor *at = rank("mode", x, dim, &r) ? longest_run(&r) : NULL;
+    return ranked(&r, scope, at, keepdim, indices);
+}
+
+/* dx = g shared evenly among the elements that equal y */
+static gn_status median_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
+    static gn__op equal = {
+        .name = "median_backward", .text = "x == y || isnan(x) && isnan(y)", .variables = "x, y"};
+    gn_tensor *x = gn__saved_tensor(node, 0), *y = gn__saved_tensor(node, 1);
+    gn_tensor *is = x && y ? gn__apply(&equal, 2, (gn_tensor *[]){x, y}, NULL) : NULL;
+    if (is)
+        is = gn_cast(is, (gn_dtype)x->dtype);
+    out[0] = gn_mul(is, gn_div(grads[0], gn_sum(is)));
     return gn_error_status();
 }
-static const gn__node_class cumsum_node = {.name = "cumsum", .backward = cumsum_backward};
+static const gn__node_class median_node = {.name = "median", .backward = median_backward};
 
-static const gn_program *step_program(int dtype) {
-    static _Atomic(const gn_program *) cache[GN_N_DTYPES];
-    const gn_program *program = atomic_load_explicit(&cache[dtype], memory_order_acquire);
-    gn__builder *b = program ? NULL : gn__builder_new("cumsum", 0);
-    if (!b)
-        return program;
-    int here = gn__load(b, gn__build_operand(b, GN_READ, dtype));
-    int before = gn__load(b, gn__build_operand(b, GN_READ, dtype));
-    gn__store(b, gn__build_operand(b, GN_WRITE, dtype), gn__emit(b, GN_OP_ADD, here, before, 0));
-    program = gn__builder_finish(b);
-    atomic_store_explicit(&cache[dtype], program, memory_order_release);
-    return program;
-}
-
-/* to[i] = from[i] + from[i - d], from[i] where there is no such element */
-static gn_status cumsum_step(gn_tensor *to, gn_tensor *from, int dim, int64_t d) {
-    const gn_program *program = step_program(to->dtype);
-    gn_tensor head_from = *from, head_to = *to; /* no objects of their own */
-    head_from.size[dim] = head_to.size[dim] = d;
-    if (!program || gn__copy_data(&head_to, &head_from))
-        return gn_error_status();
-    int64_t size[GN_TENSOR_MAX_DIMS], shift = d * to->stride[dim];
-    memcpy(size, to->size, sizeof size);
-    size[dim] -= d;
-    gn__operand operands[3] = {gn__operand_of(from, to->n_dims, to->size),
-                               gn__operand_of(from, to->n_dims, to->size),
-                               gn__operand_of(to, to->n_dims, to->size)};
-    operands[0].offset += shift;
-    operands[2].offset += shift;
-    gn__launch launch = {.op = "cumsum",
-                         .program = program,
-                         .n_dims = to->n_dims,
-                         .size = size,
-                         .operands = operands};
-    return gn__launch_run(to->storage->device, &launch);
-}
-
-gn_tensor *gn_cumsum(gn_tensor *x, int64_t dim) {
-    int d;
-    if (gn__failed() || !gn__given("cumsum", x) || !gn__dim("cumsum", dim, x->n_dims, &d))
+gn_tensor *gn_median_all(gn_tensor *x) {
+    if (gn__failed() || !gn__given("median", x))
         return NULL;
-    int dtype = gn_dtype_is_float(x->dtype) ? x->dtype : GN_I64;
     gn_scope scope = gn_scope_begin();
-    gn_tensor *y[2];
-    for (int i = 0; i < 2; i++) /* halves are added up as floats */
-        y[i] = gn__tensor_new(x->storage->device, gn__compute_type(dtype), x->n_dims, x->size);
-    gn__copy_data(y[0], x);
-    for (int64_t step = 1; !gn__failed() && x->n_dims && step < x->size[d]; step *= 2) {
-        cumsum_step(y[1], y[0], d, step);
-        gn_tensor *done = y[1];
-        y[1] = y[0];
-        y[0] = done;
-    }
-    gn_tensor *result = y[0];
-    if (!gn__failed() && result->dtype != dtype) {
-        result = gn__tensor_new(x->storage->device, dtype, x->n_dims, x->size);
-        gn__copy_data(result, y[0]);
-    }
-    gn__node *node = NULL;
-    if (!gn__failed() && gn_dtype_is_float(dtype) && gn__recording(1, &x))
-        node = gn__record(&cumsum_node, result, 1, &x, sizeof(along));
-    if (node)
-        *(along *)node->data = (along){d};
-    return gn_scope_end_with(scope, gn__failed() ? NULL : result);
+    bool was = gn_set_grad_enabled(false);
+    gn_tensor *y = gn_median(gn_reshape(x, -1), 0, false, NULL);
+    gn_set_grad_enabled(was);
+    y = gn_scope_end_with(scope, y);
+    if (!y || !gn_dtype_is_float(y->dtype) || !gn__recording(1, &x))
+        return y;
+    gn__node *node = gn__record(&median_node, y, 1, &x, 0);
+    if (!node)
+        return NULL;
+    gn__save(node, 0, x);
+    gn__save_output(node, 1, y, 0);
+    return y;
 }

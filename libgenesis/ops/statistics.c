@@ -55,7 +55,7 @@ gn_tensor *gn_logsumexp_with(gn_tensor *x, const gn_reduce_options *o) {
         return NULL;
     o = o ? o : &none;
     if (!gn_dtype_is_float(x->dtype))
-        x = gn_cast(x, GN_F32);
+        x = gn_cast(x, gn_default_dtype());
     if (x && x->count == 0)
         return gn_log(gn_sum_with(x, o));
     gn_tensor *whole = x ? gn__tensor_twin(x) : NULL;

@@ -326,6 +326,26 @@ gn_tensor *gn_flatten_range(gn_tensor *t, int64_t start, int64_t end) {
 
 gn_tensor *gn_flatten(gn_tensor *t, int64_t start) { return gn_flatten_range(t, start, -1); }
 
+gn_tensor *gn_unflatten(gn_tensor *t, int64_t dim, gn_shape sizes) {
+    static const char op[] = "unflatten";
+    int at;
+    if (gn__failed() || !gn__given(op, t) || !gn__dim(op, dim, t->n_dims, &at))
+        return NULL;
+    const int64_t size = t->n_dims ? t->size[at] : 1;
+    const gn_tensor whole = {.n_dims = 1, .size = {size}, .count = size};
+    if (!complete_shape(op, &whole, &sizes))
+        return NULL;
+    gn_shape shape = {.n = t->n_dims - 1 + sizes.n};
+    if (t->n_dims == 0 || sizes.n == 0 || shape.n > GN_TENSOR_MAX_DIMS)
+        return gn__fail_null(GN_E_ARGUMENT, op, "%lld sizes for a dim of shape %s",
+                             (long long)sizes.n, gn__shape_of(t));
+    for (int64_t d = 0; d < shape.n; d++)
+        shape.size[d] = d < at             ? t->size[d]
+                        : d < at + sizes.n ? sizes.size[d - at]
+                                           : t->size[d - sizes.n + 1];
+    return gn_reshape_with(t, shape);
+}
+
 gn_tensor *gn_squeeze_dims(gn_tensor *t, gn_dims dims) {
     bool given[GN_TENSOR_MAX_DIMS] = {false};
     if (!ready("squeeze", t))
@@ -462,6 +482,31 @@ gn_tensor *gn_narrow(gn_tensor *t, int64_t dim, int64_t start, int64_t length) {
                              "%lld elements from %lld on do not lie in dim %d of shape %s",
                              (long long)length, (long long)start, d, gn__shape_of(t));
     return gn_slice(t, d, start, start + length, 1);
+}
+
+/* Windows along the dim d, which then counts them; their elements are the last dim. */
+static void take_windows(geometry *g, int d, int64_t size, int64_t step, int64_t count) {
+    g->size[g->n_dims] = size;
+    g->stride[g->n_dims++] = g->stride[d];
+    g->size[d] = count;
+    g->stride[d] *= count > 1 ? step : 1;
+}
+
+gn_tensor *gn_unfold_dim(gn_tensor *t, int64_t dim, int64_t size, int64_t step) {
+    int d;
+    if (!ready("unfold_dim", t) || !gn__dim("unfold_dim", dim, t->n_dims, &d))
+        return NULL;
+    if (t->n_dims == 0 || t->n_dims == GN_TENSOR_MAX_DIMS || size < 0 || size > t->size[d] ||
+        step < 1)
+        return gn__fail_null(GN_E_ARGUMENT, "unfold_dim",
+                             "windows of %lld with step %lld do not fit dim %d of shape %s, or "
+                             "there is no room for another dim",
+                             (long long)size, (long long)step, d, gn__shape_of(t));
+    part p = whole(t);
+    int64_t count = (t->size[d] - size) / step + 1;
+    take_windows(&p.actual, d, size, step, count);
+    take_windows(&p.number, d, size, step, count);
+    return part_view(t, &p, "unfold_dim");
 }
 
 /* The diagonal of dims a and b as the last dim. */

@@ -58,6 +58,40 @@ gn_status gn_scheduler_step(gn_scheduler *self) {
     return gn_error_status();
 }
 
+/* ---- State */
+
+gn_dict *gn_scheduler_state_dict(gn_scheduler *self) {
+    if (gn__failed())
+        return NULL;
+    if (self == NULL)
+        return gn__fail_null(GN_E_ARGUMENT, "scheduler_state_dict", "the scheduler is NULL");
+    gn_scope scope = gn_scope_begin();
+    gn_dict *state = gn_dict_new(), *rates = gn_list_new();
+    gn_dict_set(rates, NULL, gn_get_lr(self->optimizer));
+    gn_dict_set(state, "last_epoch", self->step);
+    gn_dict_set(state, "_step_count", self->step + 1);
+    gn_dict_set(state, "_last_lr", rates);
+    return gn_scope_end_with(scope, gn__failed() ? NULL : state);
+}
+
+gn_status gn_scheduler_load_state_dict(gn_scheduler *self, gn_dict *state) {
+    static const char op[] = "scheduler_load_state_dict";
+    if (gn__failed())
+        return gn_error_status();
+    if (self == NULL || state == NULL)
+        return gn_fail(GN_E_ARGUMENT, op, "an argument is NULL");
+    int64_t step = gn_dict_get_int(state, "last_epoch", -1);
+    if (step < 0)
+        return gn_fail(GN_E_ARGUMENT, op, "the state has no last_epoch, a number >= 0");
+    if (self->total_steps > 0 && step > self->total_steps)
+        return gn_fail(GN_E_ARGUMENT, op,
+                       "last_epoch %lld is beyond the %lld steps of the schedule", (long long)step,
+                       (long long)self->total_steps);
+    if (gn_set_lr(self->optimizer, self->rate(self, step)) == GN_OK)
+        self->step = step;
+    return gn_error_status();
+}
+
 /* ---- One cycle */
 
 /* Half a cosine from `from`, at 0, to `to`, at 1. */

@@ -75,11 +75,15 @@ static int leaf_level(const inference *in, const gn__node *leaf) {
     return in->signature->zero_dim[leaf->value.i] ? ZERO_DIM : WITH_DIMS;
 }
 
+static int default_float(const inference *in) {
+    return in->signature->floats ? in->signature->floats : GN_F32;
+}
+
 static int leaf_dtype(const inference *in, const gn__node *leaf) {
     if (leaf->op == GN__OP_VARIABLE)
         return in->signature->dtype[leaf->value.i];
     bool fraction = leaf->op == GN_OP_PARAM ? in->signature->float_params : leaf->fraction;
-    return fraction ? GN_F32 : GN_I64;
+    return fraction ? default_float(in) : GN_I64;
 }
 
 /* ---- Groups */
@@ -120,7 +124,8 @@ static void propagate(inference *in, int n) {
     int operands = dtype_of(&in->groups[find(in, operand_group(n))]);
     switch (gn__op_info(node->op)->rule) {
     case GN__RULE_FLOAT:
-        join(in, result_group(n), in->level[n], gn_dtype_is_float(operands) ? operands : GN_F32);
+        join(in, result_group(n), in->level[n],
+             gn_dtype_is_float(operands) ? operands : default_float(in));
         if (gn_dtype_is_float(operands)) { /* one group with the result; integers stay apart */
             const group around = in->groups[find(in, result_group(n))];
             for (int level = 0; level < N_LEVELS; level++)

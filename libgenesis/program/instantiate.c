@@ -197,7 +197,8 @@ static inline gn__key make_key(const gn__expr *e, const gn__signature *signature
     return (gn__key){.low = (dtype | zero_dim << 4) & e->mask.low,
                      .high = ((more_dtype | (uint64_t)more_zero_dim << 4) & e->mask.high) |
                              (uint64_t)(uint8_t)signature->result << 16 |
-                             (uint64_t)signature->float_params << 24 | (uint64_t)sum << 25};
+                             (uint64_t)signature->float_params << 24 | (uint64_t)sum << 25 |
+                             (uint64_t)(uint8_t)signature->floats << 26};
 }
 _Static_assert(GN__MAX_VARIABLES == 10 && GN_N_DTYPES <= 16, "the key has room for a signature");
 

@@ -81,7 +81,7 @@ const gn_program *gn__program_intern(const gn_program *program);
  * `/` divides in floating point, `//` rounds down, `%` has the sign of the divisor, and ** is
  * right-associative and binds tighter than the sign before it. Operands are parentheses, names,
  * inf, nan, pi, and numbers: an integer (1), or a float (1.0, 0.5, 1e-3), which turns integer
- * tensors into f32. Calls are: every opcode of backend.h in lower case (exp, sqrt, min, max, pow,
+ * tensors into floats. Calls are: every opcode of backend.h in lower case (exp, sqrt, min, max, pow,
  * erf, isnan, floordiv, fmod, atan2, sign, rint, select, ...; div(x, y) truncates integers), and
  * sigmoid(x), log_sigmoid(x), softplus(x), float(x), bool(x), int(x).
  *
@@ -125,8 +125,8 @@ gn_status gn__expr_set_gradient(gn__expr *e, int variable, const char *text);
 /* How an expression becomes a program for given dtypes. What an operation links is cast to a
  * common promoted type first, as PyTorch's fused kernels do: x * 0.5 + y with an f64 y is
  * computed in f64. 0-dim tensors do not raise the width within a category, nor do parameters and
- * numbers, but a float among them turns integers into f32. Functions that have no integer form
- * (exp, /, sqrt, ...) take integers as f32; comparisons give bool. What is only tested (by ?:,
+ * numbers, but a float among them turns integers into floats of the signature's default dtype.
+ * Functions that have no integer form (exp, /, sqrt, ...) take integers as such floats; comparisons give bool. What is only tested (by ?:,
  * &&, ||, !) keeps its type, and so do the operands of comparisons and bit operations: in
  * k == 2 ? x : y an integer k is compared as an integer. Entries of variables that do not occur are
  * not looked at. */
@@ -135,6 +135,7 @@ typedef struct gn__signature {
     int8_t dtype[GN__MAX_VARIABLES];
     bool zero_dim[GN__MAX_VARIABLES];
     bool float_params; /* the call's parameters are not all integers */
+    int8_t floats;     /* the default dtype: of floats that come from integers; 0: f32 */
     int8_t result;     /* dtype of the output; 0 or less: as the expression's type says
                                 (f16 and bf16 stay what they were promoted to) */
 } gn__signature;

@@ -42,23 +42,25 @@ static gn_tensor *filled(gn_tensor *t, double value) {
 /* ---- Constant values */
 
 gn_tensor *gn_empty_with(gn_shape shape, const gn_tensor_options *options) {
-    return gn__tensor_from_options("empty", shape, options, GN_F32);
+    return gn__tensor_from_options("empty", shape, options, gn_default_dtype());
 }
 
 gn_tensor *gn_zeros_with(gn_shape shape, const gn_tensor_options *options) {
-    return filled(gn__tensor_from_options("zeros", shape, options, GN_F32), 0);
+    return filled(gn__tensor_from_options("zeros", shape, options, gn_default_dtype()), 0);
 }
 
 gn_tensor *gn_ones_with(gn_shape shape, const gn_tensor_options *options) {
-    return filled(gn__tensor_from_options("ones", shape, options, GN_F32), 1);
+    return filled(gn__tensor_from_options("ones", shape, options, gn_default_dtype()), 1);
 }
 
 gn_tensor *gn_full(gn_shape shape, double value, const gn_tensor_options *options) {
-    return filled(gn__tensor_from_options("full", shape, options, GN_F32), value);
+    return filled(gn__tensor_from_options("full", shape, options, gn_default_dtype()), value);
 }
 
 gn_tensor *gn_scalar_tensor(double value, const gn_tensor_options *options) {
-    return filled(gn__tensor_from_options("scalar_tensor", (gn_shape){0}, options, GN_F32), value);
+    return filled(
+        gn__tensor_from_options("scalar_tensor", (gn_shape){0}, options, gn_default_dtype()),
+        value);
 }
 
 static gn_tensor *like(const char *op, const gn_tensor *t) {
@@ -85,7 +87,8 @@ gn_tensor *gn_arange(double start, double end, double step, const gn_tensor_opti
                              step);
     bool integral = start == floor(start) && end == floor(end) && step == floor(step);
     gn_shape shape = {.n = 1, .size = {(int64_t)length}};
-    gn_tensor *t = gn__tensor_from_options("arange", shape, options, integral ? GN_I64 : GN_F32);
+    gn_tensor *t =
+        gn__tensor_from_options("arange", shape, options, integral ? GN_I64 : gn_default_dtype());
     gn__builder *b = t ? gn__builder_new("arange", GN_PROGRAM_NO_CONTRACT) : NULL;
     if (!b)
         return NULL;
@@ -119,7 +122,7 @@ gn_tensor *gn_arange(double start, double end, double step, const gn_tensor_opti
 
 gn_tensor *gn_eye(int64_t n, int64_t m, const gn_tensor_options *options) {
     gn_shape shape = {.n = 2, .size = {n, m < 0 ? n : m}};
-    gn_tensor *t = gn__tensor_from_options("eye", shape, options, GN_F32);
+    gn_tensor *t = gn__tensor_from_options("eye", shape, options, gn_default_dtype());
     gn__builder *b = t ? gn__builder_new("eye", 0) : NULL;
     if (!b)
         return NULL;
@@ -133,6 +136,58 @@ gn_tensor *gn_eye(int64_t n, int64_t m, const gn_tensor_options *options) {
     gn__launch launch = {
         .op = "eye", .program = program, .n_dims = 2, .size = t->size, .operands = operands};
     return program && gn__launch_run(t->storage->device, &launch) == GN_OK ? t : NULL;
+}
+
+/* ---- Places of triangles: their rows, then their columns, in row-major order */
+
+/* The columns of a row that are in the triangle: first .. end-1. */
+static void columns_of(bool upper, int64_t row, int64_t columns, int64_t offset, int64_t *first,
+                       int64_t *end) {
+    int64_t bound = upper ? row + offset : row + offset + 1;
+    bound = bound < 0 ? 0 : bound > columns ? columns : bound;
+    *first = upper ? bound : 0;
+    *end = upper ? columns : bound;
+}
+
+static gn_tensor *triangle(const char *op, bool upper, int64_t rows, int64_t columns,
+                           int64_t offset, const gn_tensor_options *options) {
+    int64_t n = 0, first, end, k = 0;
+    if (gn__failed())
+        return NULL;
+    if (rows < 0 || columns < 0 || gn__count(2, (int64_t[]){rows, columns}) < 0)
+        return gn__fail_null(GN_E_ARGUMENT, op, "%lld rows, %lld columns", (long long)rows,
+                             (long long)columns);
+    offset = offset < -rows     ? -rows
+             : offset > columns ? columns
+                                : offset; /* beyond, all is alike */
+    for (int64_t row = 0; row < rows; row++) {
+        columns_of(upper, row, columns, offset, &first, &end);
+        n += end - first;
+    }
+    gn_tensor *t = gn__tensor_from_options(op, (gn_shape){.n = 2, .size = {2, n}}, options, GN_I64);
+    int64_t *places = t ? gn__alloc_array((size_t)n + 1, 2 * sizeof *places) : NULL;
+    if (!places)
+        return NULL;
+    for (int64_t row = 0; row < rows; row++) {
+        columns_of(upper, row, columns, offset, &first, &end);
+        for (int64_t column = first; column < end; column++, k++) {
+            places[k] = row;
+            places[n + k] = column;
+        }
+    }
+    gn__copy_in_data(t, places, GN_I64, 2 * n);
+    free(places);
+    return gn__failed() ? NULL : t;
+}
+
+gn_tensor *gn_tril_indices(int64_t rows, int64_t columns, int64_t offset,
+                           const gn_tensor_options *options) {
+    return triangle("tril_indices", false, rows, columns, offset, options);
+}
+
+gn_tensor *gn_triu_indices(int64_t rows, int64_t columns, int64_t offset,
+                           const gn_tensor_options *options) {
+    return triangle("triu_indices", true, rows, columns, offset, options);
 }
 
 /* ---- From arrays */

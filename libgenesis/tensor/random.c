@@ -6,6 +6,7 @@
  * elements in row-major order; element i reads words of the Philox block at (i, offset, seed), so
  * values depend neither on the device nor on threads or memory layout.
  */
+#include <math.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -178,7 +179,25 @@ static int build_bernoulli(const random_build *r) {
     return gn__emit(r->b, GN_OP_LT, uniform(r), r->first_param, 0);
 }
 
-typedef enum { UNIFORM, NORMAL, RANDINT_SMALL, RANDINT_LARGE, BERNOULLI, N_KINDS } random_kind;
+/* -log(1 - u) / rate; where u is 0, the mean of what its cell stands for, so that no value is 0;
+ * a = 1 / rate */
+static int build_exponential(const random_build *r) {
+    gn__builder *b = r->b;
+    int rest = gn__emit(b, GN_OP_SUB, gn__const_f(b, r->type, 1), uniform(r), 0);
+    int value = gn__emit(b, GN_OP_NEG, gn__emit(b, GN_OP_LOG, rest, 0, 0), 0, 0);
+    int least = gn__const_f(b, r->type, ldexp(1, -r->digits - 1));
+    return gn__emit(b, GN_OP_MUL, gn__emit(b, GN_OP_MAX, value, least, 0), r->first_param, 0);
+}
+
+typedef enum {
+    UNIFORM,
+    NORMAL,
+    RANDINT_SMALL,
+    RANDINT_LARGE,
+    BERNOULLI,
+    EXPONENTIAL,
+    N_KINDS
+} random_kind;
 
 static const struct {
     const char *name;
@@ -193,10 +212,11 @@ static const struct {
                        .integers = true,
                        .two_words = true},
     [BERNOULLI] = {.name = "bernoulli", .build = build_bernoulli},
+    [EXPONENTIAL] = {.name = "exponential", .build = build_exponential},
 };
 
 static bool takes_two_words(random_kind kind, int dtype) {
-    return kinds[kind].two_words || (dtype == GN_F64 && kind == UNIFORM);
+    return kinds[kind].two_words || (dtype == GN_F64 && (kind == UNIFORM || kind == EXPONENTIAL));
 }
 
 /* Variant: the kind and the dtype. */
@@ -272,6 +292,12 @@ gn_tensor *gn__normal_data(gn_tensor *t, double mean, double std, gn_generator *
                : NULL;
 }
 
+gn_tensor *gn__exponential_data(gn_tensor *t, double rate, gn_generator *generator) {
+    return is_float("exponential", t)
+               ? random_fill(t, EXPONENTIAL, (gn_scalar){.f = 1 / rate}, (gn_scalar){0}, generator)
+               : NULL;
+}
+
 /* ---- Public creation */
 
 static gn_generator *generator_of(const gn_tensor_options *options) {
@@ -279,12 +305,12 @@ static gn_generator *generator_of(const gn_tensor_options *options) {
 }
 
 gn_tensor *gn_rand_with(gn_shape shape, const gn_tensor_options *options) {
-    gn_tensor *t = gn__tensor_from_options("rand", shape, options, GN_F32);
+    gn_tensor *t = gn__tensor_from_options("rand", shape, options, gn_default_dtype());
     return gn__uniform_data(t, 0, 1, generator_of(options));
 }
 
 gn_tensor *gn_randn_with(gn_shape shape, const gn_tensor_options *options) {
-    gn_tensor *t = gn__tensor_from_options("randn", shape, options, GN_F32);
+    gn_tensor *t = gn__tensor_from_options("randn", shape, options, gn_default_dtype());
     return gn__normal_data(t, 0, 1, generator_of(options));
 }
 
@@ -295,8 +321,8 @@ gn_tensor *gn_randn_like(const gn_tensor *t) {
     return gn__normal_data(gn_empty_like(t), 0, 1, NULL);
 }
 
-gn_tensor *gn_randint(int64_t low, int64_t high, gn_shape shape, const gn_tensor_options *options) {
-    if (gn__failed())
+static gn_tensor *integers(gn_tensor *t, int64_t low, int64_t high, gn_generator *generator) {
+    if (!t)
         return NULL;
     if (low >= high)
         return gn__fail_null(GN_E_ARGUMENT, "randint", "no integer is in [%lld, %lld)",
@@ -305,10 +331,17 @@ gn_tensor *gn_randint(int64_t low, int64_t high, gn_shape shape, const gn_tensor
     if (__builtin_sub_overflow(high, low, &range))
         return gn__fail_null(GN_E_ARGUMENT, "randint", "[%lld, %lld) has more than 2^63 integers",
                              (long long)low, (long long)high);
-    gn_tensor *t = gn__tensor_from_options("randint", shape, options, GN_I64);
     random_kind kind = range <= INT32_MAX ? RANDINT_SMALL : RANDINT_LARGE;
-    return random_fill(t, kind, (gn_scalar){.i = low}, (gn_scalar){.i = range},
-                       generator_of(options));
+    return random_fill(t, kind, (gn_scalar){.i = low}, (gn_scalar){.i = range}, generator);
+}
+
+gn_tensor *gn_randint(int64_t low, int64_t high, gn_shape shape, const gn_tensor_options *options) {
+    gn_tensor *t = gn__tensor_from_options("randint", shape, options, GN_I64);
+    return integers(t, low, high, generator_of(options));
+}
+
+gn_tensor *gn_randint_like(const gn_tensor *t, int64_t low, int64_t high) {
+    return integers(gn_empty_like(t), low, high, NULL);
 }
 
 gn_tensor *gn_bernoulli(gn_shape shape, double p, const gn_tensor_options *options) {

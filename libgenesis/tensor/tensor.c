@@ -85,6 +85,28 @@ gn_tensor *gn__tensor_like(const gn_tensor *like, int dtype) {
     return t;
 }
 
+gn_tensor *gn__tensor_over(gn__storage *storage, int dtype, int n_dims, const int64_t *size,
+                           const int64_t *stride, int64_t offset) {
+    int64_t count = 0;
+    if (!gn__failed() && !gn__device_has_dtype(storage->device, dtype))
+        gn_fail(GN_E_UNSUPPORTED, "tensor", "device %s has no %s", storage->device->name,
+                gn_dtype_name((gn_dtype)dtype));
+    if (gn__failed() || !shape_fits("tensor", n_dims, size, dtype, &count)) {
+        gn__storage_release(storage);
+        return NULL;
+    }
+    gn_tensor *t = tensor_over(storage, dtype, n_dims, size);
+    if (t == NULL)
+        return NULL;
+    t->count = count;
+    t->offset = offset;
+    if (stride && n_dims)
+        memcpy(t->stride, stride, (size_t)n_dims * sizeof *stride);
+    else
+        gn__row_major(n_dims, size, t->stride);
+    return t;
+}
+
 gn_tensor *gn__tensor_ordered(gn__device *device, int dtype, int n_dims, const int64_t *size,
                               const gn_tensor *like) {
     gn_tensor *t = gn__tensor_new(device, dtype, n_dims, size);
@@ -136,12 +158,7 @@ gn_tensor *gn_tensor_wrap(void *data, gn_dtype dtype, gn_shape shape, void (*fre
     gn__device *device = gn__device_get("cpu");
     gn__storage *storage =
         device ? gn__storage_wrap(device, data, bytes, free_data, context) : NULL;
-    gn_tensor *t = storage ? tensor_over(storage, dtype, (int)shape.n, shape.size) : NULL;
-    if (t) {
-        t->count = count;
-        gn__row_major(t->n_dims, t->size, t->stride);
-    }
-    return t;
+    return storage ? gn__tensor_over(storage, dtype, (int)shape.n, shape.size, NULL, 0) : NULL;
 }
 
 gn_status gn__settle(gn_tensor *t) {

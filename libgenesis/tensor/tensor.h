@@ -58,6 +58,10 @@ gn_tensor *gn__tensor_channels_last(gn__device *device, int dtype, int n_dims, c
 /* By public options (NULL: none), whose dtype 0 means `standard`. */
 gn_tensor *gn__tensor_from_options(const char *op, gn_shape shape, const gn_tensor_options *options,
                                    int standard);
+/* Over a storage, of which it takes over the caller's reference even on failure; stride NULL:
+ * row-major. The caller knows that all elements lie inside. */
+gn_tensor *gn__tensor_over(gn__storage *storage, int dtype, int n_dims, const int64_t *size,
+                           const int64_t *stride, int64_t offset);
 /* Shares the storage of `t`, settled before; no history: autograd is the caller's business. */
 gn_tensor *gn__tensor_alias(gn_tensor *t, int n_dims, const int64_t *size, const int64_t *stride,
                             int64_t offset);
@@ -142,6 +146,8 @@ void gn__convert(void *to, int to_dtype, const void *from, int from_dtype, int64
 
 /* Takes one step of the generator (NULL: the default one): the key and the offset of RANDOM. */
 void gn__random_step(gn_generator *generator, int64_t *key, int64_t *offset);
+/* Exponential numbers, with the mean 1 / rate. Returns t. */
+gn_tensor *gn__exponential_data(gn_tensor *t, double rate, gn_generator *generator);
 /* The four words of a Philox block, as RANDOM defines them; index counts blocks. */
 void gn__philox(uint64_t index, uint64_t offset, uint64_t key, uint32_t out[4]);
 /* The value of a normal number, in a program for f32 or f64, from two words of RANDOM (normal.c). */

@@ -39,9 +39,29 @@ static gn_tensor *values_of(gn_tensor *x, bool top) {
     gn_tensor *places;
     return top ? gn_topk(x, 2, 1, true, &places) : gn_sort(x, 1, false, &places);
 }
+static gn_tensor *contracted(gn_tensor *a, gn_tensor *b) {
+    return gn_einsum("ij,jk->ki", 2, (gn_tensor *[]){a, b});
+}
+static gn_tensor *stacked(gn_tensor *a, gn_tensor *b, bool side_by_side) {
+    gn_tensor *both[] = {a, b};
+    return side_by_side ? gn_hstack(both, 2) : gn_vstack(both, 2);
+}
+static gn_tensor *meshed(gn_tensor *a, gn_tensor *b) {
+    gn_tensor *both[] = {a, b}, *out[2];
+    gn_meshgrid(both, 2, true, out);
+    return gn_mul(out[0], out[1]);
+}
 static gn_tensor *dropped(gn_tensor *(*function)(gn_tensor *, double, bool), gn_tensor *x) {
     gn_manual_seed(3);
     return function(x, 0.4, true);
+}
+static gn_tensor *rectified(gn_tensor *x) {
+    gn_manual_seed(3);
+    return gn_rrelu(x, 0.1, 0.9, true);
+}
+static gn_tensor *sampled(gn_tensor *x) {
+    gn_manual_seed(3);
+    return gn_gumbel_softmax(x, .tau = gn_some(0.5));
 }
 
 #define OPERATIONS(X)                                                                              \
@@ -101,6 +121,20 @@ static gn_tensor *dropped(gn_tensor *(*function)(gn_tensor *, double, bool), gn_
       gn_local_response_norm(a, 2, .alpha = gn_some(0.5)))                                         \
     X(softmax, 1, -1, 1, S(2, 3), S(1), S(1), gn_softmax(a, 1))                                    \
     X(log_softmax, 1, -1, 1, S(2, 3), S(1), S(1), gn_log_softmax(a, 0))                            \
+    X(softplus, 1, -1, 1, S(2, 3), S(1), S(1), gn_softplus(a, .beta = gn_some(1.5)))               \
+    X(celu, 1, 0.2, 1, S(2, 3), S(1), S(1), gn_celu(gn_neg(a), 1.3))                               \
+    X(softshrink, 1, 0.6, 1, S(2, 3), S(1), S(1), gn_softshrink(gn_square(a), 0.2))                \
+    X(hardtanh, 1, 0.2, 0.8, S(2, 3), S(1), S(1), gn_hardtanh(gn_square(a), -1, 1))                \
+    X(threshold, 1, 0.2, 1, S(2, 3), S(1), S(1), gn_threshold(gn_square(a), 0, 3))                 \
+    X(prelu, 2, 0.2, 1, S(2, 3), S(3), S(1), gn_prelu(gn_neg(a), b))                               \
+    X(rrelu, 1, 0.2, 1, S(2, 3), S(1), S(1), rectified(gn_neg(a)))                                 \
+    X(glu, 1, -1, 1, S(2, 4), S(1), S(1), gn_glu(a, 1))                                            \
+    X(softmin, 1, -1, 1, S(2, 3), S(1), S(1), gn_softmin(a, 1))                                    \
+    X(gumbel_softmax, 1, -1, 1, S(2, 3), S(1), S(1), sampled(a))                                   \
+    X(normalize, 1, 0.2, 1, S(2, 3), S(1), S(1), gn_normalize(a))                                  \
+    X(cosine_similarity, 2, 0.2, 1, S(2, 3), S(3), S(1), gn_cosine_similarity(a, b))               \
+    X(pairwise_distance, 2, -1, 1, S(2, 3), S(3), S(1), gn_pairwise_distance(a, b))                \
+    X(bilinear, 3, -1, 1, S(2, 3), S(2, 2), S(2, 3, 2), gn_bilinear(a, b, c, NULL))                \
     X(dropout, 1, 0.2, 1, S(2, 3), S(1), S(1), dropped(gn_dropout, a))                             \
     X(dropout1d, 1, 0.2, 1, S(3, 2), S(1), S(1), dropped(gn_dropout1d, a))                         \
     X(alpha_dropout, 1, 0.2, 1, S(2, 3), S(1), S(1), dropped(gn_alpha_dropout, a))                 \
@@ -116,6 +150,50 @@ static gn_tensor *dropped(gn_tensor *(*function)(gn_tensor *, double, bool), gn_
     X(l1_loss, 2, -1, 1, S(2, 3), S(2, 3), S(1), gn_l1_loss(gn_exp(a), gn_neg(gn_exp(b))))         \
     X(bce_loss, 2, 0.2, 0.8, S(2, 3), S(2, 3), S(1), gn_bce_loss(a, b))                            \
     X(bce_with_logits, 2, 0.2, 0.8, S(2, 3), S(2, 3), S(1), gn_bce_with_logits(a, b))              \
+    X(cross_entropy_weight, 1, -1, 1, S(3, 2), S(1), S(1),                                         \
+      gn_cross_entropy(a, indices(), .weight = gn_cast(gn_arange(1, 3, 1, NULL), gn_dtype_of(a)))) \
+    X(cross_entropy_sum, 1, -1, 1, S(3, 2), S(1), S(1),                                            \
+      gn_cross_entropy(a, indices(), .reduction = GN_REDUCE_SUM))                                  \
+    X(cross_entropy_none, 1, -1, 1, S(3, 2), S(1), S(1),                                           \
+      gn_cross_entropy(a, indices(), .reduction = GN_REDUCE_NONE, .ignore_index = gn_some(0)))     \
+    X(cross_entropy_smoothed, 1, -1, 1, S(3, 2), S(1), S(1),                                       \
+      gn_cross_entropy(a, indices(), .label_smoothing = 0.1))                                      \
+    X(cross_entropy_shares, 2, -1, 1, S(3, 2), S(3, 2), S(1),                                      \
+      gn_cross_entropy(a, b, .label_smoothing = 0.1))                                              \
+    X(nll_loss, 1, -1, 1, S(3, 2), S(1), S(1), gn_nll_loss(gn_square(a), indices()))               \
+    X(mse_loss_sum, 2, -1, 1, S(2, 3), S(3), S(1), gn_mse_loss(a, b, .reduction = GN_REDUCE_SUM))  \
+    X(mse_loss_none, 2, -1, 1, S(2, 3), S(3), S(1),                                                \
+      gn_mse_loss(a, b, .reduction = GN_REDUCE_NONE))                                              \
+    X(smooth_l1_loss, 2, 0.1, 0.9, S(2, 3), S(2, 3), S(1),                                         \
+      gn_smooth_l1_loss(a, b, .beta = gn_some(2)))                                                 \
+    X(huber_loss, 2, 0.1, 0.9, S(2, 3), S(2, 3), S(1), gn_huber_loss(a, b, .delta = gn_some(2)))   \
+    X(bce_with_logits_weights, 3, 0.2, 0.8, S(2, 3), S(2, 3), S(2, 1),                             \
+      gn_bce_with_logits(a, b, .weight = c,                                                        \
+                         .pos_weight = gn_full(S(3), 1.5, GN_AS(.dtype = gn_dtype_of(a)))))        \
+    X(kl_div, 2, 0.1, 0.9, S(2, 3), S(2, 3), S(1), gn_kl_div(gn_square(a), b))                     \
+    X(kl_div_log, 2, -1, -0.1, S(2, 3), S(2, 3), S(1),                                             \
+      gn_kl_div(gn_square(a), b, .log_target = true))                                              \
+    X(poisson_nll_loss, 2, 1.5, 2.5, S(2, 3), S(2, 3), S(1),                                       \
+      gn_poisson_nll_loss(a, b, .full = true))                                                     \
+    X(poisson_nll_loss_rate, 2, 0.2, 0.9, S(2, 3), S(2, 3), S(1),                                  \
+      gn_poisson_nll_loss(a, b, .no_log_input = true))                                             \
+    X(gaussian_nll_loss, 3, 0.5, 2, S(2, 3), S(2, 3), S(2), gn_gaussian_nll_loss(a, b, c))         \
+    X(soft_margin_loss, 2, -1, 1, S(2, 3), S(2, 3), S(1), gn_soft_margin_loss(a, b))               \
+    X(multilabel_soft_margin, 2, -1, 1, S(2, 3), S(2, 3), S(1),                                    \
+      gn_multilabel_soft_margin_loss(a, b))                                                        \
+    X(multi_margin_loss, 1, -0.4, 0.4, S(3, 2), S(1), S(1),                                        \
+      gn_multi_margin_loss(a, indices(), .p = gn_some(2)))                                         \
+    X(multilabel_margin_loss, 1, 0.1, 0.4, S(2, 3), S(1), S(1),                                    \
+      gn_multilabel_margin_loss(gn_square(a), gn_sub_scalar(grid(), 1)))                           \
+    X(hinge_embedding_loss, 1, 0.1, 0.4, S(2, 3), S(1), S(1),                                      \
+      gn_hinge_embedding_loss(gn_square(a), mask()))                                               \
+    X(margin_ranking_loss, 3, -1, 1, S(2, 3), S(2, 3), S(1, 3),                                    \
+      gn_margin_ranking_loss(a, b, c, .margin = gn_some(9)))                                       \
+    X(cosine_embedding_loss, 2, 0.2, 1, S(3, 2), S(3, 2), S(1),                                    \
+      gn_cosine_embedding_loss(a, b, gn_sub_scalar(gn_mul_scalar(indices(), 2), 1),                \
+                               .margin = gn_some(-1)))                                             \
+    X(triplet_margin_loss, 3, -1, 1, S(2, 3), S(2, 3), S(2, 3),                                    \
+      gn_triplet_margin_loss(a, b, c, .margin = gn_some(9)))                                       \
     X(cast, 1, -1, 1, S(2, 3), S(1), S(1), gn_cast(a, gn_dtype_of(a)))                             \
     X(clone, 1, -1, 1, S(2, 3), S(1), S(1), gn_clone(a))                                           \
     X(contiguous, 1, -1, 1, S(2, 3), S(1), S(1), gn_contiguous(gn_transpose(a, 0, 1)))             \
@@ -154,8 +232,8 @@ static gn_tensor *dropped(gn_tensor *(*function)(gn_tensor *, double, bool), gn_
     X(index, 1, -1, 1, S(2, 3), S(1), S(1), gn_index(a, GN_BY(indices()), GN_FROM(1)))             \
     X(index_put, 2, -1, 1, S(2, 3), S(3), S(1),                                                    \
       gn_index_put(gn_square(a), b, GN_BY(gn_slice(indices(), 0, 0, 2, 1))))                       \
-    X(index_add, 2, -1, 1, S(2, 3), S(3), S(1),                                                    \
-      gn_index_add(gn_square(a), gn_square(b), GN_BY(indices())))                                  \
+    X(index_accumulate, 2, -1, 1, S(2, 3), S(3), S(1),                                             \
+      gn_index_accumulate(gn_square(a), gn_square(b), GN_BY(indices())))                           \
     X(gather, 1, -1, 1, S(2, 3), S(1), S(1), gn_gather(a, 1, grid()))                              \
     X(scatter, 2, -1, 1, S(2, 3), S(2, 3), S(1), gn_scatter(a, 1, grid(), b))                      \
     X(scatter_add, 2, -1, 1, S(2, 3), S(2, 3), S(1), gn_scatter_add(a, 1, grid(), b))              \
@@ -164,7 +242,41 @@ static gn_tensor *dropped(gn_tensor *(*function)(gn_tensor *, double, bool), gn_
     X(masked_select, 1, -1, 1, S(2, 3), S(1), S(1), gn_masked_select(a, mask()))                   \
     X(bincount, 1, -1, 1, S(3), S(1), S(1), gn_bincount(indices(), a, 3))                          \
     X(sort, 1, -1, 1, S(2, 3), S(1), S(1), values_of(a, false))                                    \
-    X(topk, 1, -1, 1, S(2, 3), S(1), S(1), values_of(a, true))
+    X(topk, 1, -1, 1, S(2, 3), S(1), S(1), values_of(a, true))                                     \
+    X(lerp, 3, 0.1, 0.4, S(2, 3), S(3), S(2, 1), gn_lerp(a, b, c))                                 \
+    X(lerp_scalar, 2, -1, 1, S(2, 3), S(3), S(1), gn_lerp_scalar(a, b, 0.7))                       \
+    X(addcmul, 3, -1, 1, S(2, 3), S(3), S(2, 1), gn_addcmul(a, b, c, 2))                           \
+    X(addcdiv, 3, 0.5, 1, S(2, 3), S(3), S(2, 1), gn_addcdiv(a, b, c, 2))                          \
+    X(nan_to_num, 1, -1, 1, S(2, 3), S(1), S(1), gn_nan_to_num(a))                                 \
+    X(cumprod, 1, -1, 1, S(2, 3), S(1), S(1), gn_cumprod(a, 1))                                    \
+    X(median, 1, -1, 1, S(2, 3), S(1), S(1), gn_median(a, 1, false, NULL))                         \
+    X(median_all, 1, -1, 1, S(2, 3), S(1), S(1), gn_median_all(a))                                 \
+    X(mode, 1, -1, 1, S(2, 3), S(1), S(1), gn_mode(a, 1, true, NULL))                              \
+    X(mv, 2, -1, 1, S(2, 3), S(3), S(1), gn_mv(a, b))                                              \
+    X(addmm, 3, -1, 1, S(2), S(2, 3), S(3, 2), gn_addmm(a, b, c, .beta = gn_some(2)))              \
+    X(baddbmm, 3, -1, 1, S(2), S(2, 2, 3), S(2, 3, 2), gn_baddbmm(a, b, c, .alpha = gn_some(2)))   \
+    X(tensordot, 2, -1, 1, S(2, 3), S(2, 2), S(1), gn_tensordot(a, b, GN_DIMS(0), GN_DIMS(1)))     \
+    X(kron, 2, -1, 1, S(2, 2), S(2), S(1), gn_kron(a, b))                                          \
+    X(trace, 1, -1, 1, S(2, 3), S(1), S(1), gn_trace(a))                                           \
+    X(einsum, 2, -1, 1, S(2, 3), S(3, 2), S(1), contracted(a, b))                                  \
+    X(safe_softmax, 1, -1, 1, S(2, 3), S(1), S(1), gn_safe_softmax(a, 1))                          \
+    X(unfold_dim, 1, -1, 1, S(2, 3), S(1), S(1), gn_unfold_dim(a, 1, 2, 1))                        \
+    X(movedim, 1, -1, 1, S(2, 1, 3), S(1), S(1), gn_movedim(a, GN_DIMS(0), GN_DIMS(2)))            \
+    X(repeat, 1, -1, 1, S(2, 3), S(1), S(1), gn_repeat(a, 2, 1, 2))                                \
+    X(tile, 1, -1, 1, S(2, 3), S(1), S(1), gn_tile(a, 2))                                          \
+    X(roll, 1, -1, 1, S(2, 3), S(1), S(1), gn_roll(a, GN_DIMS(1), GN_DIMS(1)))                     \
+    X(diag, 1, -1, 1, S(3), S(1), S(1), gn_diag(a, 1))                                             \
+    X(hstack, 2, -1, 1, S(2, 3), S(2, 1), S(1), stacked(a, b, true))                               \
+    X(vstack, 2, -1, 1, S(2, 3), S(3), S(1), stacked(a, b, false))                                 \
+    X(meshgrid, 2, -1, 1, S(2), S(3), S(1), meshed(a, b))                                          \
+    X(index_add, 2, -1, 1, S(2, 3), S(3, 3), S(1), gn_index_add(a, 0, indices(), b))               \
+    X(index_copy, 2, -1, 1, S(3, 3), S(1, 3), S(1),                                                \
+      gn_index_copy(a, 0, gn_slice(indices(), 0, 1, 2, 1), b))                                     \
+    X(take_along_dim, 1, -1, 1, S(1, 3), S(1), S(1), gn_take_along_dim(a, grid(), 1))              \
+    X(scatter_amax, 2, -1, 1, S(2, 3), S(2, 3), S(1),                                              \
+      gn_scatter_reduce(a, 1, grid(), b, .reduce = GN_COMBINE_AMAX))                               \
+    X(scatter_mean, 2, -1, 1, S(2, 3), S(2, 3), S(1),                                              \
+      gn_scatter_reduce(a, 1, grid(), b, .reduce = GN_COMBINE_MEAN, .exclude_self = true))
 
 typedef struct operation {
     const char *name;

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * Sweeps of a training, of what else autograd does, and of changes of modules, over the library's
- * own requests for memory of the host: whichever finds none, the work ends in an error GN_E_MEMORY
+ * Sweeps of a training, of what else autograd does, of changes of modules and of files, over the
+ * library's own requests for memory of the host: whichever finds none, the work ends in an error GN_E_MEMORY
  * or goes on without, and can be done the next time.
  *
  * The program is linked with --wrap (tests/local.mk), so that the library's calls of malloc and its
@@ -9,9 +9,11 @@
  */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "tests/nn/training.h"
 #include "tests/suite.h"
+#include "tests/temp_dir.h"
 
 /* ---- Requests */
 
@@ -169,29 +171,63 @@ static gn_status derive(gn_module *model) {
     return gn_scope_end(scope);
 }
 
-START_TEST(test_derivatives) {
-    gn_module *model = gn_nn_sequential(gn_nn_linear(3, 2), gn_nn_tanh());
+/* Refuses each request of some work with a model, one at a time. */
+static void sweep(const char *what, gn_status (*work)(gn_module *model), gn_module *model) {
     for (int i = 0; i < 2; i++)
-        ck_assert_msg(derive(model) == GN_OK, "%s", gn_error());
+        ck_assert_msg(work(model) == GN_OK, "%s", gn_error());
     gn_memory_stats before, after;
     gn_memory_stats_get(NULL, &before);
     int errors = 0;
     long n = 1;
     for (;; n++) {
         arm(n);
-        const gn_status status = derive(model);
+        const gn_status status = work(model);
         if (!disarm())
             break;
         errors += status != GN_OK;
         if (status != GN_OK)
             expect_no_memory(n);
+        gn_module_zero_grad(model); /* those of a walk that came so far */
         gn_memory_stats_get(NULL, &after);
         ck_assert_msg(before.allocated == after.allocated, "request %ld", n);
-        ck_assert_msg(gn_is_grad_enabled() && derive(model) == GN_OK, "request %ld: %s", n,
+        ck_assert_msg(gn_is_grad_enabled() && work(model) == GN_OK, "request %ld: %s", n,
                       gn_error());
     }
-    print_sweep("derivatives", n - 1, errors);
+    print_sweep(what, n - 1, errors);
     ck_assert_int_gt(errors, 50);
+}
+
+START_TEST(test_derivatives) {
+    sweep("derivatives", derive, gn_nn_sequential(gn_nn_linear(3, 2), gn_nn_tanh()));
+}
+END_TEST
+
+/* ---- Sequences: states, packed batches, several outputs, caches */
+
+static gn_status read_sequences(gn_module *model) {
+    static const int64_t lengths[] = {1, 2};
+    gn_scope scope = gn_scope_begin();
+    gn_tensor *x = gn_ones(2, 2, 4), *weights, *k, *v;
+    gn_rnn_state state = {0};
+    gn_packed_sequence packed = gn_pack_padded_sequence(
+        x, gn_tensor_from(lengths, GN_I64, GN_SHAPE(2), NULL), .unsorted = true);
+    packed = gn_rnn_forward_packed(model ? gn_at(model, 0) : NULL, &packed, &state);
+    x = gn_pad_packed_sequence(&packed, NULL);
+    gn_multihead_attention_forward(model ? gn_at(model, 1) : NULL, x, x, x, &weights);
+    x = gn_transformer_encoder_forward(model ? gn_at(model, 2) : NULL, x, .src_causal = true);
+    gn_tensor *total = gn_add(gn_add(gn_sum(x), gn_sum(weights)), gn_sum(state.h));
+    gn_backward(gn_add(total, gn_sum(gn_square(state.c))));
+    gn_module_zero_grad(model);
+    gn_kv_cache_append(gn_kv_cache_new(4), gn_detach(x), gn_detach(x), &k, &v);
+    return gn_scope_end(scope);
+}
+
+START_TEST(test_sequences) {
+    gn_module *layer = gn_nn_transformer_encoder_layer(4, 2, .dim_feedforward = 4);
+    sweep("sequences", read_sequences,
+          gn_nn_module_list(gn_nn_lstm(4, 2, .bidirectional = true),
+                            gn_nn_multihead_attention(4, 2),
+                            gn_nn_transformer_encoder(layer, 1, NULL)));
 }
 END_TEST
 
@@ -256,8 +292,73 @@ START_TEST(test_modules) {
 }
 END_TEST
 
+/* ---- Files */
+
+static gn_status load_files(void) {
+    static const char *const names[] = {"torch.pth", "numpy.npz", "numpy.npy",
+                                        "python.safetensors"};
+    const char *folder = getenv("GENESIS_TEST_FIXTURES");
+    gn_scope scope = gn_scope_begin();
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char path[4096];
+        snprintf(path, sizeof path, "%s/%s", folder ? folder : "tests/fixtures", names[i]);
+        gn_dict_flatten(gn_load(path, NULL));
+    }
+    return gn_scope_end(scope);
+}
+
+static gn_status save_file(void) {
+    gn_scope scope = gn_scope_begin();
+    gn_dict *dict = gn_dict_new(), *inner = gn_dict_new();
+    gn_dict_set(inner, "weight", gn_ones(2));
+    gn_dict_set(inner, "note", "text");
+    gn_dict_set(dict, "model", inner);
+    gn_save(dict, temp_dir_path("model.pth"));
+    return gn_scope_end(scope);
+}
+
+static void sweep_files(const char *what, gn_status (*run)(void)) {
+    ck_assert_msg(run() == GN_OK, "%s", gn_error());
+    gn_memory_stats before, after;
+    gn_memory_stats_get(NULL, &before);
+    const int files = temp_dir_count();
+    int errors = 0;
+    long n = 1;
+    for (;; n++) {
+        arm(n);
+        const gn_status status = run();
+        if (!disarm())
+            break;
+        errors += status != GN_OK;
+        if (status != GN_OK)
+            expect_no_memory(n);
+        gn_memory_stats_get(NULL, &after);
+        ck_assert_msg(before.allocated == after.allocated, "request %ld", n);
+        ck_assert_int_eq(temp_dir_count(), files);
+    }
+    print_sweep(what, n - 1, errors);
+    ck_assert_int_gt(errors, 10);
+}
+
+START_TEST(test_files) {
+    sweep_files("reading files", load_files);
+    sweep_files("writing a file", save_file);
+}
+END_TEST
+
 int main(void) {
-    const TTest *tests[] = {test_first_step, test_later_steps, test_derivatives, test_modules,
-                            NULL};
-    return suite_run("host_memory", tests);
+    /* A device that compiles its kernels takes minutes for what the others show as well. */
+    const TTest *const steps[] = {test_later_steps, NULL};
+    const TTest *const all[] = {test_first_step,
+                                test_later_steps,
+                                test_derivatives,
+                                test_sequences,
+                                test_modules,
+                                test_files,
+                                NULL};
+    const bool compiles = strcmp(gn_default_device(), "opencl") == 0;
+    temp_dir_make();
+    int status = suite_run("host_memory", compiles ? steps : all);
+    temp_dir_remove();
+    return status;
 }

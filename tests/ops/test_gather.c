@@ -19,6 +19,29 @@ START_TEST(test_scatter) {
 }
 END_TEST
 
+/* A source larger than the index; what is not drawn on has no gradient. */
+START_TEST(test_scatter_reduce) {
+    gn_tensor *x = gn_requires_grad_(gn_tensor_of(((float[]){5, 0, 1}), 3), true);
+    gn_tensor *source = gn_requires_grad_(gn_tensor_of(((float[]){5, 2, 9}), 3), true);
+    gn_tensor *index = gn_tensor_of(((int64_t[]){0, 1}), 2);
+    gn_tensor *y = gn_scatter_reduce(x, 0, index, source, .reduce = GN_COMBINE_AMAX);
+    EXPECT_VALUES(y, 0, 5, 2, 1);
+    gn_backward(gn_sum(y));
+    EXPECT_VALUES(gn_grad(x), 0, 0.5, 0, 1);
+    EXPECT_VALUES(gn_grad(source), 0, 0.5, 1, 0);
+    EXPECT_VALUES(gn_scatter_reduce(x, 0, index, source), 0, 10, 2, 1);
+    gn_tensor *ints = gn_tensor_of(((int64_t[]){INT64_MAX, 7}), 2);
+    y = gn_scatter_reduce(ints, 0, gn_tensor_of(((int64_t[]){0, 0}), 2),
+                          gn_tensor_of(((int64_t[]){-3, 4}), 2), .reduce = GN_COMBINE_AMAX,
+                          .exclude_self = true);
+    EXPECT_VALUES(y, 0, 4, 7);
+    ck_assert_ptr_null(gn_scatter_reduce(x, 0, index, source, .reduce = (gn_combine)4));
+    expect_error(GN_E_ARGUMENT, "scatter_reduce: there is no reduction 4");
+    gn_scatter_reduce(x, 0, gn_tensor_of(((int64_t[]){3}), 1), source, .reduce = GN_COMBINE_MEAN);
+    expect_index_error("scatter_add");
+}
+END_TEST
+
 /* Large enough for every thread and tile; against plain loops. */
 START_TEST(test_large) {
     enum { BINS = 1000, LENGTH = 40000 };
@@ -101,6 +124,7 @@ START_TEST(test_second_order) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_scatter, test_large, test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_scatter, test_scatter_reduce, test_large,
+                            test_errors,  test_second_order,   NULL};
     return suite_run("gather", tests);
 }

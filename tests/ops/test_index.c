@@ -15,11 +15,11 @@ START_TEST(test_macros) {
     gn_tensor *values = gn_view(gn_arange(10, 19, 1, GN_AS(.dtype = GN_I32)), 3, 3);
     ck_assert_ptr_eq(gn_index_put(x, values, GN_BY(rows)), x);
     EXPECT_VALUES(x, 0, 0, 1, 2, 16, 17, 18);
-    ck_assert_ptr_eq(gn_index_add(x, gn_ones(1), GN_BY(rows), GN_AT(0)), x);
+    ck_assert_ptr_eq(gn_index_accumulate(x, gn_ones(1), GN_BY(rows), GN_AT(0)), x);
     EXPECT_VALUES(x, 0, 0, 1, 2, 19, 17, 18);
     gn_index_put(x, gn_index(x, GN_AT(1)), GN_AT(0)); /* from its own memory */
     EXPECT_VALUES(x, 0, 19, 17, 18, 19, 17, 18);
-    gn_index_put(x, gn_scalar_tensor(0, NULL), GN_BY(gn_gt_scalar(x, 17)));
+    gn_index_put_scalar(x, 0, GN_BY(gn_gt_scalar(x, 17)));
     EXPECT_VALUES(x, 0, 0, 17, 0, 0, 17, 0);
 }
 END_TEST
@@ -77,6 +77,8 @@ START_TEST(test_errors) {
     expect_error(GN_E_ARGUMENT,
                  "copy_: shapes (3) and (4) do not broadcast: aligned at the right, sizes must "
                  "be equal or 1");
+    ck_assert_ptr_null(gn_index_put_scalar(bad, 0.5, GN_AT(0)));
+    expect_error(GN_E_ARGUMENT, "fill: 0.5 is no value of int64");
     gn_requires_grad_(x, true);
     ck_assert_ptr_null(gn_index_put(x, gn_ones(3), GN_AT(0)));
     expect_error(GN_E_STATE, "copy_: in place on a view of a leaf that requires a gradient");
@@ -89,7 +91,7 @@ static gn_tensor *indexed(gn_tensor *const *in, void *context) {
               *columns = gn_tensor_of(((int64_t[]){2}), 1);
     gn_tensor *y = gn_square(in[0]);
     gn_index_put(y, gn_index(in[0], GN_AT(1), GN_FROM(2)), GN_BY(rows), GN_BY(columns));
-    gn_index_add(y, gn_index(in[0], GN_AT(0)), GN_BY(rows));
+    gn_index_accumulate(y, gn_index(in[0], GN_AT(0)), GN_BY(rows));
     return gn_mul(gn_index(y, GN_BY(rows)), gn_index(y, GN_BY(rows), GN_BY(columns), GN_NEW));
 }
 

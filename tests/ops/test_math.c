@@ -26,6 +26,36 @@ START_TEST(test_allclose) {
 }
 END_TEST
 
+/* inf - inf is no closeness; the rest of isclose is in conform. */
+START_TEST(test_isclose) {
+    gn_tensor *x = gn_tensor_of(((float[]){INFINITY, INFINITY, NAN, 1}), 4);
+    gn_tensor *y = gn_tensor_of(((float[]){INFINITY, -INFINITY, NAN, 1 + 1e-6f}), 4);
+    EXPECT_VALUES(gn_isclose(x, y), 0, 1, 0, 0, 1);
+    EXPECT_VALUES(gn_isclose(x, y, .equal_nan = true, .rtol = gn_some(0)), 0, 1, 0, 1, 0);
+    ck_assert_ptr_null(gn_isclose(x, NULL));
+    expect_error(GN_E_ARGUMENT, "isclose: a tensor is NULL");
+    ck_assert_ptr_null(gn_lerp(x, gn_zeros(3), y));
+    expect_error(GN_E_ARGUMENT, "lerp: shapes (4) and (3) and (4) do not broadcast: aligned at the "
+                                "right, sizes must be equal or 1");
+    ck_assert_ptr_null(gn_nan_to_num(NULL));
+    expect_error(GN_E_ARGUMENT, "nan_to_num: a tensor is NULL");
+    /* neither the largest number nor its square overflows */
+    gn_tensor *large = gn_full(GN_SHAPE(1), 3e38, NULL);
+    ck_assert(gn_equal(gn_hypot(large, gn_zeros(1)), large));
+    EXPECT_VALUES(gn_nan_to_num(gn_neg(x)), 0, -0x1.fffffep127, -0x1.fffffep127, 0, -1);
+}
+END_TEST
+
+/* The 0th power, and 0 to a power: gradients without NaN. */
+START_TEST(test_powers_of_zero) {
+    gn_tensor *x = gn_requires_grad_(gn_tensor_of(((float[]){0, 2}), 2), true);
+    gn_backward(gn_sum(gn_pow_scalar(x, 0)));
+    EXPECT_VALUES(gn_grad(x), 0, 0, 0);
+    gn_backward(gn_sum(gn_rpow_scalar(x, 0)));
+    EXPECT_VALUES(gn_grad(x), 0, 0, 0);
+}
+END_TEST
+
 /* On a bound, the gradient of clamp is 1; that of relu at 0 is 0. */
 START_TEST(test_bounds) {
     gn_tensor *x = gn_requires_grad_(gn_tensor_of(((float[]){-1, 0, 1, 2}), 4), true);
@@ -133,7 +163,8 @@ START_TEST(test_overlap) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_allclose, test_bounds,  test_map, test_map_errors,
+    const TTest *tests[] = {test_allclose, test_isclose, test_powers_of_zero,
+                            test_bounds,   test_map,     test_map_errors,
                             test_errors,   test_overlap, NULL};
     return suite_run("math", tests);
 }

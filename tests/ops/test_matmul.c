@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/matmul.c. */
+#include <math.h>
+
 #include "tests/expect.h"
 #include "tests/suite.h"
 
@@ -27,6 +29,22 @@ START_TEST(test_errors) {
 }
 END_TEST
 
+/* With beta 0, what is added may be anything. */
+START_TEST(test_addmm) {
+    gn_tensor *a = gn_ones(2, 3), *nan = gn_full(GN_SHAPE(2, 2), NAN, NULL);
+    gn_tensor *y = gn_addmm(nan, a, gn_ones(3, 2), .beta = gn_some(0), .alpha = gn_some(2));
+    EXPECT_VALUES(y, 0, 6, 6, 6, 6);
+    ck_assert_ptr_null(gn_addmm(gn_ones(3), a, gn_ones(3, 2)));
+    expect_error(GN_E_ARGUMENT, "expand: shape (3) can't expand to (2, 2)");
+    ck_assert_ptr_null(gn_addmm(nan, a, gn_ones(3)));
+    expect_error(GN_E_ARGUMENT, "addmm: shapes (2, 3) and (3): both need 2 dim(s)");
+    ck_assert_ptr_null(gn_baddbmm(NULL, a, a));
+    expect_error(GN_E_ARGUMENT, "baddbmm: a tensor is NULL");
+    ck_assert_ptr_null(gn_mv(a, a));
+    expect_error(GN_E_ARGUMENT, "mv: shapes (2, 3) and (2, 3): needs a matrix and a vector");
+}
+END_TEST
+
 static gn_tensor *product(gn_tensor *const *in, void *context) {
     (void)context;
     return gn_matmul(gn_matmul(in[0], in[1]), in[1]);
@@ -46,6 +64,6 @@ START_TEST(test_second_order) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_errors, test_addmm, test_second_order, NULL};
     return suite_run("matmul", tests);
 }

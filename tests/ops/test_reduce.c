@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/reduce.c and statistics.c. */
+#include <math.h>
+
 #include "tests/expect.h"
 #include "tests/suite.h"
 
@@ -15,6 +17,13 @@ START_TEST(test_empty) {
     expect_error(GN_E_ARGUMENT,
                  "argmin: shape (0, 2) has no elements to reduce, and no result for that");
     ck_assert_int_eq(gn_numel(gn_amax(gn_zeros(0, 2), .dims = GN_DIMS(1))), 0);
+}
+END_TEST
+
+/* The unbiased variance of one element does not exist. */
+START_TEST(test_single) {
+    ck_assert(isnan(gn_item(gn_var(gn_ones(1)))));
+    EXPECT_VALUES(gn_var(gn_ones(1), .correction = gn_some(0)), 0, 0);
 }
 END_TEST
 
@@ -46,6 +55,6 @@ START_TEST(test_second_order) { expect_second_order(statistics); }
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_empty, test_errors, test_second_order, NULL};
+    const TTest *tests[] = {test_empty, test_single, test_errors, test_second_order, NULL};
     return suite_run("reduce", tests);
 }

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Tests of libgenesis/ops/softmax.c. */
+#include <math.h>
+
 #include "tests/expect.h"
 #include "tests/suite.h"
 
@@ -27,6 +29,22 @@ START_TEST(test_shapes) {
 }
 END_TEST
 
+/* A row of nothing but -inf is 0, and so is its gradient; other rows are softmax. */
+START_TEST(test_safe) {
+    float values[] = {-INFINITY, -INFINITY, 0, -INFINITY};
+    gn_tensor *x = gn_requires_grad_(gn_tensor_of(values, 2, 2), true);
+    gn_tensor *y = gn_safe_softmax(x, -1);
+    EXPECT_VALUES(y, 0, 0, 0, 1, 0);
+    gn_backward(gn_sum(gn_square(y)));
+    EXPECT_VALUES(gn_grad(x), 0, 0, 0, 0, 0);
+    gn_tensor *z = gn_randn(2, 3);
+    expect_close("softmax", gn_safe_softmax(z, 0), gn_softmax(z, 0));
+    ck_assert_int_eq(gn_numel(gn_safe_softmax(gn_zeros(3, 0), 1)), 0);
+    ck_assert_ptr_null(gn_safe_softmax(NULL, 0));
+    expect_error(GN_E_ARGUMENT, "safe_softmax: a tensor is NULL");
+}
+END_TEST
+
 START_TEST(test_errors) {
     ck_assert_ptr_null(gn_softmax(gn_zeros(2, 3), 2));
     expect_error_with(GN_E_ARGUMENT, "softmax");
@@ -37,6 +55,6 @@ START_TEST(test_errors) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_gradcheck, test_shapes, test_errors, NULL};
+    const TTest *tests[] = {test_gradcheck, test_shapes, test_safe, test_errors, NULL};
     return suite_run("softmax", tests);
 }

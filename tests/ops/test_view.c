@@ -29,6 +29,8 @@ START_TEST(test_errors) {
     gn_tensor *x = gn_zeros(2, 3), *t = gn_t(x);
     ck_assert_ptr_null(gn_view(x, 4, -1));
     expect_error(GN_E_ARGUMENT, "view: shape (2, 3) with 6 elements can't become (4, -1)");
+    ck_assert_ptr_null(gn_view_with(x, (gn_shape){.n = 99}));
+    expect_error(GN_E_ARGUMENT, "view: shape (2, 3) with 6 elements can't become (99 dims)");
     ck_assert_ptr_null(gn_view(t, 6));
     expect_error(GN_E_ARGUMENT, "view: shape (3, 2) with strides (1, 3) can't be seen as (6): use "
                                 "gn_reshape, which copies");

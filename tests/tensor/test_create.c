@@ -41,6 +41,56 @@ START_TEST(test_sequences) {
 }
 END_TEST
 
+/* Results of PyTorch. */
+START_TEST(test_spaced) {
+    EXPECT_VALUES(gn_linspace(-1, 1, 5, NULL), 0, -1, -0.5, 0, 0.5, 1);
+    EXPECT_VALUES(gn_linspace(0, 10, 4, GN_AS(.dtype = GN_I32)), 0, 0, 3, 6, 10);
+    EXPECT_VALUES(gn_linspace(3, 7, 1, NULL), 0, 3);
+    EXPECT_VALUES(gn_linspace(0, 1, 3, GN_AS(.dtype = GN_BF16)), 0, 0, 0.5, 1);
+    ck_assert_int_eq(gn_numel(gn_linspace(0, 1, 0, NULL)), 0);
+    double last = gn_item(gn_select(gn_linspace(0, 0.7, 30001, NULL), 0, -1));
+    ck_assert_double_eq(last, (double)0.7f); /* not what 30000 steps add up to */
+    EXPECT_VALUES(gn_logspace(-1, 2, 4, 10, NULL), 1e-6, 0.1, 1, 10, 100);
+    gn_tensor *leaf = gn_logspace(0, 2, 3, 2, GN_AS(.requires_grad = true));
+    EXPECT_VALUES(leaf, 1e-6, 1, 2, 4);
+    ck_assert(gn_requires_grad(leaf) && gn_is_leaf(leaf));
+    EXPECT_VALUES(gn_tril_indices(3, 3, 0, NULL), 0, 0, 1, 1, 2, 2, 2, 0, 0, 1, 0, 1, 2);
+    EXPECT_VALUES(gn_triu_indices(2, 3, 1, NULL), 0, 0, 0, 1, 1, 2, 2);
+    EXPECT_VALUES(gn_tril_indices(2, 3, -1, NULL), 0, 1, 0);
+    ck_assert_int_eq(gn_size(gn_triu_indices(2, 2, 9, NULL), 1), 0);
+    ck_assert_int_eq(gn_size(gn_tril_indices(2, 2, INT64_MAX, NULL), 1), 4);
+    ck_assert_int_eq(gn_size(gn_triu_indices(2, 2, INT64_MIN, NULL), 1), 4);
+    ck_assert_ptr_null(gn_tril_indices(-1, 2, 0, NULL));
+    expect_error(GN_E_ARGUMENT, "tril_indices: -1 rows, 2 columns");
+    ck_assert_ptr_null(gn_linspace(0, 1, -1, NULL));
+    expect_error(GN_E_ARGUMENT, "linspace: -1 steps");
+}
+END_TEST
+
+/* It is that of new tensors, and of what integers become. */
+START_TEST(test_default_dtype) {
+    ck_assert_int_eq(gn_default_dtype(), GN_F32);
+    ck_assert_int_eq(gn_set_default_dtype(GN_I64), GN_E_ARGUMENT);
+    expect_error(GN_E_ARGUMENT, "set_default_dtype: dtype 6: it must be a floating-point one");
+    if (!has_dtype(GN_F64))
+        return;
+    gn_tensor *ints = gn_arange(1, 3, 1, NULL), *single = gn_ones(2);
+    ck_assert_int_eq(gn_dtype_of(gn_div(ints, ints)), GN_F32);
+    ck_assert_int_eq(gn_set_default_dtype(GN_F64), GN_OK);
+    ck_assert_int_eq(gn_dtype_of(gn_zeros(2)), GN_F64);
+    ck_assert_int_eq(gn_dtype_of(gn_randn(2)), GN_F64);
+    ck_assert_int_eq(gn_dtype_of(gn_linspace(0, 1, 2, NULL)), GN_F64);
+    gn_tensor *third = gn_div(ints, gn_add_scalar(ints, 2));
+    ck_assert_int_eq(gn_dtype_of(third), GN_F64);
+    EXPECT_VALUES(third, 1e-15, 1. / 3, 0.5);
+    ck_assert_int_eq(gn_dtype_of(gn_mul_scalar(ints, 0.5)), GN_F64);
+    ck_assert_int_eq(gn_dtype_of(gn_exp(ints)), GN_F64);
+    ck_assert_int_eq(gn_dtype_of(gn_mul_scalar(single, 0.5)), GN_F32);
+    ck_assert_int_eq(gn_set_default_dtype(GN_F32), GN_OK);
+    ck_assert_int_eq(gn_dtype_of(gn_div(ints, ints)), GN_F32);
+}
+END_TEST
+
 START_TEST(test_arrays) {
     gn_tensor *x = gn_tensor_of(((double[]){1, 2, 3, 4, 5, 6}), 2, 3);
     ck_assert_int_eq(gn_dtype_of(x), GN_F64);
@@ -89,6 +139,7 @@ START_TEST(test_properties) {
     ck_assert_int_eq(gn_storage_offset(v), 1);
     ck_assert_int_eq(gn_numel(v), 12);
     ck_assert(gn_is_view(v) && !gn_is_view(x) && gn_is_contiguous(x) && !gn_is_contiguous(v));
+    ck_assert(gn_is_contiguous(gn_narrow(x, 0, 1, 1))); /* whatever the offset */
     ck_assert_int_eq(gn_element_size(x), 4);
     ck_assert(gn_is_floating_point(x) && gn_same_shape(x, gn_ones_like(x)) && !gn_same_shape(x, v));
     ck_assert_int_eq(gn_shape_of(v).size[1], 3);
@@ -165,7 +216,8 @@ START_TEST(test_scopes) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_constants,  test_sequences, test_arrays, test_wrap,
-                            test_properties, test_errors,    test_scopes, NULL};
+    const TTest *tests[] = {
+        test_constants, test_sequences,  test_spaced, test_default_dtype, test_arrays,
+        test_wrap,      test_properties, test_errors, test_scopes,        NULL};
     return suite_run("create", tests);
 }

@@ -110,6 +110,48 @@ START_TEST(test_moments) {
 }
 END_TEST
 
+/* Numbers of one call are not those of the one before, moved on; a state that is put back forks the
+ * generator. */
+START_TEST(test_streams) {
+    gn_manual_seed(11);
+    gn_tensor *a = gn_rand(50), *b = gn_rand(50);
+    for (int64_t shift = 0; shift < 3; shift++)
+        ck_assert(gn_item_int(gn_sum(gn_eq(gn_narrow(a, 0, shift, 40), gn_narrow(b, 0, 0, 40)))) <
+                  2);
+    gn_rng_state state = gn_rng_state_get(NULL);
+    gn_tensor *inside = gn_randn(5);
+    gn_rng_state_set(NULL, state);
+    ck_assert(gn_equal(gn_randn(5), inside));
+    gn_tensor *like = gn_randint_like(gn_zeros_with(GN_SHAPE(100), GN_AS(.dtype = GN_I32)), 3, 5);
+    ck_assert(gn_dtype_of(like) == GN_I32 && gn_item_int(gn_amin(like)) == 3 &&
+              gn_item_int(gn_amax(like)) == 4);
+    ck_assert_ptr_null(gn_randint_like(like, 5, 5));
+    expect_error(GN_E_ARGUMENT, "randint: no integer is in [5, 5)");
+}
+END_TEST
+
+/* -log(1 - u) / rate of the uniform numbers of the same step; never 0, whatever the dtype. */
+START_TEST(test_exponential) {
+    gn_rng_state state = gn_rng_state_get(NULL);
+    gn_tensor *u = gn_rand(20000);
+    gn_rng_state_set(NULL, state);
+    gn_tensor *e = gn_exponential_(gn_empty(20000), 4, NULL);
+    gn_tensor *expected = gn_div_scalar(gn_neg(gn_log(gn_rsub_scalar(u, 1))), 4);
+    ck_assert(gn_allclose(e, expected, .atol = gn_some(1e-7)));
+    ck_assert_double_eq_tol(gn_item(gn_mean(e)), 0.25, 0.0075); /* 4 / (4 sqrt(20000)) = 0.0071 */
+    for (int dtype = GN_F16; dtype <= GN_F64; dtype++)
+        if (has_dtype(dtype)) {
+            gn_tensor *t = gn_empty_with(GN_SHAPE(20000), GN_AS(.dtype = dtype));
+            ck_assert(gn_item(gn_amin(gn_exponential_(t, 1, NULL))) > 0);
+            ck_assert(isfinite(gn_item(gn_amax(t))));
+        }
+    ck_assert_ptr_null(gn_exponential_(e, 0, NULL));
+    expect_error(GN_E_ARGUMENT, "exponential_: rate 0: it must be positive");
+    ck_assert_ptr_null(gn_exponential_(gn_arange(0, 3, 1, NULL), 1, NULL));
+    expect_error(GN_E_ARGUMENT, "exponential: needs a floating-point dtype, not int64");
+}
+END_TEST
+
 START_TEST(test_permutation) {
     gn_tensor *p = gn_randperm(100, NULL), *sorted = gn_sort(p, 0, false, NULL);
     ck_assert(gn_equal(sorted, gn_arange(0, 100, 1, NULL)) && !gn_equal(p, sorted));
@@ -135,7 +177,7 @@ START_TEST(test_errors) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_numbers,     test_state,  test_moments,
-                            test_permutation, test_errors, NULL};
+    const TTest *tests[] = {test_numbers,     test_state,       test_moments, test_streams,
+                            test_exponential, test_permutation, test_errors,  NULL};
     return suite_run("random", tests);
 }

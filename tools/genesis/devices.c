@@ -8,9 +8,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <jansson.h>
-
 #include "genesis.h"
+#include "json.h"
 #include "probe.h"
 
 static const struct {
@@ -129,24 +128,11 @@ static int print_all(void) {
 
 /* ---- For programs */
 
-/* A path, and a reason that contains one, may be of any bytes: JSON gets question marks then. */
-static json_t *text_json(const char *any) {
-    char text[sizeof((gn_plugin_report *)0)->path];
-    json_t *string = json_string(any);
-    if (string)
-        return string;
-    snprintf(text, sizeof text, "%s", any);
-    for (char *at = text; *at; at++)
-        if (*at & 0x80)
-            *at = '?';
-    return json_string(text);
-}
-
 static json_t *device_json(const probed_device *device) {
     const gn_device_info *info = &device->info;
     if (device->error[0])
         return json_pack("{s:s, s:o}", "device", device->string, "reason",
-                         text_json(device->error));
+                         json_text(device->error));
     json_t *names = json_array();
     for (int i = 0; i < N_DTYPES; i++)
         if (info->dtypes >> dtypes[i].dtype & 1 && dtypes[i].dtype != GN_U32)
@@ -172,8 +158,8 @@ static void add_found(const gn_plugin_report *found, void *context) {
     gn_plugin_report report = *found;
     if (report.name[0] == '\0') {
         append(d, d->plugins,
-               json_pack("{s:o, s:b, s:o}", "path", text_json(report.path), "usable", 0, "reason",
-                         text_json(report.reason)));
+               json_pack("{s:o, s:b, s:o}", "path", json_text(report.path), "usable", 0, "reason",
+                         json_text(report.reason)));
         return;
     }
     probed_device *probed = report.reason[0] ? NULL : probe_plugin(&report);
@@ -184,9 +170,9 @@ static void add_found(const gn_plugin_report *found, void *context) {
     char abi[32];
     snprintf(abi, sizeof abi, "%u.%u", report.abi_major, report.abi_minor);
     append(d, d->plugins,
-           json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:o, s:o}", "path", text_json(report.path),
+           json_pack("{s:o, s:s, s:s, s:s, s:b, s:b, s:o, s:o}", "path", json_text(report.path),
                      "name", report.name, "version", report.version, "abi", abi, "layer",
-                     report.layer, "usable", !report.reason[0], "reason", text_json(report.reason),
+                     report.layer, "usable", !report.reason[0], "reason", json_text(report.reason),
                      "devices", devices));
 }
 
@@ -194,7 +180,7 @@ static int print_json(void) {
     int status = EXIT_FAILED;
     document d = {json_array(), false};
     json_t *root = json_pack("{s:s, s:o, s:o}", "version", gn_version(), "default",
-                             text_json(gn_default_device()), "plugins", d.plugins);
+                             json_text(gn_default_device()), "plugins", d.plugins);
     if (root && gn_plugins_visit(add_found, &d) != GN_OK)
         gn_perror("genesis devices");
     else if (root == NULL || d.failed)

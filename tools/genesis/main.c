@@ -16,6 +16,8 @@ static const struct {
     const char *summary;
 } commands[] = {
     {"devices", command_devices, "list the backends and devices that programs can use"},
+    {"inspect", command_inspect, "show what is in a file of tensors"},
+    {"convert", command_convert, "write a file of tensors in another format"},
 };
 
 enum { N_COMMANDS = sizeof commands / sizeof *commands };

@@ -26,15 +26,15 @@ static gn_tensor *run_index_put(const op_case *c) {
     gn_tensor *y = gn_mul_scalar(c->in[0], 1);
     return gn_mul(gn_index_put_items(y, items_of(c, 2), c->in[1]), c->in[0]);
 }
-static gn_tensor *run_index_add(const op_case *c) {
+static gn_tensor *run_index_accumulate(const op_case *c) {
     gn_tensor *y = gn_mul_scalar(c->in[0], 1);
-    return gn_mul(gn_index_add_items(y, items_of(c, 2), c->in[1]), c->in[0]);
+    return gn_mul(gn_index_accumulate_items(y, items_of(c, 2), c->in[1]), c->in[0]);
 }
 
 static const op_row rows[] = {
     {.name = "index", .run = run_index},
     {.name = "index_put", .run = run_index_put},
-    {.name = "index_add", .run = run_index_add},
+    {.name = "index_accumulate", .run = run_index_accumulate},
 };
 
 const op_group op_index = {.file = "ops_index.txt", .rows = rows, .n_rows = GN_LENGTH(rows)};

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* where, clamp, operations in place. */
+/* where, clamp, operations in place, combinations of three, closeness, what is no number. */
 #include "ops.h"
 
 static gn_tensor *run_where(const op_case *c) { return gn_where(c->in[0], c->in[1], c->in[2]); }
@@ -59,6 +59,26 @@ static gn_tensor *run_self_mul_(const op_case *c) {
     return gn_mul_(y, y);
 }
 
+static gn_tensor *run_lerp(const op_case *c) { return gn_lerp(c->in[0], c->in[1], c->in[2]); }
+static gn_tensor *run_lerp_scalar(const op_case *c) {
+    return gn_lerp_scalar(c->in[0], c->in[1], c->args[0]);
+}
+static gn_tensor *run_addcmul(const op_case *c) {
+    return gn_addcmul(c->in[0], c->in[1], c->in[2], c->args[0]);
+}
+static gn_tensor *run_addcdiv(const op_case *c) {
+    return gn_addcdiv(c->in[0], c->in[1], c->in[2], c->args[0]);
+}
+static gn_tensor *run_isclose(const op_case *c) {
+    return gn_isclose(c->in[0], c->in[1], .rtol = gn_some(c->args[0]), .atol = gn_some(c->args[1]),
+                      .equal_nan = c->args[2] != 0);
+}
+static gn_tensor *run_nan_to_num(const op_case *c) { return gn_nan_to_num(c->in[0]); }
+static gn_tensor *run_nan_to_num_by(const op_case *c) {
+    return gn_nan_to_num(c->in[0], .nan = gn_some(c->args[0]), .posinf = gn_some(c->args[1]),
+                         .neginf = gn_some(c->args[2]));
+}
+
 static const op_row rows[] = {
     {.name = "where", .run = run_where},
     {.name = "where_a", .run = run_where_a},
@@ -80,6 +100,13 @@ static const op_row rows[] = {
     {.name = "div_scalar_", .run = run_div_scalar_},
     {.name = "relu_", .run = run_relu_},
     {.name = "self_mul_", .run = run_self_mul_},
+    {.name = "lerp", .run = run_lerp},
+    {.name = "lerp_scalar", .run = run_lerp_scalar},
+    {.name = "addcmul", .run = run_addcmul},
+    {.name = "addcdiv", .run = run_addcdiv},
+    {.name = "isclose", .run = run_isclose},
+    {.name = "nan_to_num", .run = run_nan_to_num},
+    {.name = "nan_to_num_by", .op = "nan_to_num", .run = run_nan_to_num_by},
 };
 
 const op_group op_math = {.file = "ops_math.txt", .rows = rows, .n_rows = GN_LENGTH(rows)};

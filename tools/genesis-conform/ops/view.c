@@ -42,6 +42,10 @@ static gn_tensor *run_as_strided(const op_case *c) {
     return gn_as_strided(c->in[0], size, stride, op_int(c, (int)(2 * size.n + 2)));
 }
 
+static gn_tensor *run_unfold_dim(const op_case *c) {
+    return gn_unfold_dim(c->in[0], op_int(c, 0), op_int(c, 1), op_int(c, 2));
+}
+
 /* y[0].t()[1:, 0] *= 3; y[:, -1] += x[:, 0]; y y */
 static gn_tensor *run_chained(const op_case *c) {
     gn_tensor *x = c->in[0], *y = gn_mul_scalar(x, 1);
@@ -75,6 +79,7 @@ static const op_row rows[] = {
     {.name = "slice", .run = run_slice},
     {.name = "diagonal", .run = run_diagonal},
     {.name = "as_strided", .run = run_as_strided},
+    {.name = "unfold_dim", .run = run_unfold_dim},
     {.name = "chained", .run = run_chained},
     {.name = "base_changed", .run = run_base_changed},
 };
