@@ -448,6 +448,7 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/ops/text.c \
 	tools/genesis-conform/ops/training.c \
 	tools/genesis-conform/ops/view.c \
+	tools/genesis-conform/ops/vision.c \
 	tools/genesis-conform/plans/attention.c \
 	tools/genesis-conform/plans/conv.c \
 	tools/genesis-conform/plans/matmul.c \
@@ -1011,7 +1012,8 @@ conform_data = \
 	tools/genesis-conform/fixtures/ops_sort.txt \
 	tools/genesis-conform/fixtures/ops_view.txt \
 	tools/genesis-conform/fixtures/pool.safetensors \
-	tools/genesis-conform/fixtures/softmax.safetensors
+	tools/genesis-conform/fixtures/softmax.safetensors \
+	tools/genesis-conform/fixtures/vision.safetensors
 
 man_pages = \
 	docs/man/genesis-bench.1 \
@@ -1064,6 +1066,7 @@ extra_files = \
 	tools/genesis-conform/fixtures/ops_view.txt \
 	tools/genesis-conform/fixtures/pool.safetensors \
 	tools/genesis-conform/fixtures/softmax.safetensors \
+	tools/genesis-conform/fixtures/vision.safetensors \
 	tools/steps.sh \
 	samples/01_simple_model.out \
 	samples/02_custom_layer.out \

@@ -314,9 +314,9 @@ static bool check_options(const gn_tensor *x, const gn_interpolate_options *o, c
                 m->name);
     else if ((o->size.n != 0) == scales)
         gn_fail(GN_E_ARGUMENT, op, "give either a size or a scale_factor");
-    else if (o->size.n > 1 && o->size.n != c->n)
-        gn_fail(GN_E_ARGUMENT, op, "size %s must have 1 or %d numbers for input %s",
-                gn__shape_text((int)o->size.n, o->size.size), c->n, gn__shape_of(x));
+    else if (o->size.n != 0 && o->size.n != 1 && o->size.n != c->n)
+        gn_fail(GN_E_ARGUMENT, op, "the size has %lld numbers: 1 or %d are for input %s",
+                (long long)o->size.n, c->n, gn__shape_of(x));
     else if (o->align_corners && !m->aligns)
         gn_fail(GN_E_ARGUMENT, op, "mode %s has no align_corners", m->name);
     else if (o->antialias && !m->filter)
