@@ -260,9 +260,14 @@ START_TEST(test_half) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_like_pytorch,       test_text,
-                            test_errors_of_padding,  test_errors_of_resizing,
-                            test_errors_of_the_rest, test_places_that_are_none,
-                            test_infinite_elements,  NULL};
+    const TTest *tests[] = {test_like_pytorch,
+                            test_text,
+                            test_errors_of_padding,
+                            test_errors_of_resizing,
+                            test_errors_of_the_rest,
+                            test_places_that_are_none,
+                            test_infinite_elements,
+                            test_half,
+                            NULL};
     return suite_run("modules of vision", tests);
 }
