@@ -495,6 +495,26 @@ noinst_PROGRAMS += samples/06_checkpoint
 samples_06_checkpoint_SOURCES = \
 	samples/06_checkpoint.c
 
+noinst_PROGRAMS += samples/07_module
+samples_07_module_SOURCES = \
+	samples/07_module.c
+
+noinst_PROGRAMS += samples/08_layers
+samples_08_layers_SOURCES = \
+	samples/08_layers.c
+
+noinst_PROGRAMS += samples/09_losses
+samples_09_losses_SOURCES = \
+	samples/09_losses.c
+
+noinst_PROGRAMS += samples/10_init_clip
+samples_10_init_clip_SOURCES = \
+	samples/10_init_clip.c
+
+noinst_PROGRAMS += samples/11_best_practices
+samples_11_best_practices_SOURCES = \
+	samples/11_best_practices.c
+
 noinst_PROGRAMS += samples/fashion_mnist/fashion_mnist
 samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/chart.c \
@@ -518,7 +538,12 @@ checked_samples = \
 	samples/03_resnet \
 	samples/04_module_dict_list \
 	samples/05_save_load \
-	samples/06_checkpoint
+	samples/06_checkpoint \
+	samples/07_module \
+	samples/08_layers \
+	samples/09_losses \
+	samples/10_init_clip \
+	samples/11_best_practices
 
 unit_tests = \
 	tests/autograd/test_anomaly \
@@ -1037,6 +1062,11 @@ extra_files = \
 	samples/04_module_dict_list.out \
 	samples/05_save_load.out \
 	samples/06_checkpoint.out \
+	samples/07_module.out \
+	samples/08_layers.out \
+	samples/09_losses.out \
+	samples/10_init_clip.out \
+	samples/11_best_practices.out \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \

@@ -27,8 +27,7 @@ int main(void) {
     gn_save(gn_state_dict(model), path);
     gn_dict *state = gn_load(path, gn_default_device());
     for (int64_t i = 0; i < gn_dict_size(state); i++)
-        printf("  %s: %lld elements\n", gn_dict_name(state, i),
-               (long long)gn_numel(gn_dict_tensor(state, i)));
+        printf("  %s: %s\n", gn_dict_name(state, i), gn_shape_text(gn_dict_tensor(state, i)));
     gn_load_state_dict(other, state);
     same = gn_allclose(gn_forward(model, x), gn_forward(other, x));
     printf("after: %s output\n", same ? "same" : "different");
