@@ -532,6 +532,16 @@ samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/sheet.c \
 	samples/fashion_mnist/style.h
 
+noinst_PROGRAMS += samples/minilm/minilm
+samples_minilm_minilm_SOURCES = \
+	samples/minilm/main.c \
+	samples/minilm/model.c \
+	samples/minilm/model.h \
+	samples/minilm/tokenizer.c \
+	samples/minilm/tokenizer.h \
+	samples/minilm/unicode.c \
+	samples/minilm/unicode.h
+
 checked_samples = \
 	samples/01_simple_model \
 	samples/02_custom_layer \
@@ -972,6 +982,7 @@ project_tests = \
 	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
+	tests/project/test_minilm.sh \
 	tests/project/test_readme.sh \
 	tests/project/test_reference_trains.sh \
 	tests/project/test_sources.sh \
@@ -1067,12 +1078,16 @@ extra_files = \
 	samples/09_losses.out \
 	samples/10_init_clip.out \
 	samples/11_best_practices.out \
+	samples/minilm/download.sh \
+	samples/minilm/make_unicode.py \
+	samples/minilm/unicode.inc \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
 	tests/fixtures/autograd.inc \
 	tests/fixtures/make_autograd.py \
 	tests/fixtures/make_files.py \
+	tests/fixtures/make_minilm.py \
 	tests/fixtures/make_modules_attention.py \
 	tests/fixtures/make_modules_blocks.py \
 	tests/fixtures/make_modules_conv.py \
@@ -1085,6 +1100,7 @@ extra_files = \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
+	tests/fixtures/minilm.txt \
 	tests/fixtures/modules.py \
 	tests/fixtures/modules_attention.safetensors \
 	tests/fixtures/modules_blocks.safetensors \
@@ -1130,6 +1146,7 @@ extra_files = \
 	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
+	tests/project/test_minilm.sh \
 	tests/project/test_readme.sh \
 	tests/project/test_reference_trains.sh \
 	tests/project/test_sources.sh \

@@ -15,7 +15,7 @@ int main(void) {
     gn_manual_seed(1);
     show("Linear", gn_forward(gn_nn_linear(20, 30), gn_randn(128, 20)));
     gn_module *conv = gn_nn_conv2d(3, 64, 3, .padding = 1);
-    show("Conv2d", gn_forward(conv, gn_randn(2, 3, 56, 56)));
+    show("Conv2d", gn_forward(conv, gn_randn(2, 3, 32, 32)));
 
     /* Activations keep the shape. */
     gn_tensor *x = gn_randn(10);
@@ -34,7 +34,7 @@ int main(void) {
     printf(
         "  each feature has mean 0: %s\n",
         yes_no(gn_allclose(gn_mean(y, .dims = GN_DIMS(0)), gn_zeros(100), .atol = gn_some(1e-5))));
-    show("LayerNorm", gn_forward(gn_nn_layer_norm(GN_SHAPE(768)), gn_randn(2, 100, 768)));
+    show("LayerNorm", gn_forward(gn_nn_layer_norm(GN_SHAPE(768)), gn_randn(2, 10, 768)));
 
     gn_module *dropout = gn_nn_dropout(0.2);
     y = show("Dropout", gn_forward(dropout, gn_ones(20, 16)));
@@ -46,7 +46,7 @@ int main(void) {
     show("MaxPool2d", gn_forward(gn_nn_max_pool2d(2, .stride = 2), image));
     show("AvgPool2d", gn_forward(gn_nn_avg_pool2d(2, .stride = 2), image));
 
-    gn_module *embed = gn_nn_embedding(10000, 300); /* 10,000 words, 300 dims each */
+    gn_module *embed = gn_nn_embedding(1000, 300); /* 1,000 words, 300 dims each */
     show("Embedding", gn_forward(embed, gn_tensor_of(((int64_t[]){1, 2, 3, 4}), 4)));
 
     gn_module *attention = gn_nn_multihead_attention(512, 8);
