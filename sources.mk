@@ -527,6 +527,22 @@ noinst_PROGRAMS += samples/11_best_practices
 samples_11_best_practices_SOURCES = \
 	samples/11_best_practices.c
 
+noinst_PROGRAMS += samples/char_gpt/char_gpt
+samples_char_gpt_char_gpt_SOURCES = \
+	samples/char_gpt/generate.c \
+	samples/char_gpt/generate.h \
+	samples/char_gpt/main.c \
+	samples/char_gpt/model.c \
+	samples/char_gpt/model.h \
+	samples/char_gpt/options.c \
+	samples/char_gpt/options.h \
+	samples/char_gpt/saved.c \
+	samples/char_gpt/saved.h \
+	samples/char_gpt/text.c \
+	samples/char_gpt/text.h \
+	samples/char_gpt/train.c \
+	samples/char_gpt/train.h
+
 noinst_PROGRAMS += samples/fashion_mnist/fashion_mnist
 samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/chart.c \
@@ -990,6 +1006,7 @@ tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
 
 project_tests = \
 	tests/project/test_abi.sh \
+	tests/project/test_char_gpt.sh \
 	tests/project/test_check.sh \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
@@ -1094,6 +1111,7 @@ extra_files = \
 	samples/09_losses.out \
 	samples/10_init_clip.out \
 	samples/11_best_practices.out \
+	samples/README.md \
 	samples/minilm/download.sh \
 	samples/minilm/make_unicode.py \
 	samples/minilm/unicode.inc \
@@ -1158,6 +1176,7 @@ extra_files = \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
 	tests/project/test_abi.sh \
+	tests/project/test_char_gpt.sh \
 	tests/project/test_check.sh \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \

@@ -14,7 +14,7 @@ int main(void) {
     char folder[] = "/tmp/genesis-sample-XXXXXX", path[64];
     if (mkdtemp(folder) == NULL)
         return 1;
-    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    snprintf(path, sizeof path, "%s/model.pth", folder);
 
     gn_module *model = model_new(4), *other = model_new(4);
     gn_tensor *x = gn_randn(32, 8);

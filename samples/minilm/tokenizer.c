@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include <genesis/base.h>
 
@@ -19,7 +20,7 @@ typedef struct entry {
 } entry;
 
 struct tokenizer {
-    char *text;     /* of the file, its lines ended by 0 */
+    char *text;     /* of the file, each line ended by 0 */
     char **pieces;  /* by number */
     entry *entries; /* by piece, sorted */
     int64_t n;
@@ -39,25 +40,21 @@ static int64_t find(const tokenizer *t, const char *piece) {
     return found ? found->id : -1;
 }
 
-/* The whole file, malloc'ed, ended by 0. */
+/* The whole file, malloc'ed; NULL with an error. */
 static char *read_text(FILE *file, const char *path, size_t *length) {
-    size_t room = 1 << 20, used = 0, got;
-    char *text = malloc(room);
-    while (text && (got = fread(text + used, 1, room - 1 - used, file)) > 0) {
-        used += got;
-        if (used < room - 1)
-            continue;
-        char *larger = room <= SIZE_MAX / 2 ? realloc(text, room *= 2) : NULL;
-        if (larger == NULL)
-            free(text);
-        text = larger;
+    struct stat about;
+    if (fstat(fileno(file), &about) != 0 || !S_ISREG(about.st_mode)) {
+        gn_fail(GN_E_ARGUMENT, path, "is no file");
+        return NULL;
     }
-    if (text == NULL)
+    char *text = malloc((size_t)about.st_size + 1);
+    if (text == NULL) {
         gn_fail(GN_E_MEMORY, path, "there is no memory for it");
-    else if (ferror(file))
+        return NULL;
+    }
+    *length = fread(text, 1, (size_t)about.st_size, file);
+    if (ferror(file))
         gn_fail(GN_E_IO, path, "can't be read: %s", strerror(errno));
-    else
-        text[ *length = used] = '\0';
     return text;
 }
 
