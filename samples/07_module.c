@@ -9,7 +9,7 @@ static gn_tensor *twice(gn_module *module, gn_tensor *x) {
     return gn_mul_scalar(x, 2);
 }
 
-/* A module needs a class with a forward function; its struct is gn_module where it has no members. */
+/* A module needs a class with a forward function. Without members, its struct is gn_module. */
 static const gn_module_class twice_class = {
     .name = "MyModule", .size = sizeof(gn_module), .forward = twice};
 

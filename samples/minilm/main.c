@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * minilm - embeds sentences with all-MiniLM-L6-v2, and tells how close they are in meaning. download.sh
- * fetches the model.
+ * minilm - embeds sentences with all-MiniLM-L6-v2, and tells how close they are in meaning.
+ * download.sh fetches the model.
  */
 #include <getopt.h>
 #include <limits.h>

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * model.h - all-MiniLM-L6-v2, a BERT that makes a vector of 384 numbers of a sentence; the cosine of
- * two of them tells how close the sentences are in meaning.
+ * model.h - all-MiniLM-L6-v2, a BERT that makes a vector of 384 numbers of a sentence; the cosine
+ * of two of them tells how close the sentences are in meaning.
  */
 #ifndef MINILM_MODEL_H
 #define MINILM_MODEL_H

@@ -133,8 +133,8 @@ typedef struct word {
     int characters;
 } word;
 
-/* The longest piece of w that begins at byte `at`: returns its bytes, 0 if there is none. Those that
- * don't begin the word are looked up with "##" in front. The word is the same again afterwards. */
+/* The longest piece of w that begins at byte `at`: returns its bytes, 0 if there is none. Pieces
+ * inside of a word are looked up with "##" in front. The word is the same again afterwards. */
 static int longest(const tokenizer *t, word *w, int at, int64_t *id) {
     char *start = w->bytes + 2 + at, saved[2] = {start[-2], start[-1]};
     int length = w->length - at;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * tokenizer.h - text as the numbers of word pieces, as BERT's uncased models want it: words are split
- * at spaces, punctuation and ideographs, made lower case without accents, and cut into the longest
- * pieces that the vocabulary has: "Tokenizers" -> token ##izer ##s.
+ * tokenizer.h - text as the numbers of word pieces, as BERT's uncased models want it: words are
+ * split at spaces, punctuation and ideographs, made lower case without accents, and cut into the
+ * longest pieces that the vocabulary has: "Tokenizers" -> token ##izer ##s.
  */
 #ifndef MINILM_TOKENIZER_H
 #define MINILM_TOKENIZER_H

@@ -96,7 +96,7 @@ same() {
               largest = error > largest ? error : largest
           }
         }
-        END { print "largest difference", largest; exit wrong || NR != 3 || !(largest <= 1e-5) }' ||
+        END { print "largest difference:", largest + 0; exit wrong || NR != 3 || !(largest <= 1e-5) }' ||
         fail "$2 differs from PyTorch"
 }
 
