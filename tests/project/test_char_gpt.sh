@@ -32,7 +32,7 @@ refused() {
 
 learns() {
     model=$scratch/$device.pth
-    run --steps 20 --layers 2 --width 32 --heads 2 --context 12 --batch 16 --lr 0.02 --length 20 \
+    run --steps 20 --layers 2 --width 16 --heads 2 --context 12 --batch 8 --lr 0.03 --length 20 \
         --prompt 'the ' --out "$model" "$top_srcdir/LICENSE" >"$scratch/log"
     status=$?
     if [ $status -eq 77 ]; then
