@@ -30,10 +30,13 @@ refused() {
     esac
 }
 
+# What follows a "t" or a space depends on more than the character before: on what caches keep.
+yes 'to be or not to be' | head -n 100 >"$scratch/text"
+
 learns() {
     model=$scratch/$device.pth
-    run --steps 20 --layers 2 --width 16 --heads 2 --context 12 --batch 8 --lr 0.03 --length 20 \
-        --prompt 'the ' --out "$model" "$top_srcdir/LICENSE" >"$scratch/log"
+    run --steps 50 --layers 2 --width 16 --heads 2 --context 12 --batch 8 --lr 0.02 --dropout 0 \
+        --prompt to --length 30 --temperature 0.5 --out "$model" "$scratch/text" >"$scratch/log"
     status=$?
     if [ $status -eq 77 ]; then
         cat "$scratch/log"
@@ -41,15 +44,15 @@ learns() {
     fi
     devices=$((devices + 1))
     [ $status -eq 0 ] || fail "on $device it exits with $status"
-    sed 's/^step/'"$device"': step/' "$scratch/log"
+    sed "s/^/$device: /" "$scratch/log"
     sed -n 's/^step.*training loss \([0-9.]*\),.*/\1/p' "$scratch/log" |
-        awk '{ last = $1 } NR == 1 { first = $1 } END { exit !(NR == 10 && last < 0.9 * first) }' ||
-        fail "on $device the loss does not fall"
+        awk '{ last = $1 } NR == 1 { first = $1 } END { exit !(NR == 10 && last < 0.5 * first) }' ||
+        fail "on $device the loss does not fall to half"
 
-    sed '1,/^step 20/d' "$scratch/log" >"$scratch/written"
-    [ "$(wc -c <"$scratch/written")" -eq 25 ] || fail "on $device it does not write 20 characters"
+    sed '1,/^step 50/d' "$scratch/log" >"$scratch/written"
+    [ "$(wc -c <"$scratch/written")" -eq 33 ] || fail "on $device it does not write 30 characters"
     for option in --seed=1 --no-cache; do
-        run --load "$model" --prompt 'the ' --length 20 $option >"$scratch/again"
+        run --load "$model" --prompt to --length 30 --temperature 0.5 $option >"$scratch/again"
         cmp "$scratch/written" "$scratch/again" || fail "on $device $option writes something else"
     done
 }
