@@ -120,6 +120,7 @@ static gn_status prepare(training *t) {
     t->adam = gn_optim_adamw(gn_parameters(t->s.model), .lr = o->lr, .weight_decay = gn_some(0.1));
     t->schedule = gn_lr_lambda(t->adam, cosine, t);
     t->sum = gn_scalar_tensor(0, NULL);
+    saved_write(&t->s, o->out); /* if it can't be, that shows before the training */
     if (gn_error_status() == GN_OK)
         printf("%s: %lld characters, %lld different ones; %lld parameters, on %s\n", path,
                (long long)(gn_numel(t->text) + gn_numel(t->test)), (long long)t->s.letters.n,

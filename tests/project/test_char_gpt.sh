@@ -76,6 +76,7 @@ refused 1 'absent' "$scratch/absent"
 refused 1 'is no file' "$scratch"
 echo short >"$scratch/short"
 refused 1 'is too short' "$scratch/short"
+refused 1 'absent' --out "$scratch/absent/model.pth" "$scratch/text"
 refused 1 'absent' --load "$scratch/absent.pth"
 refused 1 'is no model' --load "$top_srcdir/tests/fixtures/torch.pth"
 refused 1 'has no' --load "$model" --prompt '@#~'
