@@ -22,7 +22,9 @@ public_headers = \
 	include/genesis/optim.h \
 	include/genesis/pointwise.def \
 	include/genesis/recurrent.h \
+	include/genesis/scheduler.h \
 	include/genesis/shape_ops.h \
+	include/genesis/swa.h \
 	include/genesis/tensor.h \
 	include/genesis/transformer.h \
 	include/genesis/utils.h \
@@ -198,12 +200,26 @@ libgenesis_sources = \
 	libgenesis/ops/support.c \
 	libgenesis/ops/support.h \
 	libgenesis/ops/view.c \
+	libgenesis/optim/adafactor.c \
 	libgenesis/optim/adam.c \
+	libgenesis/optim/adaptive.c \
+	libgenesis/optim/combine.c \
+	libgenesis/optim/cycles.c \
+	libgenesis/optim/lbfgs.c \
+	libgenesis/optim/line_search.c \
+	libgenesis/optim/line_search.h \
+	libgenesis/optim/load.c \
 	libgenesis/optim/optimizer.c \
 	libgenesis/optim/optimizer.h \
-	libgenesis/optim/schedule.c \
+	libgenesis/optim/plateau.c \
+	libgenesis/optim/scheduler.c \
+	libgenesis/optim/scheduler.h \
+	libgenesis/optim/schedules.c \
 	libgenesis/optim/sgd.c \
 	libgenesis/optim/state.c \
+	libgenesis/optim/step.c \
+	libgenesis/optim/swa.c \
+	libgenesis/program/assign.c \
 	libgenesis/program/builder.c \
 	libgenesis/program/builder.h \
 	libgenesis/program/derive.c \
@@ -671,9 +687,12 @@ unit_tests = \
 	tests/ops/test_softmax \
 	tests/ops/test_sort \
 	tests/ops/test_view \
-	tests/optim/test_adam \
-	tests/optim/test_schedule \
-	tests/optim/test_sgd \
+	tests/optim/test_lbfgs \
+	tests/optim/test_optimizer \
+	tests/optim/test_rules \
+	tests/optim/test_scheduler \
+	tests/optim/test_state \
+	tests/optim/test_swa \
 	tests/program/test_builder \
 	tests/program/test_derive \
 	tests/program/test_instantiate \
@@ -784,9 +803,12 @@ tests_ops_test_select_LDADD = $(test_ldadd)
 tests_ops_test_softmax_LDADD = $(test_ldadd)
 tests_ops_test_sort_LDADD = $(test_ldadd)
 tests_ops_test_view_LDADD = $(test_ldadd)
-tests_optim_test_adam_LDADD = $(test_ldadd)
-tests_optim_test_schedule_LDADD = $(test_ldadd)
-tests_optim_test_sgd_LDADD = $(test_ldadd)
+tests_optim_test_lbfgs_LDADD = $(test_ldadd)
+tests_optim_test_optimizer_LDADD = $(test_ldadd)
+tests_optim_test_rules_LDADD = $(test_ldadd)
+tests_optim_test_scheduler_LDADD = $(test_ldadd)
+tests_optim_test_state_LDADD = $(test_ldadd)
+tests_optim_test_swa_LDADD = $(test_ldadd)
 tests_program_test_builder_LDADD = $(test_ldadd)
 tests_program_test_derive_LDADD = $(test_ldadd)
 tests_program_test_instantiate_LDADD = $(test_ldadd)
@@ -1179,10 +1201,10 @@ extra_files = \
 	tests/fixtures/numpy.npy \
 	tests/fixtures/numpy.npz \
 	tests/fixtures/old.pth \
-	tests/fixtures/optim_adam.inc \
-	tests/fixtures/optim_adamw.inc \
-	tests/fixtures/optim_one_cycle.inc \
-	tests/fixtures/optim_sgd.inc \
+	tests/fixtures/optim_lbfgs.inc \
+	tests/fixtures/optim_rules.inc \
+	tests/fixtures/optim_schedules.inc \
+	tests/fixtures/optim_torch.pth \
 	tests/fixtures/python.safetensors \
 	tests/fixtures/random.inc \
 	tests/fixtures/torch.pth \
