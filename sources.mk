@@ -90,6 +90,7 @@ libgenesis_sources = \
 	libgenesis/nn/conv.c \
 	libgenesis/nn/dict.c \
 	libgenesis/nn/dict.h \
+	libgenesis/nn/dropout.c \
 	libgenesis/nn/embedding.c \
 	libgenesis/nn/flatten.c \
 	libgenesis/nn/fold.c \
@@ -106,6 +107,7 @@ libgenesis_sources = \
 	libgenesis/nn/norm.c \
 	libgenesis/nn/packed.c \
 	libgenesis/nn/packed.h \
+	libgenesis/nn/pair.c \
 	libgenesis/nn/parametrize.c \
 	libgenesis/nn/parametrize.h \
 	libgenesis/nn/pool.c \
@@ -113,6 +115,7 @@ libgenesis_sources = \
 	libgenesis/nn/prune.c \
 	libgenesis/nn/recurrent.c \
 	libgenesis/nn/recurrent_cell.c \
+	libgenesis/nn/reshape.c \
 	libgenesis/nn/rotary.c \
 	libgenesis/nn/state.c \
 	libgenesis/nn/transformer.c \
@@ -121,6 +124,7 @@ libgenesis_sources = \
 	libgenesis/nn/vector.c \
 	libgenesis/nn/walk.c \
 	libgenesis/nn/weight_norm.c \
+	libgenesis/ops/activation.c \
 	libgenesis/ops/adaptive_pool.c \
 	libgenesis/ops/arrange.c \
 	libgenesis/ops/attention.c \
@@ -128,6 +132,9 @@ libgenesis_sources = \
 	libgenesis/ops/attention_options.c \
 	libgenesis/ops/avg_pool.c \
 	libgenesis/ops/batch_norm.c \
+	libgenesis/ops/bilinear.c \
+	libgenesis/ops/class_loss.c \
+	libgenesis/ops/class_loss.h \
 	libgenesis/ops/compose.c \
 	libgenesis/ops/compose.h \
 	libgenesis/ops/conv.c \
@@ -136,6 +143,8 @@ libgenesis_sources = \
 	libgenesis/ops/conv_options.c \
 	libgenesis/ops/copy.c \
 	libgenesis/ops/cross_entropy.c \
+	libgenesis/ops/distance.c \
+	libgenesis/ops/distance_loss.c \
 	libgenesis/ops/dropout.c \
 	libgenesis/ops/einsum.c \
 	libgenesis/ops/embedding.c \
@@ -148,6 +157,9 @@ libgenesis_sources = \
 	libgenesis/ops/linalg.c \
 	libgenesis/ops/linear.c \
 	libgenesis/ops/loss.c \
+	libgenesis/ops/loss.h \
+	libgenesis/ops/loss_options.c \
+	libgenesis/ops/margin_loss.c \
 	libgenesis/ops/math.c \
 	libgenesis/ops/matmul.c \
 	libgenesis/ops/max_pool.c \
@@ -560,6 +572,7 @@ unit_tests = \
 	tests/io/test_safetensors \
 	tests/layers/test_check \
 	tests/layers/test_trace \
+	tests/nn/test_activation \
 	tests/nn/test_attention \
 	tests/nn/test_blocks \
 	tests/nn/test_containers \
@@ -571,6 +584,7 @@ unit_tests = \
 	tests/nn/test_init \
 	tests/nn/test_kv_cache \
 	tests/nn/test_layers \
+	tests/nn/test_loss \
 	tests/nn/test_module \
 	tests/nn/test_packed \
 	tests/nn/test_parametrize \
@@ -666,6 +680,7 @@ tests_io_test_pth_LDADD = $(test_ldadd)
 tests_io_test_safetensors_LDADD = $(test_ldadd)
 tests_layers_test_check_LDADD = $(test_ldadd)
 tests_layers_test_trace_LDADD = $(test_ldadd)
+tests_nn_test_activation_LDADD = $(test_ldadd)
 tests_nn_test_attention_LDADD = $(test_ldadd)
 tests_nn_test_blocks_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
@@ -677,6 +692,7 @@ tests_nn_test_host_memory_LDADD = $(test_ldadd)
 tests_nn_test_init_LDADD = $(test_ldadd)
 tests_nn_test_kv_cache_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
+tests_nn_test_loss_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
 tests_nn_test_packed_LDADD = $(test_ldadd)
 tests_nn_test_parametrize_LDADD = $(test_ldadd)
@@ -1065,10 +1081,12 @@ extra_files = \
 	tests/fixtures/autograd.inc \
 	tests/fixtures/make_autograd.py \
 	tests/fixtures/make_files.py \
+	tests/fixtures/make_modules_activation.py \
 	tests/fixtures/make_modules_attention.py \
 	tests/fixtures/make_modules_blocks.py \
 	tests/fixtures/make_modules_conv.py \
 	tests/fixtures/make_modules_linear.py \
+	tests/fixtures/make_modules_loss.py \
 	tests/fixtures/make_modules_parametrize.py \
 	tests/fixtures/make_modules_pool.py \
 	tests/fixtures/make_modules_recurrent.py \
@@ -1078,10 +1096,12 @@ extra_files = \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
 	tests/fixtures/modules.py \
+	tests/fixtures/modules_activation.safetensors \
 	tests/fixtures/modules_attention.safetensors \
 	tests/fixtures/modules_blocks.safetensors \
 	tests/fixtures/modules_conv.safetensors \
 	tests/fixtures/modules_linear.safetensors \
+	tests/fixtures/modules_loss.safetensors \
 	tests/fixtures/modules_parametrize.safetensors \
 	tests/fixtures/modules_pool.safetensors \
 	tests/fixtures/modules_recurrent.safetensors \

@@ -19,7 +19,7 @@
 extern "C" {
 #endif
 
-/* Modules, modules with names, tensors as arguments; at most 64. */
+/* Modules, modules with names as arguments; at most 64. */
 typedef struct gn_module_array {
     int64_t n;
     gn_module *module[64];
@@ -33,11 +33,6 @@ typedef struct gn_named_modules {
     int64_t n;
     gn_named_module item[64];
 } gn_named_modules;
-
-typedef struct gn_tensor_array {
-    int64_t n;
-    gn_tensor *tensor[64];
-} gn_tensor_array;
 
 /* ---- Sequential, ModuleList: children "0", "1", .. */
 
@@ -106,9 +101,6 @@ GN_API gn_tensor *gn_parameter_at(const gn_module *list, int64_t i);
 template <class... M> gn_module_array gn_make_modules(M... module) {
     return gn_module_array{sizeof...(module), {module...}};
 }
-template <class... T> gn_tensor_array gn_make_tensors(T... tensor) {
-    return gn_tensor_array{sizeof...(tensor), {tensor...}};
-}
 inline gn_named_modules gn_make_named_modules(std::initializer_list<gn_named_module> items) {
     gn_named_modules made = {static_cast<int64_t>(items.size()), {}};
     int64_t n = 0;
@@ -118,15 +110,11 @@ inline gn_named_modules gn_make_named_modules(std::initializer_list<gn_named_mod
     return made;
 }
 #define GN_MODULES(...) gn_make_modules(__VA_ARGS__)
-#define GN_TENSORS(...) gn_make_tensors(__VA_ARGS__)
 #define GN_NAMED_MODULES(...) gn_make_named_modules({__VA_ARGS__})
 #else
 #define GN_MODULES(...)                                                                            \
     ((gn_module_array){.n = sizeof((gn_module *[]){__VA_ARGS__}) / sizeof(gn_module *),            \
                        .module = {__VA_ARGS__}})
-#define GN_TENSORS(...)                                                                            \
-    ((gn_tensor_array){.n = sizeof((gn_tensor *[]){__VA_ARGS__}) / sizeof(gn_tensor *),            \
-                       .tensor = {__VA_ARGS__}})
 #define GN_NAMED_MODULES(...)                                                                      \
     ((gn_named_modules){.n = sizeof((gn_named_module[]){__VA_ARGS__}) / sizeof(gn_named_module),   \
                         .item = {__VA_ARGS__}})

@@ -17,6 +17,9 @@ extern "C" {
 
 /* y = x weight^T + bias   x (*, in), weight (out, in), bias (out) or NULL -> (*, out) */
 GN_API gn_tensor *gn_linear(gn_tensor *x, gn_tensor *weight, gn_tensor *bias);
+/* y_o = sum_ij a_i weight_oij b_j + bias_o
+ * a (*, A), b (*, B), weight (O, A, B), bias (O) or NULL -> (*, O) */
+GN_API gn_tensor *gn_bilinear(gn_tensor *a, gn_tensor *b, gn_tensor *weight, gn_tensor *bias);
 
 /* ---- Convolution and pooling over 1, 2 or 3 spatial dims
  *
@@ -157,11 +160,80 @@ GN_API gn_tensor *gn_rms_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weig
 /* Zeroes elements with probability p and scales the others by 1 / (1 - p); x if not training. */
 GN_API gn_tensor *gn_dropout(gn_tensor *x, double p, bool training);
 
-/* softmax: exp(x_i) / sum_j exp(x_j) along dim; log_softmax: its logarithm. Stable. */
+/* softmax: exp(x_i) / sum_j exp(x_j) along dim; log_softmax: its logarithm; softmin: softmax of -x.
+ * Stable. */
 GN_API gn_tensor *gn_softmax(gn_tensor *x, int64_t dim);
 GN_API gn_tensor *gn_log_softmax(gn_tensor *x, int64_t dim);
+GN_API gn_tensor *gn_softmin(gn_tensor *x, int64_t dim);
 /* softmax, but 0 where everything along dim is -inf, as it is where all is masked. */
 GN_API gn_tensor *gn_safe_softmax(gn_tensor *x, int64_t dim);
+
+/* ---- Activations with arguments; gn_relu(x), gn_leaky_relu(x, 0.01) and others without more to say
+ * are in pointwise.def. */
+
+typedef struct gn_softplus_options {
+    size_t struct_size;
+    gn_optional beta, threshold; /* 1, 20 */
+} gn_softplus_options;
+/* log(1 + exp(beta x)) / beta, or x where beta x > threshold. */
+#define gn_softplus(...) GN_CALL1(gn_softplus_with, gn_softplus_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_softplus_with(gn_tensor *x, const gn_softplus_options *options);
+/* x > 0 ? x : alpha (exp(x / alpha) - 1); alpha is not 0. */
+GN_API gn_tensor *gn_celu(gn_tensor *x, double alpha);
+/* x - lambda above lambda, x + lambda below -lambda, 0 between; lambda >= 0. */
+GN_API gn_tensor *gn_softshrink(gn_tensor *x, double lambda);
+/* min(max(x, low), high), low <= high; gradient 0 on the bounds (gn_clamp: 1). */
+GN_API gn_tensor *gn_hardtanh(gn_tensor *x, double low, double high);
+/* x where it is larger than the threshold, else the value. */
+GN_API gn_tensor *gn_threshold(gn_tensor *x, double threshold, double value);
+/* x > 0 ? x : weight x   x (N, C, *) or any shape, weight (C) or one element; gradient weight at 0 */
+GN_API gn_tensor *gn_prelu(gn_tensor *x, gn_tensor *weight);
+/* x > 0 ? x : slope x; the slope of each element is random in [lower, upper), or else, if not
+ * training, (lower + upper) / 2 for all. */
+GN_API gn_tensor *gn_rrelu(gn_tensor *x, double lower, double upper, bool training);
+/* a sigmoid(b) of the halves a, b of x along dim, whose size must be even. */
+GN_API gn_tensor *gn_glu(gn_tensor *x, int64_t dim);
+
+typedef struct gn_gumbel_options {
+    size_t struct_size;
+    gn_optional tau, dim; /* 1, -1 */
+    bool hard;            /* the value is one-hot, the gradient that of the soft one */
+} gn_gumbel_options;
+/* softmax((x + G) / tau) along dim, G random of the Gumbel distribution: samples of the categories
+ * that have the logits x. */
+#define gn_gumbel_softmax(...) GN_CALL1(gn_gumbel_softmax_with, gn_gumbel_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_gumbel_softmax_with(gn_tensor *x, const gn_gumbel_options *options);
+
+/* ---- Lengths and distances */
+
+typedef struct gn_normalize_options {
+    size_t struct_size;
+    gn_optional p, dim, eps; /* 2, 1, 1e-12 */
+} gn_normalize_options;
+/* x / max(|x|_p, eps), the norm along dim. */
+#define gn_normalize(...) GN_CALL1(gn_normalize_with, gn_normalize_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_normalize_with(gn_tensor *x, const gn_normalize_options *options);
+
+typedef struct gn_cosine_similarity_options {
+    size_t struct_size;
+    gn_optional dim, eps; /* 1, 1e-8 */
+} gn_cosine_similarity_options;
+/* a . b / (max(|a|, eps) max(|b|, eps)) along dim of the shape to which both broadcast; it goes. */
+#define gn_cosine_similarity(...)                                                                  \
+    GN_CALL2(gn_cosine_similarity_with, gn_cosine_similarity_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_cosine_similarity_with(gn_tensor *a, gn_tensor *b,
+                                            const gn_cosine_similarity_options *options);
+
+typedef struct gn_pairwise_distance_options {
+    size_t struct_size;
+    gn_optional p, eps; /* 2, 1e-6 */
+    bool keepdim;
+} gn_pairwise_distance_options;
+/* |a - b + eps|_p along the last dim   a, b (N, D) or (D), broadcast -> (N) or () */
+#define gn_pairwise_distance(...)                                                                  \
+    GN_CALL2(gn_pairwise_distance_with, gn_pairwise_distance_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_pairwise_distance_with(gn_tensor *a, gn_tensor *b,
+                                            const gn_pairwise_distance_options *options);
 
 /* indices (*) integers, weight (V, D) -> (*, D). The gradient adds up over equal indices. */
 GN_API gn_tensor *gn_embedding(gn_tensor *indices, gn_tensor *weight);

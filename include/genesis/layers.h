@@ -21,6 +21,18 @@ typedef struct gn_linear_options {
 #define gn_nn_linear(...) GN_CALL2(gn_nn_linear_with, gn_linear_options, __VA_ARGS__, )
 GN_API gn_module *gn_nn_linear_with(int64_t in, int64_t out, const gn_linear_options *options);
 
+/* (*, in1), (*, in2) -> (*, out), by gn_invoke; weight (out, in1, in2), bias (out). */
+#define gn_nn_bilinear(...) GN_CALL3(gn_nn_bilinear_with, gn_linear_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_bilinear_with(int64_t in1, int64_t in2, int64_t out,
+                                      const gn_linear_options *options);
+/* gn_cosine_similarity and gn_pairwise_distance, by gn_invoke. */
+#define gn_nn_cosine_similarity(...)                                                               \
+    gn_nn_cosine_similarity_with(GN_OPTIONS(gn_cosine_similarity_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_cosine_similarity_with(const gn_cosine_similarity_options *options);
+#define gn_nn_pairwise_distance(...)                                                               \
+    gn_nn_pairwise_distance_with(GN_OPTIONS(gn_pairwise_distance_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_pairwise_distance_with(const gn_pairwise_distance_options *options);
+
 /* (N, in, L), (N, in, H, W), (N, in, D, H, W), or without N; weight (out, in / groups, kernel..),
  * bias (out). Transposed: weight (in, out / groups, kernel..). */
 #define gn_nn_conv1d(...) GN_CALL3(gn_nn_conv1d_with, gn_conv_options, __VA_ARGS__, )
@@ -45,23 +57,100 @@ GN_API gn_module *gn_nn_conv_transpose2d_with(int64_t in, int64_t out, int64_t k
 GN_API gn_module *gn_nn_conv_transpose3d_with(int64_t in, int64_t out, int64_t kernel,
                                               const gn_conv_options *options);
 
+/* ---- Activations. In place, a leaf that requires a gradient is refused. */
+
 typedef struct gn_activation_options {
     size_t struct_size;
     bool inplace;
 } gn_activation_options;
 #define gn_nn_relu(...) gn_nn_relu_with(GN_OPTIONS(gn_activation_options, __VA_ARGS__))
-#define gn_nn_silu(...) gn_nn_silu_with(GN_OPTIONS(gn_activation_options, __VA_ARGS__))
 GN_API gn_module *gn_nn_relu_with(const gn_activation_options *options);
+#define gn_nn_relu6(...) gn_nn_relu6_with(GN_OPTIONS(gn_activation_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_relu6_with(const gn_activation_options *options);
+#define gn_nn_silu(...) gn_nn_silu_with(GN_OPTIONS(gn_activation_options, __VA_ARGS__))
 GN_API gn_module *gn_nn_silu_with(const gn_activation_options *options);
+#define gn_nn_mish(...) gn_nn_mish_with(GN_OPTIONS(gn_activation_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_mish_with(const gn_activation_options *options);
+#define gn_nn_selu(...) gn_nn_selu_with(GN_OPTIONS(gn_activation_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_selu_with(const gn_activation_options *options);
+#define gn_nn_hardsigmoid(...)                                                                     \
+    gn_nn_hardsigmoid_with(GN_OPTIONS(gn_activation_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_hardsigmoid_with(const gn_activation_options *options);
+#define gn_nn_hardswish(...) gn_nn_hardswish_with(GN_OPTIONS(gn_activation_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_hardswish_with(const gn_activation_options *options);
 GN_API gn_module *gn_nn_sigmoid(void);
+GN_API gn_module *gn_nn_log_sigmoid(void);
 GN_API gn_module *gn_nn_tanh(void);
-GN_API gn_module *gn_nn_softmax(int64_t dim);
+GN_API gn_module *gn_nn_tanhshrink(void);
+GN_API gn_module *gn_nn_softsign(void);
 typedef struct gn_gelu_options {
     size_t struct_size;
     bool approximate_tanh;
 } gn_gelu_options;
 #define gn_nn_gelu(...) gn_nn_gelu_with(GN_OPTIONS(gn_gelu_options, __VA_ARGS__))
 GN_API gn_module *gn_nn_gelu_with(const gn_gelu_options *options);
+typedef struct gn_elu_options {
+    size_t struct_size;
+    gn_optional alpha; /* 1 */
+    bool inplace;
+} gn_elu_options;
+#define gn_nn_elu(...) gn_nn_elu_with(GN_OPTIONS(gn_elu_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_elu_with(const gn_elu_options *options);
+#define gn_nn_celu(...) gn_nn_celu_with(GN_OPTIONS(gn_elu_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_celu_with(const gn_elu_options *options);
+typedef struct gn_leaky_relu_options {
+    size_t struct_size;
+    gn_optional negative_slope; /* 0.01 */
+    bool inplace;
+} gn_leaky_relu_options;
+#define gn_nn_leaky_relu(...) gn_nn_leaky_relu_with(GN_OPTIONS(gn_leaky_relu_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_leaky_relu_with(const gn_leaky_relu_options *options);
+typedef struct gn_prelu_options {
+    size_t struct_size;
+    int64_t num_parameters; /* 1, or one for each channel */
+    gn_optional init;       /* 0.25 */
+} gn_prelu_options;
+/* weight (num_parameters) */
+#define gn_nn_prelu(...) gn_nn_prelu_with(GN_OPTIONS(gn_prelu_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_prelu_with(const gn_prelu_options *options);
+typedef struct gn_rrelu_options {
+    size_t struct_size;
+    gn_optional lower, upper; /* 1/8, 1/3 */
+    bool inplace;
+} gn_rrelu_options;
+/* Random slopes in training, their mean in evaluation. */
+#define gn_nn_rrelu(...) gn_nn_rrelu_with(GN_OPTIONS(gn_rrelu_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_rrelu_with(const gn_rrelu_options *options);
+typedef struct gn_hardtanh_options {
+    size_t struct_size;
+    gn_optional min_val, max_val; /* -1, 1 */
+    bool inplace;
+} gn_hardtanh_options;
+#define gn_nn_hardtanh(...) gn_nn_hardtanh_with(GN_OPTIONS(gn_hardtanh_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_hardtanh_with(const gn_hardtanh_options *options);
+typedef struct gn_shrink_options {
+    size_t struct_size;
+    gn_optional lambd; /* 0.5 */
+} gn_shrink_options;
+#define gn_nn_hardshrink(...) gn_nn_hardshrink_with(GN_OPTIONS(gn_shrink_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_hardshrink_with(const gn_shrink_options *options);
+#define gn_nn_softshrink(...) gn_nn_softshrink_with(GN_OPTIONS(gn_shrink_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_softshrink_with(const gn_shrink_options *options);
+#define gn_nn_softplus(...) gn_nn_softplus_with(GN_OPTIONS(gn_softplus_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_softplus_with(const gn_softplus_options *options);
+#define gn_nn_threshold(...) GN_CALL2(gn_nn_threshold_with, gn_activation_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_threshold_with(double threshold, double value,
+                                       const gn_activation_options *options);
+typedef struct gn_glu_options {
+    size_t struct_size;
+    gn_optional dim; /* -1 */
+} gn_glu_options;
+#define gn_nn_glu(...) gn_nn_glu_with(GN_OPTIONS(gn_glu_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_glu_with(const gn_glu_options *options);
+GN_API gn_module *gn_nn_softmax(int64_t dim);
+GN_API gn_module *gn_nn_log_softmax(int64_t dim);
+GN_API gn_module *gn_nn_softmin(int64_t dim);
+GN_API gn_module *gn_nn_softmax2d(void); /* over C of (N, C, H, W) or (C, H, W) */
 
 typedef struct gn_batch_norm_options {
     size_t struct_size;
@@ -134,7 +223,15 @@ GN_API gn_module *gn_nn_fold_with(gn_shape size, int64_t kernel, const gn_fold_o
 
 /* (*) integers -> (*, dim); weight (count, dim). */
 GN_API gn_module *gn_nn_embedding(int64_t count, int64_t dim);
-GN_API gn_module *gn_nn_flatten(void); /* (N, *) -> (N, product) */
+typedef struct gn_flatten_options {
+    size_t struct_size;
+    gn_optional start_dim, end_dim; /* 1, -1 */
+} gn_flatten_options;
+/* (N, *) -> (N, product) */
+#define gn_nn_flatten(...) gn_nn_flatten_with(GN_OPTIONS(gn_flatten_options, __VA_ARGS__))
+GN_API gn_module *gn_nn_flatten_with(const gn_flatten_options *options);
+/* gn_unflatten: gn_nn_unflatten(1, GN_SHAPE(2, -1)) */
+GN_API gn_module *gn_nn_unflatten(int64_t dim, gn_shape sizes);
 GN_API gn_module *gn_nn_identity(void);
 
 #ifdef __cplusplus

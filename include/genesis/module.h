@@ -32,6 +32,9 @@ typedef struct gn_module_class {
     /* For gn_module_clone: `copy` has the bytes of `self` and its own parameters, buffers, children.
      * Gives it its own of all that destroy frees; what it could not make, it leaves NULL. Or NULL. */
     gn_status (*clone)(gn_module *copy, const gn_module *self);
+    /* For gn_invoke with `inputs` of them, at least 2; or NULL. */
+    int inputs;
+    gn_tensor *(*invoke)(gn_module *self, gn_tensor *const *inputs);
 } gn_module_class;
 
 /* The first member of every module's struct. Only `training` is for reading. */
@@ -63,6 +66,17 @@ GN_API gn_status gn_add_module(gn_module *module, const char *name, gn_module *c
 
 /* Runs the module on x, between its hooks. The forward function runs in a scope of its own. */
 GN_API gn_tensor *gn_forward(gn_module *module, gn_tensor *x);
+
+/* Tensors as arguments; at most 64. */
+typedef struct gn_tensor_array {
+    int64_t n;
+    gn_tensor *tensor[64];
+} gn_tensor_array;
+
+/* Runs a module on as many inputs as it has: gn_invoke(triplet_margin, anchor, positive, negative).
+ * Hooks see the first one. */
+#define gn_invoke(module, ...) gn_invoke_n(module, GN_TENSORS(__VA_ARGS__))
+GN_API gn_tensor *gn_invoke_n(gn_module *module, gn_tensor_array inputs);
 
 /* ---- What is in a module. Names of descendants are dotted: "layer1.0.conv1.weight". */
 
@@ -159,9 +173,16 @@ GN_API gn_status gn_remove_module_hook(gn_module *module, int64_t handle);
 
 #ifdef __cplusplus
 }
+template <class... T> gn_tensor_array gn_make_tensors(T... tensor) {
+    return gn_tensor_array{sizeof...(tensor), {tensor...}};
+}
+#define GN_TENSORS(...) gn_make_tensors(__VA_ARGS__)
 static inline gn_tensor *gn_to(gn_tensor *t, const char *device) { return gn_to_device(t, device); }
 static inline gn_module *gn_to(gn_module *m, const char *device) { return gn_module_to(m, device); }
 #else
+#define GN_TENSORS(...)                                                                            \
+    ((gn_tensor_array){.n = sizeof((gn_tensor *[]){__VA_ARGS__}) / sizeof(gn_tensor *),            \
+                       .tensor = {__VA_ARGS__}})
 /* A tensor on another device, or a module moved there. */
 #define gn_to(object, device)                                                                      \
     _Generic((object), gn_tensor * : gn_to_device, gn_module * : gn_module_to)(object, device)

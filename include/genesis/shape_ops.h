@@ -36,6 +36,8 @@ GN_API gn_tensor *gn_movedim(gn_tensor *x, gn_dims source, gn_dims destination);
 GN_API gn_tensor *gn_t(gn_tensor *x);                      /* view; at most 2 dims */
 GN_API gn_tensor *gn_flatten(gn_tensor *x, int64_t start); /* dims start .. last become one */
 GN_API gn_tensor *gn_flatten_range(gn_tensor *x, int64_t start, int64_t end); /* end inclusive */
+/* One dim becomes those of `sizes`, of which one may be -1. View where possible. */
+GN_API gn_tensor *gn_unflatten(gn_tensor *x, int64_t dim, gn_shape sizes);
 GN_API gn_tensor *gn_squeeze(gn_tensor *x);                    /* view without dims of size 1 */
 GN_API gn_tensor *gn_squeeze_dim(gn_tensor *x, int64_t dim);   /* view; x if the size is not 1 */
 GN_API gn_tensor *gn_squeeze_dims(gn_tensor *x, gn_dims dims); /* view without those of size 1 */

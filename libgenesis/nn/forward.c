@@ -313,6 +313,33 @@ gn_tensor *gn_loss(gn_module *criterion, gn_tensor *input, gn_tensor *target) {
         !gn__given(criterion->type->name, target))
         return NULL;
     if (criterion->type->loss == NULL)
-        return gn__fail_null(GN_E_UNSUPPORTED, criterion->type->name, "this module is no loss");
+        return gn__fail_null(GN_E_UNSUPPORTED, criterion->type->name,
+                             "this module is no loss of two arguments");
     return gn__module_run(criterion, input, run_loss, target);
+}
+
+static gn_tensor *run_invoke(gn_module *module, gn_tensor *first, void *context) {
+    gn_tensor_array *inputs = context;
+    inputs->tensor[0] = first;
+    return module->type->invoke(module, inputs->tensor);
+}
+
+gn_tensor *gn_invoke_n(gn_module *module, gn_tensor_array inputs) {
+    if (!gn__is_module("invoke", module))
+        return NULL;
+    const gn_module_class *type = module->type;
+    for (int64_t i = 0; i < inputs.n && i < (int64_t)GN_LENGTH(inputs.tensor); i++)
+        if (!gn__given(type->name, inputs.tensor[i]))
+            return NULL;
+    if (inputs.n == 1)
+        return gn_forward(module, inputs.tensor[0]);
+    if (inputs.n == 2 && type->loss)
+        return gn_loss(module, inputs.tensor[0], inputs.tensor[1]);
+    if (type->invoke == NULL || inputs.n != type->inputs)
+        return gn__fail_null(GN_E_ARGUMENT, type->name, "%lld inputs are given, but it has %d",
+                             (long long)inputs.n,
+                             type->invoke ? type->inputs
+                             : type->loss ? 2
+                                          : 1);
+    return gn__module_run(module, inputs.tensor[0], run_invoke, &inputs);
 }

@@ -1,24 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * cross_entropy.c - the loss of class indices against logits. Input (N, C, d..), one row of C
- * logits per target y:
+ * cross_entropy.c - the loss of class indices against logits, or log-probabilities. Input
+ * (N, C, d..), one row of C numbers per target y:
  *
  *   loss = -w (x_y - m - l),  m = max_c x_c, l = log sum_c exp(x_c - m), w = weight_y; 0 where y is
  *          ignored.  mean: sum of losses / sum of w
  *   dx_c = w (exp(x_c - m - l) - [c == y]) g / (sum of w)
+ *
+ * Of log-probabilities: m = l = 0, and dx_c without the exponential. The public functions, and
+ * targets that are probabilities, are in class_loss.c.
  */
-#include "support.h"
-#include "ops.h"
-
-static const char op[] = "cross_entropy";
+#include "class_loss.h"
 
 enum { X, TARGET, WEIGHT, MAX, LOG, FACTOR, N_SAVED }; /* saved tensors */
 
-typedef struct loss_data {
-    int class_dim;
-    gn_reduction reduction;
-    int64_t ignore;
-} loss_data;
+typedef gn__class_loss loss_data; /* a node's own */
 
 /* ---- Programs */
 
@@ -54,18 +50,24 @@ static int operand_if(gn__builder *b, int role, int dtype) {
     return dtype ? gn__build_operand(b, role, dtype) : -1;
 }
 
-/* The losses of rows, reduced or not. Operands x by LOADX, m, l, target, [weight], loss, [1 /
- * sum of w]; v: dtypes of x and weight, the reduction. */
+/* The losses of rows, reduced or not. Operands x by LOADX, [m, l], target, [weight], loss, [1 /
+ * sum of w]; v: dtypes of x and weight, the reduction, whether x are logits. */
 static void build_loss(gn__builder *b, const int8_t *v) {
     const int type = gn__compute_type(v[0]);
-    int x = gn__build_operand(b, GN_READ, v[0]), max = gn__build_operand(b, GN_READ, type),
-        log = gn__build_operand(b, GN_READ, type), target = gn__build_operand(b, GN_READ, GN_I64),
-        weight = operand_if(b, GN_READ, v[1]), result = gn__build_operand(b, GN_WRITE, v[0]),
+    int x = gn__build_operand(b, GN_READ, v[0]), max = operand_if(b, GN_READ, v[3] ? type : 0),
+        log = operand_if(b, GN_READ, v[3] ? type : 0),
+        target = gn__build_operand(b, GN_READ, GN_I64), weight = operand_if(b, GN_READ, v[1]),
+        result = gn__build_operand(b, GN_WRITE, v[0]),
         factor = operand_if(b, GN_WRITE, v[2] == GN_REDUCE_MEAN ? type : 0);
     label y = load_label(b, target, weight, type);
     int zero = gn__const_f(b, type, 0);
-    int shifted = gn__emit(b, GN_OP_SUB, gn__loadx(b, x, y.index), gn__load(b, max), 0);
-    int loss = gn__emit(b, GN_OP_SUB, gn__load(b, log), shifted, 0);
+    int loss = gn__loadx(b, x, y.index);
+    if (v[3]) {
+        int shifted = gn__emit(b, GN_OP_SUB, loss, gn__load(b, max), 0);
+        loss = gn__emit(b, GN_OP_SUB, gn__load(b, log), shifted, 0);
+    } else {
+        loss = gn__emit(b, GN_OP_NEG, loss, 0, 0);
+    }
     loss = gn__emit(b, GN_OP_MUL, loss, y.weight, 0);
     loss = gn__emit(b, GN_OP_SELECT, y.ignored, zero, loss);
     int counted = gn__emit(b, GN_OP_SELECT, y.ignored, zero, y.weight);
@@ -83,7 +85,7 @@ static void build_loss(gn__builder *b, const int8_t *v) {
     gn__store(b, factor, gn__emit(b, GN_OP_DIV, gn__const_f(b, type, 1), total, 0));
 }
 
-/* Operands x, m, l, target, [weight], classes, g, [1 / sum of w], dx; v as above. */
+/* Of logits. Operands x, m, l, target, [weight], classes, g, [1 / sum of w], dx; v as above. */
 static void build_backward(gn__builder *b, const int8_t *v) {
     const int type = gn__compute_type(v[0]);
     int x = gn__build_operand(b, GN_READ, v[0]), max = gn__build_operand(b, GN_READ, type),
@@ -129,7 +131,8 @@ static gn__kernel one_hot_kernel = {.name = "cross_entropy_one_hot", .build = bu
 /* ---- Launches */
 
 static gn__variant variant_of(const loss_data *data, gn_tensor *const *t) {
-    return GN__VARIANT(t[X]->dtype, t[WEIGHT] ? t[WEIGHT]->dtype : 0, (int8_t)data->reduction);
+    return GN__VARIANT(t[X]->dtype, t[WEIGHT] ? t[WEIGHT]->dtype : 0, (int8_t)data->reduction,
+                       data->logits);
 }
 
 static gn__operand weight_operand(const gn_tensor *weight) {
@@ -139,30 +142,39 @@ static gn__operand weight_operand(const gn_tensor *weight) {
                          .axis_extent = weight->size[0]};
 }
 
+/* Fills t[MAX] and t[LOG]. */
+static gn_status statistics(const loss_data *data, const gn__rows *space, gn_tensor **t) {
+    gn__device *device = t[X]->storage->device;
+    const int type = gn__compute_type(t[X]->dtype);
+    t[MAX] = gn__rows_new_kept(space, device, type);
+    t[LOG] = gn__rows_new_kept(space, device, type);
+    if (gn__failed())
+        return gn_error_status();
+    const gn__operand operands[] = {gn__rows_full(space, t[X]), gn__rows_kept(space, t[MAX]),
+                                    gn__rows_kept(space, t[LOG])};
+    return gn__kernel_run(data->op, device, &rows_kernel, GN__VARIANT(t[X]->dtype), space, operands,
+                          NULL);
+}
+
 /* Fills t[MAX], t[LOG] and t[FACTOR]. */
 static gn_tensor *forward(const loss_data *data, gn_tensor **t) {
     gn_tensor *x = t[X];
     gn__device *device = x->storage->device;
-    const int type = gn__compute_type(x->dtype);
     gn__rows space = gn__rows_of(x, 1u << data->class_dim);
-    t[MAX] = gn__rows_new_kept(&space, device, type);
-    t[LOG] = gn__rows_new_kept(&space, device, type);
     if (data->reduction == GN_REDUCE_MEAN)
-        t[FACTOR] = gn__tensor_new(device, type, 0, NULL);
+        t[FACTOR] = gn__tensor_new(device, gn__compute_type(x->dtype), 0, NULL);
     gn_tensor *y = data->reduction == GN_REDUCE_NONE ? gn__rows_new_kept(&space, device, x->dtype)
                                                      : gn__tensor_new(device, x->dtype, 0, NULL);
-    if (gn__failed())
+    if (gn__failed() || (data->logits && statistics(data, &space, t) != GN_OK))
         return NULL;
-    gn__operand operands[7] = {gn__rows_full(&space, x), gn__rows_kept(&space, t[MAX]),
-                               gn__rows_kept(&space, t[LOG])};
-    if (gn__kernel_run(op, device, &rows_kernel, GN__VARIANT(x->dtype), &space, operands, NULL) !=
-        GN_OK)
-        return NULL;
-    space.n_dims--; /* the rows alone */
-    space.n_reduced = data->reduction == GN_REDUCE_NONE ? 0 : space.n_dims;
+    gn__operand operands[7] = {gn__rows_full(&space, x)};
     operands[0].axis_stride = x->stride[data->class_dim];
     operands[0].axis_extent = x->size[data->class_dim];
-    int n = 3;
+    space.n_dims--; /* the rows alone */
+    space.n_reduced = data->reduction == GN_REDUCE_NONE ? 0 : space.n_dims;
+    int n = 1;
+    for (int i = MAX; i <= LOG && data->logits; i++)
+        operands[n++] = gn__operand_of(t[i], space.n_dims, space.size);
     operands[n++] = gn__operand_of(t[TARGET], space.n_dims, space.size);
     if (t[WEIGHT])
         operands[n++] = weight_operand(t[WEIGHT]);
@@ -170,7 +182,7 @@ static gn_tensor *forward(const loss_data *data, gn_tensor **t) {
     if (t[FACTOR])
         operands[n++] = gn__rows_kept(&space, t[FACTOR]);
     const gn_scalar params[] = {{.i = data->ignore}};
-    return gn__kernel_run(op, device, &loss_kernel, variant_of(data, t), &space, operands,
+    return gn__kernel_run(data->op, device, &loss_kernel, variant_of(data, t), &space, operands,
                           params) == GN_OK
                ? y
                : NULL;
@@ -205,14 +217,14 @@ static gn_tensor *backward(const loss_data *data, gn_tensor *const *t, gn_tensor
     operands[n] = gn__rows_full(&space, dx);
     space.n_reduced = 0; /* a map: the class dim is the last one */
     const gn_scalar params[] = {{.i = data->ignore}};
-    return gn__kernel_run(op, x->storage->device, &backward_kernel, variant_of(data, t), &space,
-                          operands, params) == GN_OK
+    return gn__kernel_run(data->op, x->storage->device, &backward_kernel, variant_of(data, t),
+                          &space, operands, params) == GN_OK
                ? dx
                : NULL;
 }
 
-/* dx = g (softmax(x) sum_c k - k), k the scaled one-hot targets: in public operations. */
-static gn_tensor *backward_recorded(const loss_data *data, gn_tensor *const *t, gn_tensor *g) {
+/* The scaled one-hot targets, like x. */
+static gn_tensor *one_hot(const loss_data *data, gn_tensor *const *t) {
     gn_tensor *x = t[X], *k = gn__tensor_like(x, x->dtype);
     if (k == NULL)
         return NULL;
@@ -222,14 +234,21 @@ static gn_tensor *backward_recorded(const loss_data *data, gn_tensor *const *t, 
     operands[n] = gn__rows_full(&space, k);
     space.n_reduced = 0;
     const gn_scalar params[] = {{.i = data->ignore}};
-    if (gn__kernel_run(op, x->storage->device, &one_hot_kernel, variant_of(data, t), &space,
-                       operands, params) != GN_OK)
-        return NULL;
-    gn_tensor *scale = gn_sum(k, .dims = GN_DIMS(data->class_dim), .keepdim = true);
-    gn_tensor *d = gn_sub(gn_mul(gn_softmax(x, data->class_dim), scale), k);
+    return gn__kernel_run(data->op, x->storage->device, &one_hot_kernel, variant_of(data, t),
+                          &space, operands, params) == GN_OK
+               ? k
+               : NULL;
+}
+
+/* dx = g (softmax(x) sum_c k - k), or -g k: in public operations. */
+static gn_tensor *backward_recorded(const loss_data *data, gn_tensor *const *t, gn_tensor *g) {
+    gn_tensor *k = one_hot(data, t);
     if (data->reduction == GN_REDUCE_NONE)
         g = gn_unsqueeze(g, data->class_dim);
-    return gn_mul(d, g);
+    if (!data->logits)
+        return gn_mul(gn_neg(k), g);
+    gn_tensor *scale = gn_sum(k, .dims = GN_DIMS(data->class_dim), .keepdim = true);
+    return gn_mul(gn_sub(gn_mul(gn_softmax(t[X], data->class_dim), scale), k), g);
 }
 
 static gn_status cross_entropy_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
@@ -239,57 +258,27 @@ static gn_status cross_entropy_backward(gn__node *node, gn_tensor *const *grads,
         t[i] = gn__saved_tensor(node, i);
     if (gn__failed())
         return gn_error_status();
-    out[0] =
-        gn_is_grad_enabled() ? backward_recorded(data, t, grads[0]) : backward(data, t, grads[0]);
+    out[0] = gn_is_grad_enabled() || !data->logits ? backward_recorded(data, t, grads[0])
+                                                   : backward(data, t, grads[0]);
     return gn_error_status();
 }
 
-static const gn__node_class cross_entropy_node = {.name = op, .backward = cross_entropy_backward};
+static const gn__node_class nodes[] = {
+    {.name = "nll_loss", .backward = cross_entropy_backward},
+    {.name = "cross_entropy", .backward = cross_entropy_backward}};
 
-/* ---- gn_cross_entropy */
-
-static bool check(const gn_tensor *x, const gn_tensor *target, const gn_tensor *weight,
-                  int class_dim) {
-    bool fits = x->n_dims >= 1 && target->n_dims == x->n_dims - 1;
-    for (int d = 0; fits && d < target->n_dims; d++)
-        fits = target->size[d] == x->size[d < class_dim ? d : d + 1];
-    if (gn_dtype_is_float(target->dtype) || target->dtype == GN_BOOL)
-        gn_fail(GN_E_ARGUMENT, op, "targets are class indices of an integer dtype, not %s",
-                gn_dtype_name(target->dtype));
-    else if (!fits)
-        gn_fail(
-            GN_E_ARGUMENT, op,
-            "target %s does not fit input %s: (N) for (N, C), (N, d..) for (N, C, d..), () for (C)",
-            gn__shape_of(target), gn__shape_of(x));
-    else if (weight && (weight->n_dims != 1 || weight->size[0] != x->size[class_dim]))
-        gn_fail(GN_E_ARGUMENT, op, "weight %s must have a number for each of the %lld classes",
-                gn__shape_of(weight), (long long)x->size[class_dim]);
-    return !gn__failed();
-}
-
-gn_tensor *gn_cross_entropy_with(gn_tensor *input, gn_tensor *target,
-                                 const gn_loss_options *options) {
-    gn_loss_options o;
-    gn__options(&o, sizeof o, options);
-    if (gn__failed() || !gn__given(op, input) || !gn__given(op, target) ||
-        !gn__check_float(op, "input", input))
-        return NULL;
-    const loss_data data = {.class_dim = input->n_dims > 1,
-                            .reduction = o.reduction,
-                            .ignore = (int64_t)gn_or(o.ignore_index, -100)};
-    if (!gn__check_reduction(op, o.reduction) || !check(input, target, o.weight, data.class_dim) ||
-        (o.weight && !gn__check_float(op, "weight", o.weight)))
-        return NULL;
-    gn_tensor *t[N_SAVED] = {[X] = input, [TARGET] = target, [WEIGHT] = o.weight};
-    gn__device *device = gn__common_device(op, 3, t);
-    t[TARGET] = device ? gn__index_tensor(op, gn__joined(target, device)) : NULL;
-    gn_tensor *y = t[TARGET] ? forward(&data, t) : NULL;
+gn_tensor *gn__class_loss_of(const gn__class_loss *data, gn_tensor *input, gn_tensor *target,
+                             gn_tensor *weight) {
+    gn_tensor *t[N_SAVED] = {[X] = input, [TARGET] = target, [WEIGHT] = weight};
+    gn__device *device = gn__common_device(data->op, 3, t);
+    t[TARGET] = device ? gn__index_tensor(data->op, gn__joined(target, device)) : NULL;
+    gn_tensor *y = t[TARGET] ? forward(data, t) : NULL;
     if (y == NULL || !gn__recording(1, &input))
         return y;
-    gn__node *node = gn__record(&cross_entropy_node, y, 1, &input, sizeof data);
+    gn__node *node = gn__record(&nodes[data->logits], y, 1, &input, sizeof *data);
     if (node == NULL)
         return NULL;
-    *(loss_data *)node->data = data;
+    *(loss_data *)node->data = *data;
     for (int i = 0; i < N_SAVED; i++)
         if (t[i])
             gn__save(node, i, t[i]);

@@ -141,7 +141,7 @@ IN_PLACE_SCALAR(gn_div_scalar_, "x / s")
 
 gn_tensor *gn_relu_(gn_tensor *x) {
     static gn__op op = {
-        .name = "relu_", .text = "max(x, 0)", .variables = "x", .gradient = {"y > 0 ? g : 0"}};
+        .name = "relu_", .text = "max(x, 0)", .variables = "x", .gradient = {"y <= 0 ? 0 : g"}};
     return gn__apply_in_place(&op, 1, &x, NULL);
 }
 

@@ -31,6 +31,10 @@ gn_tensor *gn__apply(gn__op *op, int n, gn_tensor *const *inputs, const double *
 /* The same with a result of the given dtype. */
 gn_tensor *gn__apply_as(gn__op *op, int n, gn_tensor *const *inputs, const double *params,
                         int dtype);
+/* The sum of the op over dims (bits of `reduced`) of the shape to which the inputs broadcast; they
+ * go. One reduce; its gradients, which must not use y, are one map or reduce each. */
+gn_tensor *gn__apply_sum(gn__op *op, int n, gn_tensor *const *inputs, const double *params,
+                         unsigned reduced);
 /* In place: inputs[0] takes the result. Returns it. */
 gn_tensor *gn__apply_in_place(gn__op *op, int n, gn_tensor *const *inputs, const double *params);
 /* The expression of an op; NULL with an error. */

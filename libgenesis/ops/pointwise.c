@@ -127,14 +127,56 @@ static gn_tensor *compute(const application *a) {
     return out && launch(&b, program, out) == GN_OK ? out : NULL;
 }
 
-/* ---- Gradients */
+/* ---- Sums of an expression: one reduce */
 
-typedef struct recorded {
-    gn__expr *e;
-    double params[];
-} recorded;
+/* Into `out`, which has the kept dims of the space, or all of its dims with size 1 for those that
+ * are reduced. */
+static gn_status launch_sum(const application *a, const gn_program *program, const gn__rows *space,
+                            gn_tensor *out, bool keeps_dims) {
+    gn__operand operands[GN__MAX_VARIABLES + 1];
+    gn_scalar params[MAX_PARAMS];
+    int n = 0;
+    for (int k = 0; k < a->n; k++)
+        if (gn__expr_uses(a->e, k))
+            operands[n++] = gn__rows_full(space, a->inputs[k]);
+    operands[n] = keeps_dims ? gn__rows_full(space, out) : gn__rows_kept(space, out);
+    if (program->n_params)
+        gn__set_params(program, a->params, params);
+    gn__launch call = {.op = a->name,
+                       .program = program,
+                       .n_dims = space->n_dims,
+                       .n_reduced = space->n_reduced,
+                       .size = space->size,
+                       .operands = operands,
+                       .params = params};
+    return gn__launch_run(out->storage->device, &call);
+}
 
-/* The sum of the expression over the dims by which `like` was broadcast: one reduce. */
+/* Over the given dims of the shape to which the inputs broadcast, without recording. */
+static gn_tensor *compute_over(const application *a, unsigned reduced) {
+    gn__device *device = gn__common_device(a->name, a->n, a->inputs);
+    if (!device)
+        return NULL;
+    gn_tensor *joined[GN__MAX_VARIABLES];
+    application b = *a;
+    for (int k = 0; k < a->n; k++)
+        joined[k] = gn__joined(a->inputs[k], device);
+    b.inputs = joined;
+    int n_dims;
+    int64_t size[GN_TENSOR_MAX_DIMS];
+    if (gn__failed() || !gn__broadcast(a->name, a->n, joined, &n_dims, size))
+        return NULL;
+    gn__signature signature = signature_of(&b);
+    const gn_program *program = gn__expr_sum_program(a->e, &signature);
+    if (!program)
+        return NULL;
+    gn__rows space = gn__rows_over(n_dims, size, reduced);
+    gn_tensor *out =
+        gn__rows_new_kept(&space, device, program->operands[program->n_operands - 1].dtype);
+    return out && launch_sum(&b, program, &space, out, false) == GN_OK ? out : NULL;
+}
+
+/* Over the dims by which `like` was broadcast. */
 static gn_tensor *compute_sum(const application *a, const gn_tensor *like, int n_dims,
                               const int64_t *size) {
     gn__signature signature = signature_of(a);
@@ -147,24 +189,16 @@ static gn_tensor *compute_sum(const application *a, const gn_tensor *like, int n
     for (int d = 0; d < n_dims; d++)
         reduced |= (unsigned)(d < lead || (like->size[d - lead] == 1 && size[d] != 1)) << d;
     gn__rows space = gn__rows_over(n_dims, size, reduced);
-    gn__operand operands[GN__MAX_VARIABLES + 1];
-    gn_scalar params[MAX_PARAMS];
-    int n = 0;
-    for (int k = 0; k < a->n; k++)
-        if (gn__expr_uses(a->e, k))
-            operands[n++] = gn__rows_full(&space, a->inputs[k]);
-    operands[n] = gn__rows_full(&space, out);
-    if (program->n_params)
-        gn__set_params(program, a->params, params);
-    gn__launch call = {.op = a->name,
-                       .program = program,
-                       .n_dims = n_dims,
-                       .n_reduced = space.n_reduced,
-                       .size = space.size,
-                       .operands = operands,
-                       .params = params};
-    return gn__launch_run(out->storage->device, &call) == GN_OK ? out : NULL;
+    return launch_sum(a, program, &space, out, true) == GN_OK ? out : NULL;
 }
+
+/* ---- Gradients */
+
+typedef struct recorded {
+    gn__expr *e;
+    unsigned summed; /* dims, if the result is a sum */
+    double params[];
+} recorded;
 
 static gn_tensor *apply(const application *a);
 
@@ -197,7 +231,8 @@ static gn_tensor *gradient(const application *a, const gn__node *node, int k, gn
     return same ? compute(&b) : compute_sum(&b, &like, g->n_dims, g->size);
 }
 
-static gn_status pointwise_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
+/* From the gradient g of the expression's value. */
+static gn_status backward_from(gn__node *node, gn_tensor *g, gn_tensor **out) {
     const recorded *r = node->data;
     int n = node->n_inputs;
     for (int k = 0; k < n; k++) {
@@ -208,25 +243,68 @@ static gn_status pointwise_backward(gn__node *node, gn_tensor *const *grads, gn_
         for (int i = 0; i < n + 1; i++)
             if (gn__expr_uses(e, i) && !(inputs[i] = gn__saved_tensor(node, i)))
                 return gn_error_status();
-        inputs[n + 1] = grads[0];
+        inputs[n + 1] = g;
         application a = {node->name, e, n + 2, inputs, r->params, -1};
-        out[k] = gradient(&a, node, k, grads[0]);
+        out[k] = gradient(&a, node, k, g);
         if (out[k] && node->inputs[k].device != out[k]->storage->device) /* it had joined */
             out[k] = gn_to_device(out[k], node->inputs[k].device->name);
     }
     return gn_error_status();
 }
 
-static const gn__node_class pointwise_node = {.name = "pointwise", .backward = pointwise_backward};
+static gn_status pointwise_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
+    return backward_from(node, grads[0], out);
+}
 
-static void record(const application *a, gn_tensor *y) {
+/* The shape to which a node's inputs broadcast. */
+static gn_shape broadcast_shape(const gn__node *node) {
+    gn_shape shape = {0};
+    for (int k = 0; k < node->n_inputs; k++)
+        if (node->inputs[k].n_dims > shape.n)
+            shape.n = node->inputs[k].n_dims;
+    for (int d = 0; d < shape.n; d++) {
+        shape.size[d] = 1;
+        for (int k = 0; k < node->n_inputs; k++) {
+            int own = d - (int)shape.n + node->inputs[k].n_dims;
+            if (own >= 0 && node->inputs[k].size[own] != 1)
+                shape.size[d] = node->inputs[k].size[own];
+        }
+    }
+    return shape;
+}
+
+/* The gradient of a sum is spread over the dims that were summed. */
+static gn_status sum_backward(gn__node *node, gn_tensor *const *grads, gn_tensor **out) {
+    const recorded *r = node->data;
+    gn_shape full = broadcast_shape(node), kept = full;
+    for (int d = 0; d < full.n; d++)
+        if (r->summed >> d & 1)
+            kept.size[d] = 1;
+    gn_tensor *g = gn_expand_with(gn_reshape_with(grads[0], kept), full);
+    return g ? backward_from(node, g, out) : gn_error_status();
+}
+
+static const gn__node_class pointwise_node = {.name = "pointwise", .backward = pointwise_backward};
+static const gn__node_class sum_node = {.name = "pointwise_sum", .backward = sum_backward};
+
+/* Keeps y for gradients that use it; those of a sum can't. */
+static void save_result(gn__node *node, gn_tensor *y, int slot) {
+    if (node->type == &sum_node)
+        gn_fail(GN_E_INTERNAL, node->name, "the gradient of a sum uses the value of an element");
+    else if (!node->saved[slot].tensor)
+        gn__save_output(node, slot, y, 0);
+}
+
+static void record(const gn__node_class *type, const application *a, gn_tensor *y,
+                   unsigned summed) {
     int n_params = gn__expr_n_params(a->e);
     size_t bytes = sizeof(recorded) + (size_t)n_params * sizeof(double);
-    gn__node *node = gn__record_outputs(&pointwise_node, a->name, 1, &y, a->n, a->inputs, bytes);
+    gn__node *node = gn__record_outputs(type, a->name, 1, &y, a->n, a->inputs, bytes);
     if (!node)
         return;
     recorded *r = node->data;
     r->e = a->e;
+    r->summed = summed;
     if (n_params)
         memcpy(r->params, a->params, (size_t)n_params * sizeof(double));
     for (int k = 0; k < a->n; k++) {
@@ -236,8 +314,8 @@ static void record(const application *a, gn_tensor *y) {
         for (int i = 0; i < a->n; i++)
             if (gn__expr_uses(gradient_of_k, i) && !node->saved[i].tensor)
                 gn__save(node, i, a->inputs[i]);
-        if (gn__expr_uses(gradient_of_k, a->n) && !node->saved[a->n].tensor)
-            gn__save_output(node, a->n, y, 0);
+        if (gn__expr_uses(gradient_of_k, a->n))
+            save_result(node, y, a->n);
     }
 }
 
@@ -246,7 +324,7 @@ static gn_tensor *apply(const application *a) {
         return NULL;
     gn_tensor *y = compute(a);
     if (y && gn_dtype_is_float(y->dtype) && gn__recording(a->n, a->inputs))
-        record(a, y);
+        record(&pointwise_node, a, y, 0);
     return gn__failed() ? NULL : y;
 }
 
@@ -272,6 +350,15 @@ gn_tensor *gn__apply_as(gn__op *op, int n, gn_tensor *const *inputs, const doubl
                         int dtype) {
     application a;
     return prepare(&a, op, n, inputs, params, dtype) ? apply(&a) : NULL;
+}
+
+gn_tensor *gn__apply_sum(gn__op *op, int n, gn_tensor *const *inputs, const double *params,
+                         unsigned reduced) {
+    application a;
+    gn_tensor *y = prepare(&a, op, n, inputs, params, -1) ? compute_over(&a, reduced) : NULL;
+    if (y && gn_dtype_is_float(y->dtype) && gn__recording(n, inputs))
+        record(&sum_node, &a, y, reduced);
+    return gn__failed() ? NULL : y;
 }
 
 /* ---- In place */
@@ -351,7 +438,7 @@ static gn_tensor *run_recorded(application *a, gn_tensor *target) {
     if (!separate) {
         result = run_in_place(a, target) ? NULL : gn__tensor_twin(target);
         if (result)
-            record(a, result);
+            record(&pointwise_node, a, result, 0);
         return result;
     }
     a->inputs = kept;

@@ -210,7 +210,7 @@ bool gn__check_dtype(const char *op, const gn_tensor *t, const char *what, const
 }
 
 bool gn__check_reduction(const char *op, gn_reduction reduction) {
-    if (reduction == GN_REDUCE_MEAN || reduction == GN_REDUCE_SUM || reduction == GN_REDUCE_NONE)
+    if (reduction >= GN_REDUCE_MEAN && reduction <= GN_REDUCE_BATCH_MEAN)
         return true;
     gn_fail(GN_E_ARGUMENT, op, "there is no reduction %d", (int)reduction);
     return false;

@@ -326,6 +326,26 @@ gn_tensor *gn_flatten_range(gn_tensor *t, int64_t start, int64_t end) {
 
 gn_tensor *gn_flatten(gn_tensor *t, int64_t start) { return gn_flatten_range(t, start, -1); }
 
+gn_tensor *gn_unflatten(gn_tensor *t, int64_t dim, gn_shape sizes) {
+    static const char op[] = "unflatten";
+    int at;
+    if (gn__failed() || !gn__given(op, t) || !gn__dim(op, dim, t->n_dims, &at))
+        return NULL;
+    const int64_t size = t->n_dims ? t->size[at] : 1;
+    const gn_tensor whole = {.n_dims = 1, .size = {size}, .count = size};
+    if (!complete_shape(op, &whole, &sizes))
+        return NULL;
+    gn_shape shape = {.n = t->n_dims - 1 + sizes.n};
+    if (t->n_dims == 0 || sizes.n == 0 || shape.n > GN_TENSOR_MAX_DIMS)
+        return gn__fail_null(GN_E_ARGUMENT, op, "%lld sizes for a dim of shape %s",
+                             (long long)sizes.n, gn__shape_of(t));
+    for (int64_t d = 0; d < shape.n; d++)
+        shape.size[d] = d < at             ? t->size[d]
+                        : d < at + sizes.n ? sizes.size[d - at]
+                                           : t->size[d - sizes.n + 1];
+    return gn_reshape_with(t, shape);
+}
+
 gn_tensor *gn_squeeze_dims(gn_tensor *t, gn_dims dims) {
     bool given[GN_TENSOR_MAX_DIMS] = {false};
     if (!ready("squeeze", t))

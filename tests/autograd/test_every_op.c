@@ -53,6 +53,14 @@ static gn_tensor *dropped(gn_tensor *x) {
     gn_manual_seed(3);
     return gn_dropout(x, 0.4, true);
 }
+static gn_tensor *rectified(gn_tensor *x) {
+    gn_manual_seed(3);
+    return gn_rrelu(x, 0.1, 0.9, true);
+}
+static gn_tensor *sampled(gn_tensor *x) {
+    gn_manual_seed(3);
+    return gn_gumbel_softmax(x, .tau = gn_some(0.5));
+}
 
 #define OPERATIONS(X)                                                                              \
     X(where, 2, -1, 1, S(2, 3), S(3), S(1), gn_where(mask(), a, b))                                \
@@ -107,6 +115,20 @@ static gn_tensor *dropped(gn_tensor *x) {
     X(rms_norm, 2, 0.2, 2, S(2, 3), S(3), S(1), gn_rms_norm(a, S(3), b))                           \
     X(softmax, 1, -1, 1, S(2, 3), S(1), S(1), gn_softmax(a, 1))                                    \
     X(log_softmax, 1, -1, 1, S(2, 3), S(1), S(1), gn_log_softmax(a, 0))                            \
+    X(softplus, 1, -1, 1, S(2, 3), S(1), S(1), gn_softplus(a, .beta = gn_some(1.5)))               \
+    X(celu, 1, 0.2, 1, S(2, 3), S(1), S(1), gn_celu(gn_neg(a), 1.3))                               \
+    X(softshrink, 1, 0.6, 1, S(2, 3), S(1), S(1), gn_softshrink(gn_square(a), 0.2))                \
+    X(hardtanh, 1, 0.2, 0.8, S(2, 3), S(1), S(1), gn_hardtanh(gn_square(a), -1, 1))                \
+    X(threshold, 1, 0.2, 1, S(2, 3), S(1), S(1), gn_threshold(gn_square(a), 0, 3))                 \
+    X(prelu, 2, 0.2, 1, S(2, 3), S(3), S(1), gn_prelu(gn_neg(a), b))                               \
+    X(rrelu, 1, 0.2, 1, S(2, 3), S(1), S(1), rectified(gn_neg(a)))                                 \
+    X(glu, 1, -1, 1, S(2, 4), S(1), S(1), gn_glu(a, 1))                                            \
+    X(softmin, 1, -1, 1, S(2, 3), S(1), S(1), gn_softmin(a, 1))                                    \
+    X(gumbel_softmax, 1, -1, 1, S(2, 3), S(1), S(1), sampled(a))                                   \
+    X(normalize, 1, 0.2, 1, S(2, 3), S(1), S(1), gn_normalize(a))                                  \
+    X(cosine_similarity, 2, 0.2, 1, S(2, 3), S(3), S(1), gn_cosine_similarity(a, b))               \
+    X(pairwise_distance, 2, -1, 1, S(2, 3), S(3), S(1), gn_pairwise_distance(a, b))                \
+    X(bilinear, 3, -1, 1, S(2, 3), S(2, 2), S(2, 3, 2), gn_bilinear(a, b, c, NULL))                \
     X(dropout, 1, 0.2, 1, S(2, 3), S(1), S(1), dropped(a))                                         \
     X(embedding, 1, -1, 1, S(2, 3), S(1), S(1), gn_embedding(indices(), a))                        \
     X(attention, 3, -1, 1, S(1, 2, 3), S(1, 3, 3), S(1, 3, 2),                                     \
@@ -116,6 +138,50 @@ static gn_tensor *dropped(gn_tensor *x) {
     X(l1_loss, 2, -1, 1, S(2, 3), S(2, 3), S(1), gn_l1_loss(gn_exp(a), gn_neg(gn_exp(b))))         \
     X(bce_loss, 2, 0.2, 0.8, S(2, 3), S(2, 3), S(1), gn_bce_loss(a, b))                            \
     X(bce_with_logits, 2, 0.2, 0.8, S(2, 3), S(2, 3), S(1), gn_bce_with_logits(a, b))              \
+    X(cross_entropy_weight, 1, -1, 1, S(3, 2), S(1), S(1),                                         \
+      gn_cross_entropy(a, indices(), .weight = gn_cast(gn_arange(1, 3, 1, NULL), gn_dtype_of(a)))) \
+    X(cross_entropy_sum, 1, -1, 1, S(3, 2), S(1), S(1),                                            \
+      gn_cross_entropy(a, indices(), .reduction = GN_REDUCE_SUM))                                  \
+    X(cross_entropy_none, 1, -1, 1, S(3, 2), S(1), S(1),                                           \
+      gn_cross_entropy(a, indices(), .reduction = GN_REDUCE_NONE, .ignore_index = gn_some(0)))     \
+    X(cross_entropy_smoothed, 1, -1, 1, S(3, 2), S(1), S(1),                                       \
+      gn_cross_entropy(a, indices(), .label_smoothing = 0.1))                                      \
+    X(cross_entropy_shares, 2, -1, 1, S(3, 2), S(3, 2), S(1),                                      \
+      gn_cross_entropy(a, b, .label_smoothing = 0.1))                                              \
+    X(nll_loss, 1, -1, 1, S(3, 2), S(1), S(1), gn_nll_loss(gn_square(a), indices()))               \
+    X(mse_loss_sum, 2, -1, 1, S(2, 3), S(3), S(1), gn_mse_loss(a, b, .reduction = GN_REDUCE_SUM))  \
+    X(mse_loss_none, 2, -1, 1, S(2, 3), S(3), S(1),                                                \
+      gn_mse_loss(a, b, .reduction = GN_REDUCE_NONE))                                              \
+    X(smooth_l1_loss, 2, 0.1, 0.9, S(2, 3), S(2, 3), S(1),                                         \
+      gn_smooth_l1_loss(a, b, .beta = gn_some(2)))                                                 \
+    X(huber_loss, 2, 0.1, 0.9, S(2, 3), S(2, 3), S(1), gn_huber_loss(a, b, .delta = gn_some(2)))   \
+    X(bce_with_logits_weights, 3, 0.2, 0.8, S(2, 3), S(2, 3), S(2, 1),                             \
+      gn_bce_with_logits(a, b, .weight = c,                                                        \
+                         .pos_weight = gn_full(S(3), 1.5, GN_AS(.dtype = gn_dtype_of(a)))))        \
+    X(kl_div, 2, 0.1, 0.9, S(2, 3), S(2, 3), S(1), gn_kl_div(gn_square(a), b))                     \
+    X(kl_div_log, 2, -1, -0.1, S(2, 3), S(2, 3), S(1),                                             \
+      gn_kl_div(gn_square(a), b, .log_target = true))                                              \
+    X(poisson_nll_loss, 2, 1.5, 2.5, S(2, 3), S(2, 3), S(1),                                       \
+      gn_poisson_nll_loss(a, b, .full = true))                                                     \
+    X(poisson_nll_loss_rate, 2, 0.2, 0.9, S(2, 3), S(2, 3), S(1),                                  \
+      gn_poisson_nll_loss(a, b, .no_log_input = true))                                             \
+    X(gaussian_nll_loss, 3, 0.5, 2, S(2, 3), S(2, 3), S(2), gn_gaussian_nll_loss(a, b, c))         \
+    X(soft_margin_loss, 2, -1, 1, S(2, 3), S(2, 3), S(1), gn_soft_margin_loss(a, b))               \
+    X(multilabel_soft_margin, 2, -1, 1, S(2, 3), S(2, 3), S(1),                                    \
+      gn_multilabel_soft_margin_loss(a, b))                                                        \
+    X(multi_margin_loss, 1, -0.4, 0.4, S(3, 2), S(1), S(1),                                        \
+      gn_multi_margin_loss(a, indices(), .p = gn_some(2)))                                         \
+    X(multilabel_margin_loss, 1, 0.1, 0.4, S(2, 3), S(1), S(1),                                    \
+      gn_multilabel_margin_loss(gn_square(a), gn_sub_scalar(grid(), 1)))                           \
+    X(hinge_embedding_loss, 1, 0.1, 0.4, S(2, 3), S(1), S(1),                                      \
+      gn_hinge_embedding_loss(gn_square(a), mask()))                                               \
+    X(margin_ranking_loss, 3, -1, 1, S(2, 3), S(2, 3), S(1, 3),                                    \
+      gn_margin_ranking_loss(a, b, c, .margin = gn_some(9)))                                       \
+    X(cosine_embedding_loss, 2, 0.2, 1, S(3, 2), S(3, 2), S(1),                                    \
+      gn_cosine_embedding_loss(a, b, gn_sub_scalar(gn_mul_scalar(indices(), 2), 1),                \
+                               .margin = gn_some(-1)))                                             \
+    X(triplet_margin_loss, 3, -1, 1, S(2, 3), S(2, 3), S(2, 3),                                    \
+      gn_triplet_margin_loss(a, b, c, .margin = gn_some(9)))                                       \
     X(cast, 1, -1, 1, S(2, 3), S(1), S(1), gn_cast(a, gn_dtype_of(a)))                             \
     X(clone, 1, -1, 1, S(2, 3), S(1), S(1), gn_clone(a))                                           \
     X(contiguous, 1, -1, 1, S(2, 3), S(1), S(1), gn_contiguous(gn_transpose(a, 0, 1)))             \

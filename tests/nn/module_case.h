@@ -24,7 +24,7 @@ enum { MODULE_INPUTS = 6, MODULE_OUTPUTS = 4 };
 typedef struct module_row {
     const char *name;
     gn_module *(*make)(void);
-    /* What the module is called with and gives; NULL: out[0] = gn_forward(module, in[0]) */
+    /* What the module is called with and gives; NULL: out[0] = gn_invoke(module, in[0], ..) */
     void (*run)(gn_module *module, gn_tensor *const *in, gn_tensor **out);
 } module_row;
 

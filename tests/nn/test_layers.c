@@ -45,50 +45,6 @@ START_TEST(test_linear_and_conv) {
 }
 END_TEST
 
-START_TEST(test_activations) {
-    gn_tensor *x = gn_randn(3, 4);
-    const struct {
-        gn_module *module;
-        gn_tensor *expected;
-    } pairs[] = {
-        {gn_nn_relu(), gn_relu(x)},
-        {gn_nn_silu(), gn_silu(x)},
-        {gn_nn_sigmoid(), gn_sigmoid(x)},
-        {gn_nn_tanh(), gn_tanh(x)},
-        {gn_nn_gelu(), gn_gelu(x)},
-        {gn_nn_gelu(.approximate_tanh = true), gn_gelu_tanh(x)},
-        {gn_nn_softmax(-1), gn_softmax(x, 1)},
-        {gn_nn_identity(), x},
-    };
-    for (size_t i = 0; i < sizeof pairs / sizeof pairs[0]; i++)
-        expect_close(pairs[i].module->type->name, gn_forward(pairs[i].module, x),
-                     pairs[i].expected);
-    gn_tensor *flat = gn_forward(gn_nn_flatten(), gn_zeros(2, 3, 4));
-    ck_assert(gn_dim(flat) == 2 && gn_size(flat, 1) == 12);
-}
-END_TEST
-
-START_TEST(test_inplace) {
-    gn_tensor *x = gn_requires_grad_(gn_randn(3, 4), true);
-    gn_module *const modules[] = {gn_nn_relu(.inplace = true), gn_nn_silu(.inplace = true)};
-    gn_tensor *const expected[] = {gn_relu(x), gn_silu(x)};
-    for (int i = 0; i < 2; i++) {
-        gn_tensor *y = gn_mul_scalar(x, 1);
-        ck_assert_ptr_eq(gn_forward(modules[i], y), y);
-        expect_close("in place", gn_detach(y), gn_detach(expected[i]));
-        gn_set_grad(x, NULL);
-        ck_assert_int_eq(gn_backward(gn_sum(y)), GN_OK);
-        gn_tensor *gradient = gn_clone(gn_grad(x));
-        gn_set_grad(x, NULL);
-        ck_assert_int_eq(gn_backward(gn_sum(expected[i])), GN_OK);
-        expect_close("gradient", gradient, gn_grad(x));
-        ck_assert_ptr_null(gn_forward(modules[i], x)); /* a leaf */
-        ck_assert_int_ne(gn_error_status(), GN_OK);
-        gn_error_clear();
-    }
-}
-END_TEST
-
 START_TEST(test_batch_norm) {
     gn_module *bn = gn_nn_batch_norm1d(3);
     gn_tensor *x = gn_add_scalar(gn_mul_scalar(gn_randn(50, 3), 2), 5);
@@ -161,37 +117,8 @@ START_TEST(test_embedding) {
 }
 END_TEST
 
-START_TEST(test_losses) {
-    gn_tensor *x = gn_rand(4, 3), *t = gn_rand(4, 3),
-              *y = gn_tensor_of(((int64_t[]){0, 1, 2, 1}), 4);
-    gn_tensor *weight = gn_tensor_of(((float[]){1, 2, 3}), 3);
-    expect_close("MSELoss", gn_loss(gn_nn_mse_loss(), x, t), gn_mse_loss(x, t));
-    expect_close("L1Loss", gn_loss(gn_nn_l1_loss(.reduction = GN_REDUCE_SUM), x, t),
-                 gn_l1_loss(x, t, .reduction = GN_REDUCE_SUM));
-    expect_close("BCELoss", gn_loss(gn_nn_bce_loss(), x, t), gn_bce_loss(x, t));
-    expect_close("BCEWithLogitsLoss",
-                 gn_loss(gn_nn_bce_with_logits_loss(.pos_weight = weight), x, t),
-                 gn_bce_with_logits(x, t, .pos_weight = weight));
-    gn_module *cross = gn_nn_cross_entropy_loss(.weight = weight, .ignore_index = gn_some(1));
-    expect_close("CrossEntropyLoss", gn_loss(cross, x, y),
-                 gn_cross_entropy(x, y, .weight = weight, .ignore_index = gn_some(1)));
-    ck_assert_str_eq(gn_dict_name(gn_state_dict(cross), 0), "weight");
-    ck_assert_ptr_null(gn_loss(gn_nn_relu(), x, t));
-    expect_error_with(GN_E_UNSUPPORTED, "ReLU: this module is no loss");
-}
-END_TEST
-
 int main(void) {
-    const TTest *tests[] = {test_like_pytorch,
-                            test_linear_and_conv,
-                            test_activations,
-                            test_inplace,
-                            test_batch_norm,
-                            test_norms,
-                            test_dropout,
-                            test_pools,
-                            test_embedding,
-                            test_losses,
-                            NULL};
+    const TTest *tests[] = {test_like_pytorch, test_linear_and_conv, test_batch_norm, test_norms,
+                            test_dropout,      test_pools,           test_embedding,  NULL};
     return suite_run("layers", tests);
 }
