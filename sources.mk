@@ -27,7 +27,8 @@ public_headers = \
 	include/genesis/swa.h \
 	include/genesis/tensor.h \
 	include/genesis/transformer.h \
-	include/genesis/utils.h
+	include/genesis/utils.h \
+	include/genesis/vision.h
 
 libgenesis_sources = \
 	libgenesis/autograd/anomaly.c \
@@ -82,6 +83,7 @@ libgenesis_sources = \
 	libgenesis/io/zip_write.c \
 	libgenesis/nn/activation.c \
 	libgenesis/nn/attention.c \
+	libgenesis/nn/batch_norm.c \
 	libgenesis/nn/blocks.c \
 	libgenesis/nn/checkpoint.c \
 	libgenesis/nn/clip.c \
@@ -107,6 +109,7 @@ libgenesis_sources = \
 	libgenesis/nn/norm.c \
 	libgenesis/nn/packed.c \
 	libgenesis/nn/packed.h \
+	libgenesis/nn/padding.c \
 	libgenesis/nn/pair.c \
 	libgenesis/nn/parametrize.c \
 	libgenesis/nn/parametrize.h \
@@ -115,6 +118,7 @@ libgenesis_sources = \
 	libgenesis/nn/prune.c \
 	libgenesis/nn/recurrent.c \
 	libgenesis/nn/recurrent_cell.c \
+	libgenesis/nn/resample.c \
 	libgenesis/nn/reshape.c \
 	libgenesis/nn/rotary.c \
 	libgenesis/nn/state.c \
@@ -148,10 +152,15 @@ libgenesis_sources = \
 	libgenesis/ops/dropout.c \
 	libgenesis/ops/einsum.c \
 	libgenesis/ops/embedding.c \
+	libgenesis/ops/embedding.h \
+	libgenesis/ops/embedding_bag.c \
 	libgenesis/ops/fold.c \
 	libgenesis/ops/gather.c \
+	libgenesis/ops/grid_sample.c \
+	libgenesis/ops/group_norm.c \
 	libgenesis/ops/index.c \
 	libgenesis/ops/index_dim.c \
+	libgenesis/ops/interpolate.c \
 	libgenesis/ops/join.c \
 	libgenesis/ops/layer_norm.c \
 	libgenesis/ops/linalg.c \
@@ -182,6 +191,7 @@ libgenesis_sources = \
 	libgenesis/ops/scan.c \
 	libgenesis/ops/select.c \
 	libgenesis/ops/sequence.c \
+	libgenesis/ops/shuffle.c \
 	libgenesis/ops/softmax.c \
 	libgenesis/ops/sort.c \
 	libgenesis/ops/sort.h \
@@ -454,6 +464,7 @@ tools_genesis_conform_genesis_conform_SOURCES = \
 	tools/genesis-conform/ops/text.c \
 	tools/genesis-conform/ops/training.c \
 	tools/genesis-conform/ops/view.c \
+	tools/genesis-conform/ops/vision.c \
 	tools/genesis-conform/plans/attention.c \
 	tools/genesis-conform/plans/conv.c \
 	tools/genesis-conform/plans/matmul.c \
@@ -578,6 +589,8 @@ unit_tests = \
 	tests/nn/test_containers \
 	tests/nn/test_conv \
 	tests/nn/test_dict \
+	tests/nn/test_dropout \
+	tests/nn/test_embedding \
 	tests/nn/test_faults \
 	tests/nn/test_hooks \
 	tests/nn/test_host_memory \
@@ -586,6 +599,7 @@ unit_tests = \
 	tests/nn/test_layers \
 	tests/nn/test_loss \
 	tests/nn/test_module \
+	tests/nn/test_norm \
 	tests/nn/test_packed \
 	tests/nn/test_parametrize \
 	tests/nn/test_pool \
@@ -594,6 +608,7 @@ unit_tests = \
 	tests/nn/test_state \
 	tests/nn/test_transformer \
 	tests/nn/test_utils \
+	tests/nn/test_vision \
 	tests/ops/test_arrange \
 	tests/ops/test_attention \
 	tests/ops/test_conv \
@@ -686,6 +701,8 @@ tests_nn_test_blocks_LDADD = $(test_ldadd)
 tests_nn_test_containers_LDADD = $(test_ldadd)
 tests_nn_test_conv_LDADD = $(test_ldadd)
 tests_nn_test_dict_LDADD = $(test_ldadd)
+tests_nn_test_dropout_LDADD = $(test_ldadd)
+tests_nn_test_embedding_LDADD = $(test_ldadd)
 tests_nn_test_faults_LDADD = $(test_ldadd)
 tests_nn_test_hooks_LDADD = $(test_ldadd)
 tests_nn_test_host_memory_LDADD = $(test_ldadd)
@@ -694,6 +711,7 @@ tests_nn_test_kv_cache_LDADD = $(test_ldadd)
 tests_nn_test_layers_LDADD = $(test_ldadd)
 tests_nn_test_loss_LDADD = $(test_ldadd)
 tests_nn_test_module_LDADD = $(test_ldadd)
+tests_nn_test_norm_LDADD = $(test_ldadd)
 tests_nn_test_packed_LDADD = $(test_ldadd)
 tests_nn_test_parametrize_LDADD = $(test_ldadd)
 tests_nn_test_pool_LDADD = $(test_ldadd)
@@ -702,6 +720,7 @@ tests_nn_test_resnet_LDADD = $(test_ldadd)
 tests_nn_test_state_LDADD = $(test_ldadd)
 tests_nn_test_transformer_LDADD = $(test_ldadd)
 tests_nn_test_utils_LDADD = $(test_ldadd)
+tests_nn_test_vision_LDADD = $(test_ldadd)
 tests_opencl_test_cache_LDADD = $(test_ldadd)
 tests_opencl_test_discover_LDADD = $(test_ldadd)
 tests_opencl_test_faults_LDADD = $(test_ldadd)
@@ -981,6 +1000,7 @@ project_tests = \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
+	tests/project/test_features.sh \
 	tests/project/test_files.sh \
 	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
@@ -1015,7 +1035,8 @@ conform_data = \
 	tools/genesis-conform/fixtures/ops_sort.txt \
 	tools/genesis-conform/fixtures/ops_view.txt \
 	tools/genesis-conform/fixtures/pool.safetensors \
-	tools/genesis-conform/fixtures/softmax.safetensors
+	tools/genesis-conform/fixtures/softmax.safetensors \
+	tools/genesis-conform/fixtures/vision.safetensors
 
 man_pages = \
 	docs/man/genesis-bench.1 \
@@ -1068,6 +1089,7 @@ extra_files = \
 	tools/genesis-conform/fixtures/ops_view.txt \
 	tools/genesis-conform/fixtures/pool.safetensors \
 	tools/genesis-conform/fixtures/softmax.safetensors \
+	tools/genesis-conform/fixtures/vision.safetensors \
 	tools/steps.sh \
 	samples/01_simple_model.out \
 	samples/02_custom_layer.out \
@@ -1085,13 +1107,16 @@ extra_files = \
 	tests/fixtures/make_modules_attention.py \
 	tests/fixtures/make_modules_blocks.py \
 	tests/fixtures/make_modules_conv.py \
+	tests/fixtures/make_modules_embedding.py \
 	tests/fixtures/make_modules_linear.py \
 	tests/fixtures/make_modules_loss.py \
+	tests/fixtures/make_modules_norm.py \
 	tests/fixtures/make_modules_parametrize.py \
 	tests/fixtures/make_modules_pool.py \
 	tests/fixtures/make_modules_recurrent.py \
 	tests/fixtures/make_modules_resnet.py \
 	tests/fixtures/make_modules_transformer.py \
+	tests/fixtures/make_modules_vision.py \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
@@ -1100,13 +1125,16 @@ extra_files = \
 	tests/fixtures/modules_attention.safetensors \
 	tests/fixtures/modules_blocks.safetensors \
 	tests/fixtures/modules_conv.safetensors \
+	tests/fixtures/modules_embedding.safetensors \
 	tests/fixtures/modules_linear.safetensors \
 	tests/fixtures/modules_loss.safetensors \
+	tests/fixtures/modules_norm.safetensors \
 	tests/fixtures/modules_parametrize.safetensors \
 	tests/fixtures/modules_pool.safetensors \
 	tests/fixtures/modules_recurrent.safetensors \
 	tests/fixtures/modules_resnet.safetensors \
 	tests/fixtures/modules_transformer.safetensors \
+	tests/fixtures/modules_vision.safetensors \
 	tests/fixtures/numpy.npy \
 	tests/fixtures/numpy.npz \
 	tests/fixtures/old.pth \
@@ -1138,6 +1166,7 @@ extra_files = \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
+	tests/project/test_features.sh \
 	tests/project/test_files.sh \
 	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \

@@ -273,11 +273,13 @@ static void write_at(const cg_writer *w, uint32_t operand) {
     write_step(w, operand);
 }
 
-/* Whether LOAD or STORE number i moves all elements side by side in one access to memory. */
+/* Whether LOAD or STORE number i moves all elements side by side at once. Where a row has more of
+ * them than an access to memory takes, they are moved one by one in the loop over v. */
 static bool moves_together(const cg_writer *w, uint32_t i) {
     const gn_insn *insn = cg_insn(w->program->source, i);
-    return w->variant->width > 1 && w->variant->width <= 4 && !w->program->parts[w->part].row &&
-           w->variant->class[insn->a] == CG_UNIT && info_of(w, insn->a)->role != GN_INDEX;
+    return w->variant->width > 1 && (w->variant->width <= 4 || !w->rows) &&
+           !w->program->parts[w->part].row && w->variant->class[insn->a] == CG_UNIT &&
+           info_of(w, insn->a)->role != GN_INDEX;
 }
 
 static void write_load(const cg_writer *w, uint32_t i) {
@@ -307,19 +309,24 @@ static void write_loadx(const cg_writer *w, uint32_t i) {
     cg_print(w->out, " + %s * ARG(axis_stride[%u])) : 0;\n", index.text, k);
 }
 
-/* Before the loop over v: a load of several elements in one access to memory. */
+/* Before the loop over v: loads of several elements at once. */
 static void write_wide_load(const cg_writer *w, uint32_t i) {
     const gn_insn *insn = cg_insn(w->program->source, i);
-    cg_print(w->out, "%s%s x%u[WIDTH];\n%sLOADV_%s(x%u, p%u, at%u);\n", w->indent,
-             cg_types[insn->type], i, w->indent, cg_dtypes[info_of(w, insn->a)->dtype], i, insn->a,
-             insn->a);
+    const char *dtype = cg_dtypes[info_of(w, insn->a)->dtype];
+    cg_print(w->out, "%s%s x%u[WIDTH];\n", w->indent, cg_types[insn->type], i);
+    if (w->variant->width <= 4)
+        cg_print(w->out, "%sLOADV_%s(x%u, p%u, at%u);\n", w->indent, dtype, i, insn->a, insn->a);
+    else
+        cg_print(w->out,
+                 "%sfor (int v = 0; v < WIDTH; v++)\n%s    x%u[v] = LOAD_%s(p%u, at%u + v);\n",
+                 w->indent, w->indent, i, dtype, insn->a, insn->a);
 }
 
 /* Behind that loop: the store of what it left in y. */
 static void write_wide_store(const cg_writer *w, uint32_t i) {
     const gn_insn *insn = cg_insn(w->program->source, i);
     const char *dtype = cg_dtypes[info_of(w, insn->a)->dtype];
-    if (moves_together(w, i)) {
+    if (moves_together(w, i) && w->variant->width <= 4) {
         cg_print(w->out, "%sSTOREV_%s(p%u, at%u, y%u);\n", w->indent, dtype, insn->a, insn->a, i);
         return;
     }

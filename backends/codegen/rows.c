@@ -193,9 +193,9 @@ static void write_elements(const cg_writer *w) {
     cg_write_body_end(w);
 }
 
-/* Whether the loop over v may be around that over some elements of each row: nothing is moved before
- * or behind it. Where WIDTH is that of a CPU, what a row has gathered then stays in a register for
- * these elements. */
+/* Whether the loop over v may be around that over some elements of each row: nothing is moved
+ * before or behind it. Where WIDTH is that of a CPU, what a row has gathered then stays in a
+ * register for these elements. */
 static bool gathers_several(const cg_writer *w) {
     return w->variant->columns && w->variant->width > 4 && !cg_moves_side_by_side(w);
 }

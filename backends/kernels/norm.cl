@@ -6,8 +6,8 @@
  *   SUMS 1  mean and var of x;  y = (x - mean) r w + b       r = 1 / sqrt(var + eps)
  *   SUMS 2  db = sum dy, dw = sum dy (x - mean) r;  dx = w r (dy - db / n - (x - mean) r dw / n)
  *
- * A run is the pixels of one stride, such as those of an image. It is cut into pieces, and a chunk is
- * so many pieces. channel_sums sums chunks, channel_join the chunks of each channel, and
+ * A run is the pixels of one stride, such as those of an image. It is cut into pieces, and a chunk
+ * is so many pieces. channel_sums sums chunks, channel_join the chunks of each channel, and
  * channel_apply makes the images, chunk by chunk. A work-item adds up to 64 numbers one after the
  * other, or a few more, and what work-items and chunks have is added pairwise, so that errors stay
  * small.
@@ -193,7 +193,7 @@ FN sums add_pixels(const norm_args *p, GLOBAL const ELEMENT *x, GLOBAL const ELE
         all.b[v / PIXELS] += b[v];
     }
 #if SUMS == 1
-    for (int v = 0; v < CHANNELS && all.n > 0; v++) { /* from around the middle to around the mean */
+    for (int v = 0; v < CHANNELS && all.n > 0; v++) { /* from the middle to the mean */
         const VALUE shift = all.a[v] / all.n;
         all.b[v] = fmax(all.b[v] - all.a[v] * shift, (VALUE)0);
         all.a[v] = middle[v * PIXELS] + shift;

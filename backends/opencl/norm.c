@@ -11,8 +11,8 @@
 
 enum { ITEM_PIXELS = 64, COEFFICIENTS = 4 };
 
-/* A group: its work-items, as many of them along channels that are neighbours, and the elements side
- * by side of each. */
+/* A group: its work-items, as many of them along channels that are neighbours, and the elements
+ * side by side of each. */
 static const struct {
     size_t items, lanes;
     int width;
@@ -76,7 +76,7 @@ static void arrange_items(const gn_device *device, ocl_norm *norm) {
 
 static int64_t quotient_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 
-/* A piece and a chunk have so many pixels that a work-item sums ITEM_PIXELS of them, or a few more. */
+/* A piece and a chunk have so many pixels that a work-item sums ITEM_PIXELS, or a bit more. */
 static void cut_pixels(ocl_norm *norm) {
     ocl_norm_args *a = &norm->args;
     const int64_t at_once = (int64_t)a->inner * norm->side_by_side;

@@ -133,8 +133,9 @@ GN_API gn_tensor *gn_fold_with(gn_tensor *x, gn_shape size, int64_t kernel,
 typedef struct gn_norm_options {
     size_t struct_size;
     gn_optional eps;      /* 1e-5; rms norm: that of x's dtype, 2^-23 for float32 */
-    gn_optional momentum; /* batch norm: 0.1 */
-    bool training;        /* batch norm: use and update the batch's statistics */
+    gn_optional momentum; /* batch and instance norm: 0.1 */
+    bool training;        /* batch and instance norm: use the input's statistics, and update the
+                             running ones */
 } gn_norm_options;
 
 /* y = (x - mean) / sqrt(var + eps) weight + bias, per channel: x (N, C, *). Training: statistics of
@@ -147,6 +148,20 @@ typedef struct gn_norm_options {
 GN_API gn_tensor *gn_batch_norm_with(gn_tensor *x, gn_tensor *running_mean, gn_tensor *running_var,
                                      gn_tensor *weight, gn_tensor *bias,
                                      const gn_norm_options *options);
+/* Per channel and instance: x (N, C, *), statistics over *, more than 1 element. Without training,
+ * running statistics (C), unless they are NULL, come instead; in training they follow the mean over
+ * N. */
+#define gn_instance_norm(...) gn_instance_norm_(__VA_ARGS__, )
+#define gn_instance_norm_(x, running_mean, running_var, weight, bias, ...)                         \
+    gn_instance_norm_with(x, running_mean, running_var, weight, bias,                              \
+                          GN_OPTIONS(gn_norm_options, __VA_ARGS__))
+GN_API gn_tensor *gn_instance_norm_with(gn_tensor *x, gn_tensor *running_mean,
+                                        gn_tensor *running_var, gn_tensor *weight, gn_tensor *bias,
+                                        const gn_norm_options *options);
+/* Over groups of C / groups channels of x (N, C, *); weight and bias are (C) or NULL. */
+#define gn_group_norm(...) GN_CALL4(gn_group_norm_with, gn_norm_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_group_norm_with(gn_tensor *x, int64_t groups, gn_tensor *weight,
+                                     gn_tensor *bias, const gn_norm_options *options);
 /* Over the last shape.n dims, whose sizes must be `shape`; weight and bias have it, or are NULL. */
 #define gn_layer_norm(...) GN_CALL4(gn_layer_norm_with, gn_norm_options, __VA_ARGS__, )
 GN_API gn_tensor *gn_layer_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weight,
@@ -157,8 +172,29 @@ GN_API gn_tensor *gn_layer_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *we
 GN_API gn_tensor *gn_rms_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weight,
                                    const gn_norm_options *options);
 
+typedef struct gn_local_response_options {
+    size_t struct_size;
+    gn_optional alpha, beta, k; /* 1e-4, 0.75, 1 */
+} gn_local_response_options;
+
+/* x / (k + alpha m)^beta, m the mean of x^2 over `size` channels around each, zeros beyond the ends:
+ * x (N, C, L, ..). */
+#define gn_local_response_norm(...)                                                                \
+    GN_CALL2(gn_local_response_norm_with, gn_local_response_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_local_response_norm_with(gn_tensor *x, int64_t size,
+                                              const gn_local_response_options *options);
+
 /* Zeroes elements with probability p and scales the others by 1 / (1 - p); x if not training. */
 GN_API gn_tensor *gn_dropout(gn_tensor *x, double p, bool training);
+/* The same of whole channels: x (N, C, L) or (C, L); (N, C, H, W) or (N, C, L); (N, C, D, H, W) or
+ * (C, D, H, W). */
+GN_API gn_tensor *gn_dropout1d(gn_tensor *x, double p, bool training);
+GN_API gn_tensor *gn_dropout2d(gn_tensor *x, double p, bool training);
+GN_API gn_tensor *gn_dropout3d(gn_tensor *x, double p, bool training);
+/* Elements, or channels of (N, C, ..), become SELU's negative limit with probability p; then all are
+ * scaled and shifted such that mean 0 and variance 1 stay so. */
+GN_API gn_tensor *gn_alpha_dropout(gn_tensor *x, double p, bool training);
+GN_API gn_tensor *gn_feature_alpha_dropout(gn_tensor *x, double p, bool training);
 
 /* softmax: exp(x_i) / sum_j exp(x_j) along dim; log_softmax: its logarithm; softmin: softmax of -x.
  * Stable. */
@@ -235,8 +271,40 @@ typedef struct gn_pairwise_distance_options {
 GN_API gn_tensor *gn_pairwise_distance_with(gn_tensor *a, gn_tensor *b,
                                             const gn_pairwise_distance_options *options);
 
-/* indices (*) integers, weight (V, D) -> (*, D). The gradient adds up over equal indices. */
-GN_API gn_tensor *gn_embedding(gn_tensor *indices, gn_tensor *weight);
+typedef struct gn_embedding_options {
+    size_t struct_size;
+    gn_optional padding_idx; /* this row gets no gradient; from the end if negative */
+    gn_optional max_norm;    /* rows that are used, and longer, are first scaled to it, in place */
+    gn_optional norm_type;   /* 2 */
+    bool scale_grad_by_freq; /* divides a row's gradient by how often it is used */
+    bool no_freeze;          /* gn_nn_embedding_from_pretrained only */
+} gn_embedding_options;
+
+/* indices (*) integers, weight (V, D) -> (*, D). The gradient adds up over equal indices. An index
+ * that is no row is GN_E_INDEX. */
+#define gn_embedding(...) GN_CALL2(gn_embedding_with, gn_embedding_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_embedding_with(gn_tensor *indices, gn_tensor *weight,
+                                    const gn_embedding_options *options);
+
+typedef enum gn_bag_mode { GN_BAG_MEAN, GN_BAG_SUM, GN_BAG_MAX } gn_bag_mode;
+
+typedef struct gn_embedding_bag_options {
+    size_t struct_size;
+    gn_bag_mode mode;
+    gn_tensor *offsets;            /* function only: (B) integers, where each bag begins, from 0 */
+    gn_tensor *per_sample_weights; /* function only: of the indices, for sums */
+    bool include_last_offset;      /* offsets has the end of the last bag, too */
+    gn_optional padding_idx;       /* indices of this row count as not there */
+    gn_optional max_norm, norm_type; /* as above */
+    bool scale_grad_by_freq, no_freeze;
+} gn_embedding_bag_options;
+
+/* The mean, sum or maximum of the rows of each bag: indices (B, L), or (n) with offsets, weight
+ * (V, D) -> (B, D). An empty bag gives 0; the first maximum gets the gradient. */
+#define gn_embedding_bag(...)                                                                      \
+    GN_CALL2(gn_embedding_bag_with, gn_embedding_bag_options, __VA_ARGS__, )
+GN_API gn_tensor *gn_embedding_bag_with(gn_tensor *indices, gn_tensor *weight,
+                                        const gn_embedding_bag_options *options);
 
 typedef struct gn_attention_options {
     size_t struct_size;

@@ -156,15 +156,52 @@ typedef struct gn_batch_norm_options {
     size_t struct_size;
     gn_optional eps, momentum; /* 1e-5, 0.1 */
     bool cumulative;           /* momentum=None: running statistics are plain averages */
-    bool no_affine, no_running_stats;
+    bool no_affine, no_bias, no_running_stats;
 } gn_batch_norm_options;
-/* (N, C), (N, C, L) and (N, C, H, W); weight, bias, running_mean, running_var, num_batches_tracked */
+/* (N, C) or (N, C, L); (N, C, H, W); (N, C, D, H, W). Parameters weight, bias (C); buffers
+ * running_mean, running_var (C), num_batches_tracked (). */
 #define gn_nn_batch_norm1d(...)                                                                    \
     GN_CALL1(gn_nn_batch_norm1d_with, gn_batch_norm_options, __VA_ARGS__, )
 #define gn_nn_batch_norm2d(...)                                                                    \
     GN_CALL1(gn_nn_batch_norm2d_with, gn_batch_norm_options, __VA_ARGS__, )
+#define gn_nn_batch_norm3d(...)                                                                    \
+    GN_CALL1(gn_nn_batch_norm3d_with, gn_batch_norm_options, __VA_ARGS__, )
 GN_API gn_module *gn_nn_batch_norm1d_with(int64_t features, const gn_batch_norm_options *options);
 GN_API gn_module *gn_nn_batch_norm2d_with(int64_t features, const gn_batch_norm_options *options);
+GN_API gn_module *gn_nn_batch_norm3d_with(int64_t features, const gn_batch_norm_options *options);
+
+typedef struct gn_instance_norm_options {
+    size_t struct_size;
+    gn_optional eps, momentum; /* 1e-5, 0.1 */
+    bool affine, no_bias, track_running_stats;
+} gn_instance_norm_options;
+/* (N, C, L), (N, C, H, W), (N, C, D, H, W), or without N. affine: weight, bias (C). */
+#define gn_nn_instance_norm1d(...)                                                                 \
+    GN_CALL1(gn_nn_instance_norm1d_with, gn_instance_norm_options, __VA_ARGS__, )
+#define gn_nn_instance_norm2d(...)                                                                 \
+    GN_CALL1(gn_nn_instance_norm2d_with, gn_instance_norm_options, __VA_ARGS__, )
+#define gn_nn_instance_norm3d(...)                                                                 \
+    GN_CALL1(gn_nn_instance_norm3d_with, gn_instance_norm_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_instance_norm1d_with(int64_t features,
+                                             const gn_instance_norm_options *options);
+GN_API gn_module *gn_nn_instance_norm2d_with(int64_t features,
+                                             const gn_instance_norm_options *options);
+GN_API gn_module *gn_nn_instance_norm3d_with(int64_t features,
+                                             const gn_instance_norm_options *options);
+
+typedef struct gn_group_norm_options {
+    size_t struct_size;
+    gn_optional eps; /* 1e-5 */
+    bool no_affine, no_bias;
+} gn_group_norm_options;
+/* (N, channels, *), groups a divisor of channels; weight, bias (channels). */
+#define gn_nn_group_norm(...) GN_CALL2(gn_nn_group_norm_with, gn_group_norm_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_group_norm_with(int64_t groups, int64_t channels,
+                                        const gn_group_norm_options *options);
+#define gn_nn_local_response_norm(...)                                                             \
+    GN_CALL1(gn_nn_local_response_norm_with, gn_local_response_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_local_response_norm_with(int64_t size,
+                                                 const gn_local_response_options *options);
 
 typedef struct gn_layer_norm_options {
     size_t struct_size;
@@ -187,8 +224,21 @@ typedef struct gn_dropout_options {
     size_t struct_size;
     bool inplace;
 } gn_dropout_options;
+/* What they do in training is at their functions; evaluation gives x itself. */
 #define gn_nn_dropout(...) GN_CALL1(gn_nn_dropout_with, gn_dropout_options, __VA_ARGS__, )
+#define gn_nn_dropout1d(...) GN_CALL1(gn_nn_dropout1d_with, gn_dropout_options, __VA_ARGS__, )
+#define gn_nn_dropout2d(...) GN_CALL1(gn_nn_dropout2d_with, gn_dropout_options, __VA_ARGS__, )
+#define gn_nn_dropout3d(...) GN_CALL1(gn_nn_dropout3d_with, gn_dropout_options, __VA_ARGS__, )
+#define gn_nn_alpha_dropout(...)                                                                   \
+    GN_CALL1(gn_nn_alpha_dropout_with, gn_dropout_options, __VA_ARGS__, )
+#define gn_nn_feature_alpha_dropout(...)                                                           \
+    GN_CALL1(gn_nn_feature_alpha_dropout_with, gn_dropout_options, __VA_ARGS__, )
 GN_API gn_module *gn_nn_dropout_with(double p, const gn_dropout_options *options);
+GN_API gn_module *gn_nn_dropout1d_with(double p, const gn_dropout_options *options);
+GN_API gn_module *gn_nn_dropout2d_with(double p, const gn_dropout_options *options);
+GN_API gn_module *gn_nn_dropout3d_with(double p, const gn_dropout_options *options);
+GN_API gn_module *gn_nn_alpha_dropout_with(double p, const gn_dropout_options *options);
+GN_API gn_module *gn_nn_feature_alpha_dropout_with(double p, const gn_dropout_options *options);
 
 /* Pooling of (N, C, L), (N, C, H, W), (N, C, D, H, W), or without N. */
 #define gn_nn_max_pool1d(...) GN_CALL1(gn_nn_max_pool1d_with, gn_pool_options, __VA_ARGS__, )
@@ -221,8 +271,30 @@ GN_API gn_tensor *gn_max_pool_forward(gn_module *module, gn_tensor *x, gn_tensor
 GN_API gn_module *gn_nn_unfold_with(int64_t kernel, const gn_fold_options *options);
 GN_API gn_module *gn_nn_fold_with(gn_shape size, int64_t kernel, const gn_fold_options *options);
 
-/* (*) integers -> (*, dim); weight (count, dim). */
-GN_API gn_module *gn_nn_embedding(int64_t count, int64_t dim);
+/* (*) integers -> (*, dim); weight (count, dim) ~ N(0, 1), 0 in the row of padding. */
+#define gn_nn_embedding(...) GN_CALL2(gn_nn_embedding_with, gn_embedding_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_embedding_with(int64_t count, int64_t dim,
+                                       const gn_embedding_options *options);
+/* Bags of rows: (B, L) integers -> (B, dim), or as gn_embedding_bag_forward says. */
+#define gn_nn_embedding_bag(...)                                                                   \
+    GN_CALL2(gn_nn_embedding_bag_with, gn_embedding_bag_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_embedding_bag_with(int64_t count, int64_t dim,
+                                           const gn_embedding_bag_options *options);
+/* The same with a weight (count, dim) that is there already, whose data is shared, and frozen unless
+ * no_freeze. */
+#define gn_nn_embedding_from_pretrained(...)                                                       \
+    GN_CALL1(gn_nn_embedding_from_pretrained_with, gn_embedding_options, __VA_ARGS__, )
+#define gn_nn_embedding_bag_from_pretrained(...)                                                   \
+    GN_CALL1(gn_nn_embedding_bag_from_pretrained_with, gn_embedding_bag_options, __VA_ARGS__, )
+GN_API gn_module *gn_nn_embedding_from_pretrained_with(gn_tensor *weight,
+                                                       const gn_embedding_options *options);
+GN_API gn_module *gn_nn_embedding_bag_from_pretrained_with(gn_tensor *weight,
+                                                           const gn_embedding_bag_options *options);
+/* gn_forward of an EmbeddingBag on indices (n) with offsets, or (B, L) with offsets NULL;
+ * per_sample_weights may be NULL. */
+GN_API gn_tensor *gn_embedding_bag_forward(gn_module *module, gn_tensor *indices,
+                                           gn_tensor *offsets, gn_tensor *per_sample_weights);
+
 typedef struct gn_flatten_options {
     size_t struct_size;
     gn_optional start_dim, end_dim; /* 1, -1 */

@@ -13,5 +13,6 @@
 #include <genesis/recurrent.h>
 #include <genesis/transformer.h>
 #include <genesis/utils.h>
+#include <genesis/vision.h>
 
 #endif

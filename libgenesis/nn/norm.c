@@ -1,117 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * norm.c - BatchNorm1d, BatchNorm2d, LayerNorm, RMSNorm.
+ * norm.c - LayerNorm, RMSNorm, GroupNorm, LocalResponseNorm.
  */
 #include <stdio.h>
 
 #include "module.h"
-
-/* ---- Batch norm */
-
-typedef struct batch_norm {
-    gn_module base;
-    int64_t features;
-    double eps, momentum;
-    bool cumulative;
-    gn_tensor *weight, *bias, *mean, *var, *batches; /* NULL where switched off */
-} batch_norm;
-
-static double factor_of(batch_norm *self) {
-    bool was = gn_set_grad_enabled(false);
-    gn_add_scalar_(self->batches, 1);
-    gn_set_grad_enabled(was);
-    return self->cumulative ? 1 / gn_item(self->batches) : self->momentum;
-}
-
-static gn_tensor *normalise(batch_norm *self, gn_tensor *x) {
-    const bool training = self->base.training || self->mean == NULL;
-    const bool update = self->base.training && self->mean;
-    const double factor = update ? factor_of(self) : 0;
-    return gn_batch_norm(x, self->mean, self->var, self->weight, self->bias,
-                         .eps = gn_some(self->eps), .momentum = gn_some(factor),
-                         .training = training);
-}
-
-static gn_tensor *forward1d(gn_module *module, gn_tensor *x) {
-    if (x->n_dims != 2 && x->n_dims != 3)
-        return gn__fail_null(GN_E_ARGUMENT, "BatchNorm1d", "input %s must be (N, C) or (N, C, L)",
-                             gn__shape_of(x));
-    return normalise((batch_norm *)module, x);
-}
-
-static gn_tensor *forward2d(gn_module *module, gn_tensor *x) {
-    if (x->n_dims != 4)
-        return gn__fail_null(GN_E_ARGUMENT, "BatchNorm2d", "input %s must be (N, C, H, W)",
-                             gn__shape_of(x));
-    return normalise((batch_norm *)module, x);
-}
-
-static void describe_batch_norm(const gn_module *module, char *text, size_t bytes) {
-    const batch_norm *self = (const batch_norm *)module;
-    char momentum[32] = "None";
-    if (!self->cumulative)
-        snprintf(momentum, sizeof momentum, "%g", self->momentum);
-    snprintf(text, bytes, "%lld, eps=%g, momentum=%s, affine=%s, track_running_stats=%s",
-             (long long)self->features, self->eps, momentum, self->weight ? "True" : "False",
-             self->mean ? "True" : "False");
-}
-
-bool gn__batch_norm_cumulative(gn_module *module, bool *cumulative) {
-    batch_norm *self = (batch_norm *)module;
-    if (module->type->describe != describe_batch_norm || self->mean == NULL)
-        return false;
-    bool was = self->cumulative;
-    self->cumulative = *cumulative;
-    *cumulative = was;
-    return true;
-}
-
-double gn__batch_norm_eps(const gn_module *module) {
-    const bool is_one = module->type->describe == describe_batch_norm;
-    return is_one ? ((const batch_norm *)module)->eps : -1;
-}
-
-static const gn_module_class batch_norm1d_class = {.name = "BatchNorm1d",
-                                                   .size = sizeof(batch_norm),
-                                                   .forward = forward1d,
-                                                   .describe = describe_batch_norm};
-static const gn_module_class batch_norm2d_class = {.name = "BatchNorm2d",
-                                                   .size = sizeof(batch_norm),
-                                                   .forward = forward2d,
-                                                   .describe = describe_batch_norm};
-
-static gn_module *batch_norm_new(const gn_module_class *type, int64_t features,
-                                 const gn_batch_norm_options *options) {
-    gn_batch_norm_options o;
-    gn__options(&o, sizeof o, options);
-    batch_norm *self = gn_module_new(type);
-    if (self == NULL)
-        return NULL;
-    self->features = features;
-    self->eps = gn_or(o.eps, 1e-5);
-    self->momentum = gn_or(o.momentum, 0.1);
-    self->cumulative = o.cumulative;
-    const gn_shape shape = GN_SHAPE(features);
-    if (!o.no_affine) {
-        self->weight = gn__parameter_full(self, "weight", shape, 1);
-        self->bias = gn__parameter_full(self, "bias", shape, 0);
-    }
-    if (!o.no_running_stats) {
-        self->mean = gn_buffer(self, "running_mean", gn_zeros_with(shape, NULL), true);
-        self->var = gn_buffer(self, "running_var", gn_ones_with(shape, NULL), true);
-        self->batches = gn_buffer(self, "num_batches_tracked",
-                                  gn_scalar_tensor(0, GN_AS(.dtype = GN_I64)), true);
-    }
-    return gn__failed() ? NULL : &self->base;
-}
-
-gn_module *gn_nn_batch_norm1d_with(int64_t features, const gn_batch_norm_options *options) {
-    return batch_norm_new(&batch_norm1d_class, features, options);
-}
-
-gn_module *gn_nn_batch_norm2d_with(int64_t features, const gn_batch_norm_options *options) {
-    return batch_norm_new(&batch_norm2d_class, features, options);
-}
 
 /* ---- Layer norm, RMS norm */
 
@@ -142,6 +35,8 @@ static void describe_layer_norm(const gn_module *module, char *text, size_t byte
              self->shape.n == 1 ? "(%.*s,), eps=%s, elementwise_affine=%s"
                                 : "(%.*s), eps=%s, elementwise_affine=%s",
              (int)strlen(shape) - 2, shape + 1, eps, self->weight ? "True" : "False");
+    if (module->type->forward == forward_layer_norm)
+        gn__describe_add(text, bytes, ", bias=%s", self->bias ? "True" : "False");
 }
 
 static const gn_module_class layer_norm_class = {.name = "LayerNorm",
@@ -179,4 +74,91 @@ gn_module *gn_nn_rms_norm_with(gn_shape shape, const gn_rms_norm_options *option
     if (!o.no_affine)
         self->weight = gn__parameter_full(self, "weight", shape, 1);
     return gn__failed() ? NULL : &self->base;
+}
+
+/* ---- Group norm */
+
+typedef struct group_norm {
+    gn_module base;
+    int64_t groups, channels;
+    double eps;
+    gn_tensor *weight, *bias;
+} group_norm;
+
+static gn_tensor *forward_group_norm(gn_module *module, gn_tensor *x) {
+    group_norm *self = (group_norm *)module;
+    if (x->n_dims < 2 || x->size[1] != self->channels)
+        return gn__fail_null(GN_E_ARGUMENT, "GroupNorm", "input %s must be (N, %lld, ..)",
+                             gn__shape_of(x), (long long)self->channels);
+    return gn_group_norm(x, self->groups, self->weight, self->bias, .eps = gn_some(self->eps));
+}
+
+static void describe_group_norm(const gn_module *module, char *text, size_t bytes) {
+    const group_norm *self = (const group_norm *)module;
+    snprintf(text, bytes, "%lld, %lld, eps=%g, affine=%s, bias=%s", (long long)self->groups,
+             (long long)self->channels, self->eps, self->weight ? "True" : "False",
+             self->bias ? "True" : "False");
+}
+
+static const gn_module_class group_norm_class = {.name = "GroupNorm",
+                                                 .size = sizeof(group_norm),
+                                                 .forward = forward_group_norm,
+                                                 .describe = describe_group_norm};
+
+gn_module *gn_nn_group_norm_with(int64_t groups, int64_t channels,
+                                 const gn_group_norm_options *options) {
+    gn_group_norm_options o;
+    gn__options(&o, sizeof o, options);
+    if (!gn__failed() && (groups < 1 || channels < 1 || channels % groups))
+        return gn__fail_null(GN_E_ARGUMENT, "GroupNorm", "%lld groups do not divide %lld channels",
+                             (long long)groups, (long long)channels);
+    group_norm *self = gn_module_new(&group_norm_class);
+    if (self == NULL)
+        return NULL;
+    self->groups = groups;
+    self->channels = channels;
+    self->eps = gn_or(o.eps, 1e-5);
+    if (!o.no_affine)
+        self->weight = gn__parameter_full(self, "weight", GN_SHAPE(channels), 1);
+    if (!o.no_affine && !o.no_bias)
+        self->bias = gn__parameter_full(self, "bias", GN_SHAPE(channels), 0);
+    return gn__failed() ? NULL : &self->base;
+}
+
+/* ---- Local response norm */
+
+typedef struct local_response {
+    gn_module base;
+    int64_t size;
+    gn_local_response_options options; /* all given */
+} local_response;
+
+static gn_tensor *forward_local_response(gn_module *module, gn_tensor *x) {
+    local_response *self = (local_response *)module;
+    return gn_local_response_norm_with(x, self->size, &self->options);
+}
+
+static void describe_local_response(const gn_module *module, char *text, size_t bytes) {
+    const local_response *self = (const local_response *)module;
+    snprintf(text, bytes, "%lld, alpha=%g, beta=%g, k=%g", (long long)self->size,
+             self->options.alpha.value, self->options.beta.value, self->options.k.value);
+}
+
+static const gn_module_class local_response_class = {.name = "LocalResponseNorm",
+                                                     .size = sizeof(local_response),
+                                                     .forward = forward_local_response,
+                                                     .describe = describe_local_response};
+
+gn_module *gn_nn_local_response_norm_with(int64_t size, const gn_local_response_options *options) {
+    gn_local_response_options o;
+    gn__options(&o, sizeof o, options);
+    local_response *self = gn_module_new(&local_response_class);
+    if (self == NULL)
+        return NULL;
+    self->size = size;
+    self->options = (gn_local_response_options){.struct_size = sizeof self->options,
+                                                .alpha = gn_some(gn_or(o.alpha, 1e-4)),
+                                                .beta = gn_some(gn_or(o.beta, 0.75)),
+                                                .k = gn_some(gn_or(o.k, 1))};
+    return &self->base;
 }

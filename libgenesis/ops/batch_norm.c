@@ -260,17 +260,6 @@ gn_status gn__composed_batch_norm_backward(double eps, gn_tensor *x, gn_tensor *
 
 /* ---- gn_batch_norm */
 
-static bool is_per_channel(const char *what, const gn_tensor *t, const gn_tensor *x) {
-    if (t == NULL)
-        return true;
-    if (t->n_dims != 1 || t->size[0] != x->size[1]) {
-        gn_fail(GN_E_ARGUMENT, op, "%s %s does not fit input %s: it must be (%lld)", what,
-                gn__shape_of(t), gn__shape_of(x), (long long)x->size[1]);
-        return false;
-    }
-    return gn__check_float(op, what, t);
-}
-
 static bool check(gn_tensor *x, gn_tensor *mean, gn_tensor *var, gn_tensor *weight, gn_tensor *bias,
                   bool training) {
     if (!gn__given(op, x) || !gn__check_float(op, "input", x))
@@ -279,8 +268,10 @@ static bool check(gn_tensor *x, gn_tensor *mean, gn_tensor *var, gn_tensor *weig
         gn_fail(GN_E_ARGUMENT, op, "input %s must be (N, C, ..)", gn__shape_of(x));
         return false;
     }
-    if (!is_per_channel("running_mean", mean, x) || !is_per_channel("running_var", var, x) ||
-        !is_per_channel("weight", weight, x) || !is_per_channel("bias", bias, x))
+    if (!gn__check_per_channel(op, "running_mean", mean, x) ||
+        !gn__check_per_channel(op, "running_var", var, x) ||
+        !gn__check_per_channel(op, "weight", weight, x) ||
+        !gn__check_per_channel(op, "bias", bias, x))
         return false;
     if ((mean == NULL) != (var == NULL) || (!training && mean == NULL)) {
         gn_fail(GN_E_ARGUMENT, op,

@@ -35,13 +35,9 @@ static gn_status norm_backward(gn__node *node, gn_tensor *const *grads, gn_tenso
     return gn_error_status();
 }
 
-static const gn__node_class layer_norm_node = {
-    .name = "layer_norm", .backward = norm_backward, .adds = true};
-static const gn__node_class rms_norm_node = {
-    .name = "rms_norm", .backward = norm_backward, .adds = true};
+static const gn__node_class norm_node = {.name = "norm", .backward = norm_backward, .adds = true};
 
-static gn_tensor *normalise(const gn__node_class *type, gn__norm norm, gn_tensor *x,
-                            gn_tensor *weight, gn_tensor *bias) {
+gn_tensor *gn__norm_apply(gn__norm norm, gn_tensor *x, gn_tensor *weight, gn_tensor *bias) {
     gn_tensor *inputs[] = {[NORM_X] = x, [NORM_WEIGHT] = weight, [NORM_BIAS] = bias};
     if (gn__common_device(norm.op, 3, inputs) == NULL)
         return NULL;
@@ -52,9 +48,10 @@ static gn_tensor *normalise(const gn__node_class *type, gn__norm norm, gn_tensor
     if (y == NULL || gn__norm_forward(&norm, x, weight, bias, y, &statistics) != GN_OK)
         return NULL;
     if (recording) {
-        gn__node *node = gn__record(type, y, 3, inputs, sizeof(norm_data));
+        gn__node *node = gn__record(&norm_node, y, 3, inputs, sizeof(norm_data));
         if (node == NULL)
             return NULL;
+        node->name = norm.op;
         *(norm_data *)node->data = norm;
         gn_tensor *const saved[] = {x, weight, bias, statistics.mean, statistics.rstd};
         for (int i = 0; i < (int)GN_LENGTH(saved); i++)
@@ -103,8 +100,7 @@ gn_tensor *gn_layer_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weight, g
     gn_norm_options o;
     gn__options(&o, sizeof o, options);
     gn__norm norm = {.op = "layer_norm", .eps = gn_or(o.eps, 1e-5)};
-    return check(x, shape, weight, bias, &norm) ? normalise(&layer_norm_node, norm, x, weight, bias)
-                                                : NULL;
+    return check(x, shape, weight, bias, &norm) ? gn__norm_apply(norm, x, weight, bias) : NULL;
 }
 
 /* The distance from 1 to the next number of the dtype. */
@@ -123,5 +119,5 @@ gn_tensor *gn_rms_norm_with(gn_tensor *x, gn_shape shape, gn_tensor *weight,
     if (!check(x, shape, weight, NULL, &norm))
         return NULL;
     norm.eps = gn_or(o.eps, epsilon_of(x->dtype));
-    return normalise(&rms_norm_node, norm, x, weight, NULL);
+    return gn__norm_apply(norm, x, weight, NULL);
 }

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * norm.c - the normalisations as one row program: layer norm reduces the last dims, RMS norm the
- * last one without a mean, batch norm all but the channels. Its gradients, too. What batch norm has
- * beyond this (planned kernels, running statistics) is in batch_norm.c.
+ * norm.c - the normalisations as one row program: layer norm reduces the last dims, RMS norm does so
+ * without a mean, batch norm reduces all but the channels, group norm each group of them. Its
+ * gradients, too. What batch norm has beyond this (planned kernels, running statistics) is in
+ * batch_norm.c.
  *
  *   h = (x - mean) rstd   mean = sum x / n, var = sum (x - mean)^2 / n, rstd = 1 / sqrt(var + eps)
  *   y = h weight + bias
@@ -122,10 +123,15 @@ static gn__kernel weight_kernel = {.name = "norm_weight", .build = build_weight}
 
 static int8_t dtype_of(const gn_tensor *t) { return t ? t->dtype : 0; }
 
-/* How weight and bias lie in the space of the statistics: over its reduced dims, or its kept
- * ones. */
-static gn__operand weight_operand(const gn__norm *norm, const gn__rows *space, const gn_tensor *t) {
-    return norm->reduced == norm->weighted ? gn__rows_reduced(space, t) : gn__rows_kept(space, t);
+/* How a tensor that has only the dims of the mask, in order, lies in a space. */
+static gn__operand over(const gn__rows *space, unsigned mask, const gn_tensor *t) {
+    gn__operand operand = {.storage = t->storage, .offset = t->offset};
+    for (int i = 0; i < space->n_dims; i++) {
+        const unsigned d = (unsigned)space->order[i];
+        if (mask >> d & 1)
+            operand.stride[i] = t->stride[__builtin_popcount(mask & ((1u << d) - 1))];
+    }
+    return operand;
 }
 
 static double reciprocal_count(const gn__rows *space) {
@@ -142,9 +148,9 @@ gn_status gn__norm_forward(const gn__norm *norm, gn_tensor *x, gn_tensor *weight
     int n = 0;
     operands[n++] = gn__rows_full(&space, x);
     if (weight)
-        operands[n++] = weight_operand(norm, &space, weight);
+        operands[n++] = over(&space, norm->weighted, weight);
     if (bias)
-        operands[n++] = weight_operand(norm, &space, bias);
+        operands[n++] = over(&space, norm->weighted, bias);
     operands[n++] = gn__rows_full(&space, y);
     gn_tensor **const statistics[] = {&out->mean, &out->rstd, &out->var};
     const bool wanted[] = {(norm->flags & NORM_STATISTICS) && !(norm->flags & NORM_RMS),
@@ -176,7 +182,7 @@ gn_tensor *gn__norm_dx(const gn__norm *norm, gn_tensor *x, gn_tensor *g, gn_tens
     operands[n++] = gn__rows_full(&space, x);
     operands[n++] = gn__rows_full(&space, g);
     if (weight)
-        operands[n++] = weight_operand(norm, &space, weight);
+        operands[n++] = over(&space, norm->weighted, weight);
     if (!(norm->flags & NORM_RMS))
         operands[n++] = gn__rows_kept(&space, statistics->mean);
     operands[n++] = gn__rows_kept(&space, statistics->rstd);
@@ -196,17 +202,13 @@ gn_status gn__norm_dweight(const gn__norm *norm, gn_tensor *x, gn_tensor *g,
     if (dw == NULL && db == NULL)
         return GN_OK;
     gn__rows space = gn__rows_of(x, ~norm->weighted);
-    /* The statistics are over the dims that are not reduced for them. */
-    bool over_kept = norm->reduced != norm->weighted;
-    gn__operand (*statistic)(const gn__rows *, const gn_tensor *) =
-        over_kept ? gn__rows_kept : gn__rows_reduced;
     gn__operand operands[6];
     int n = 0;
     operands[n++] = gn__rows_full(&space, x);
     operands[n++] = gn__rows_full(&space, g);
     if (!(norm->flags & NORM_RMS))
-        operands[n++] = statistic(&space, statistics->mean);
-    operands[n++] = statistic(&space, statistics->rstd);
+        operands[n++] = over(&space, ~norm->reduced, statistics->mean);
+    operands[n++] = over(&space, ~norm->reduced, statistics->rstd);
     if (dw)
         operands[n++] = gn__rows_kept(&space, dw);
     if (db)
@@ -275,4 +277,18 @@ gn_status gn__norm_backward_recorded(const gn__norm *norm, gn__node *node, gn_te
     }
     out[NORM_X] = gn_cast(gn_mul(d, rstd), dtype);
     return gn_error_status();
+}
+
+/* ---- Checks */
+
+bool gn__check_per_channel(const char *op, const char *what, const gn_tensor *t,
+                           const gn_tensor *x) {
+    if (t == NULL)
+        return true;
+    if (t->n_dims != 1 || t->size[0] != x->size[1]) {
+        gn_fail(GN_E_ARGUMENT, op, "%s %s does not fit input %s: it must be (%lld)", what,
+                gn__shape_of(t), gn__shape_of(x), (long long)x->size[1]);
+        return false;
+    }
+    return gn__check_float(op, what, t);
 }

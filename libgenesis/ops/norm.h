@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * norm.h - what batch norm, layer norm and RMS norm share.
+ * norm.h - what batch, layer, RMS and group norm share.
  */
 #ifndef GENESIS_OPS_NORM_H
 #define GENESIS_OPS_NORM_H
@@ -19,7 +19,7 @@ enum { NORM_X, NORM_WEIGHT, NORM_BIAS, NORM_MEAN, NORM_RSTD };
 typedef struct gn__norm {
     const char *op;
     unsigned reduced;  /* the dims that statistics are taken over, as bits; */
-    unsigned weighted; /* those that weight and bias have: the same ones, or all others */
+    unsigned weighted; /* those that weight and bias have */
     int flags;
     double eps;
 } gn__norm;
@@ -43,5 +43,13 @@ gn_status gn__norm_dweight(const gn__norm *norm, gn_tensor *x, gn_tensor *g,
 gn_status gn__norm_backward_recorded(const gn__norm *norm, gn__node *node, gn_tensor *x,
                                      gn_tensor *g, gn_tensor *weight, gn_tensor *bias,
                                      const gn__statistics *fixed, gn_tensor **out);
+
+/* y of a norm over the input's own statistics, recorded. The arguments fit; weight and bias may be
+ * NULL (layer_norm.c). */
+gn_tensor *gn__norm_apply(gn__norm norm, gn_tensor *x, gn_tensor *weight, gn_tensor *bias);
+
+/* Whether t is NULL or (C) for x (N, C, *); false with an error. */
+bool gn__check_per_channel(const char *op, const char *what, const gn_tensor *t,
+                           const gn_tensor *x);
 
 #endif

@@ -41,14 +41,6 @@ gn__operand gn__rows_kept(const gn__rows *space, const gn_tensor *t) {
     return operand;
 }
 
-gn__operand gn__rows_reduced(const gn__rows *space, const gn_tensor *t) {
-    gn__operand operand = operand_of(t);
-    int kept = space->n_dims - space->n_reduced;
-    for (int i = 0; i < space->n_reduced; i++)
-        operand.stride[kept + i] = t->stride[i];
-    return operand;
-}
-
 gn_tensor *gn__rows_new_kept(const gn__rows *space, gn__device *device, int dtype) {
     return gn__tensor_new(device, dtype, space->n_dims - space->n_reduced, space->size);
 }

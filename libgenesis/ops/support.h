@@ -25,11 +25,9 @@ gn__rows gn__rows_over(int n_dims, const int64_t *size, unsigned reduced);
 static inline gn__rows gn__rows_of(const gn_tensor *t, unsigned reduced) {
     return gn__rows_over(t->n_dims, t->size, reduced);
 }
-/* Operands: t broadcasts to the shape, from the right; has only the kept dims; only the reduced
- * ones. */
+/* Operands: t broadcasts to the shape, from the right; has only the kept dims. */
 gn__operand gn__rows_full(const gn__rows *space, const gn_tensor *t);
 gn__operand gn__rows_kept(const gn__rows *space, const gn_tensor *t);
-gn__operand gn__rows_reduced(const gn__rows *space, const gn_tensor *t);
 /* An uninitialised row-major tensor over the kept dims. */
 gn_tensor *gn__rows_new_kept(const gn__rows *space, gn__device *device, int dtype);
 
@@ -94,19 +92,21 @@ void gn__per_dim(int n, const int64_t *each, int64_t all, int64_t standard, int6
 int64_t gn__window_count(int64_t in, int64_t padding, int64_t kernel, int64_t dilation,
                          int64_t stride);
 
-/* x with more around its last n_spatial dims, taken from x itself; mode is not GN_PAD_ZEROS.
- * Differentiable. */
+/* x with more around its last n_spatial dims, taken from x itself, or less (negative numbers, from
+ * -GN__MAX_STEP); mode is not GN_PAD_ZEROS. Differentiable. */
 gn_tensor *gn__pad_edges(const char *op, gn_tensor *x, int n_spatial, const int64_t *before,
                          const int64_t *after, gn_padding_mode mode);
 
 /* ---- Dropout that can be repeated */
 
 typedef struct gn__dropout {
-    int64_t key, offset; /* of RANDOM */
-    double p;
+    int64_t key, offset;          /* of RANDOM */
+    int channels;                 /* so many first dims have one mask for all others; 0: all dims */
+    double p;                     /* that an element goes, */
+    double scale, shift, dropped; /* and becomes this, but x scale + shift if it stays */
 } gn__dropout;
 
-/* Takes a step of the default generator. */
+/* Dropout of elements. Takes a step of the default generator. */
 gn__dropout gn__dropout_next(double p);
 /* Dropout of x (not NULL) with that mask: the same elements go each time. Differentiable. */
 gn_tensor *gn__dropout_replay(const gn__dropout *dropout, gn_tensor *x);
@@ -116,7 +116,16 @@ gn_tensor *gn__dropout_replay(const gn__dropout *dropout, gn_tensor *x);
 /* Whether the options of a convolution make sense, whatever the tensors; false with an error. */
 bool gn__conv_check(const char *op, int n_spatial, bool transposed, const gn_conv_options *options);
 
-/* Dropout in place; x is returned. */
-gn_tensor *gn__dropout_(gn_tensor *x, double p);
+typedef enum gn__dropout_kind {
+    GN__DROPOUT,
+    GN__DROPOUT_1D,
+    GN__DROPOUT_2D,
+    GN__DROPOUT_3D,
+    GN__ALPHA_DROPOUT,
+    GN__FEATURE_ALPHA_DROPOUT
+} gn__dropout_kind;
+/* The function of a kind; and the same in training and in place: x is returned. */
+gn_tensor *gn__dropout_of(gn__dropout_kind kind, gn_tensor *x, double p, bool training);
+gn_tensor *gn__dropout_(gn__dropout_kind kind, gn_tensor *x, double p);
 
 #endif

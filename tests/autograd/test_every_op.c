@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <genesis/vision.h>
+
 #include "tests/expect.h"
 #include "tests/suite.h"
 
@@ -49,9 +51,9 @@ static gn_tensor *meshed(gn_tensor *a, gn_tensor *b) {
     gn_meshgrid(both, 2, true, out);
     return gn_mul(out[0], out[1]);
 }
-static gn_tensor *dropped(gn_tensor *x) {
+static gn_tensor *dropped(gn_tensor *(*function)(gn_tensor *, double, bool), gn_tensor *x) {
     gn_manual_seed(3);
-    return gn_dropout(x, 0.4, true);
+    return function(x, 0.4, true);
 }
 static gn_tensor *rectified(gn_tensor *x) {
     gn_manual_seed(3);
@@ -113,6 +115,10 @@ static gn_tensor *sampled(gn_tensor *x) {
       gn_batch_norm(a, NULL, NULL, b, c, .training = true))                                        \
     X(layer_norm, 3, 0.2, 2, S(2, 3), S(3), S(3), gn_layer_norm(a, S(3), b, c))                    \
     X(rms_norm, 2, 0.2, 2, S(2, 3), S(3), S(1), gn_rms_norm(a, S(3), b))                           \
+    X(group_norm, 3, 0.2, 2, S(2, 4, 2), S(4), S(4), gn_group_norm(a, 2, b, c))                    \
+    X(instance_norm, 3, 0.2, 2, S(1, 2, 3), S(2), S(2), gn_instance_norm(a, NULL, NULL, b, c))     \
+    X(local_response_norm, 1, 0.2, 2, S(1, 3, 2), S(1), S(1),                                      \
+      gn_local_response_norm(a, 2, .alpha = gn_some(0.5)))                                         \
     X(softmax, 1, -1, 1, S(2, 3), S(1), S(1), gn_softmax(a, 1))                                    \
     X(log_softmax, 1, -1, 1, S(2, 3), S(1), S(1), gn_log_softmax(a, 0))                            \
     X(softplus, 1, -1, 1, S(2, 3), S(1), S(1), gn_softplus(a, .beta = gn_some(1.5)))               \
@@ -129,8 +135,14 @@ static gn_tensor *sampled(gn_tensor *x) {
     X(cosine_similarity, 2, 0.2, 1, S(2, 3), S(3), S(1), gn_cosine_similarity(a, b))               \
     X(pairwise_distance, 2, -1, 1, S(2, 3), S(3), S(1), gn_pairwise_distance(a, b))                \
     X(bilinear, 3, -1, 1, S(2, 3), S(2, 2), S(2, 3, 2), gn_bilinear(a, b, c, NULL))                \
-    X(dropout, 1, 0.2, 1, S(2, 3), S(1), S(1), dropped(a))                                         \
+    X(dropout, 1, 0.2, 1, S(2, 3), S(1), S(1), dropped(gn_dropout, a))                             \
+    X(dropout1d, 1, 0.2, 1, S(3, 2), S(1), S(1), dropped(gn_dropout1d, a))                         \
+    X(alpha_dropout, 1, 0.2, 1, S(2, 3), S(1), S(1), dropped(gn_alpha_dropout, a))                 \
     X(embedding, 1, -1, 1, S(2, 3), S(1), S(1), gn_embedding(indices(), a))                        \
+    X(embedding_bag, 2, -1, 1, S(2, 3), S(2, 3), S(1),                                             \
+      gn_embedding_bag(grid(), a, .mode = GN_BAG_SUM, .per_sample_weights = b))                    \
+    X(embedding_bag_max, 1, -1, 1, S(2, 3), S(1), S(1),                                            \
+      gn_embedding_bag(grid(), a, .mode = GN_BAG_MAX))                                             \
     X(attention, 3, -1, 1, S(1, 2, 3), S(1, 3, 3), S(1, 3, 2),                                     \
       gn_scaled_dot_product_attention(a, b, c, .causal = true))                                    \
     X(cross_entropy, 1, -1, 1, S(3, 2), S(1), S(1), gn_cross_entropy(a, indices()))                \
@@ -206,6 +218,15 @@ static gn_tensor *sampled(gn_tensor *x) {
       gn_repeat_interleave_by(a, indices(), 0))                                                    \
     X(flip, 1, -1, 1, S(2, 3), S(1), S(1), gn_flip(a, GN_DIMS(1)))                                 \
     X(pad, 1, -1, 1, S(2, 3), S(1), S(1), gn_pad(a, S(1, -1), S(0, 2), 0.5))                       \
+    X(pad_mode, 1, -1, 1, S(2, 3), S(1), S(1), gn_pad_mode(a, S(0, 2), S(0, -1), GN_PAD_REFLECT))  \
+    X(interpolate, 1, -1, 1, S(1, 1, 2, 3), S(1), S(1),                                            \
+      gn_interpolate(a, .size = S(3, 2), .mode = GN_INTERPOLATE_BICUBIC))                          \
+    X(grid_sample, 2, -0.7, 0.7, S(1, 1, 2, 3), S(1, 1, 2, 2), S(1),                               \
+      gn_grid_sample(a, b, .padding_mode = GN_GRID_BORDER))                                        \
+    X(affine_grid, 1, -1, 1, S(1, 2, 3), S(1), S(1), gn_affine_grid(a, S(1, 1, 2, 2), false))      \
+    X(pixel_shuffle, 1, -1, 1, S(4, 1, 2), S(1), S(1), gn_pixel_shuffle(a, 2))                     \
+    X(pixel_unshuffle, 1, -1, 1, S(1, 2, 2), S(1), S(1), gn_pixel_unshuffle(a, 2))                 \
+    X(channel_shuffle, 1, -1, 1, S(1, 4, 1), S(1), S(1), gn_channel_shuffle(a, 2))                 \
     X(triu, 1, -1, 1, S(2, 3), S(1), S(1), gn_triu(a, 0))                                          \
     X(tril, 1, -1, 1, S(2, 3), S(1), S(1), gn_tril(a, 0))                                          \
     X(index, 1, -1, 1, S(2, 3), S(1), S(1), gn_index(a, GN_BY(indices()), GN_FROM(1)))             \

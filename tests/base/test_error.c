@@ -115,7 +115,7 @@ START_TEST(test_log) {
 END_TEST
 
 START_TEST(test_shape_text) {
-    int64_t size[12] = {32, 3, 224, 224};
+    int64_t size[GN_TENSOR_MAX_DIMS] = {32, 3, 224, 224};
     ck_assert_str_eq(gn__shape_text(4, size), "(32, 3, 224, 224)");
     ck_assert_str_eq(gn__shape_text(1, size), "(32)");
     ck_assert_str_eq(gn__shape_text(0, NULL), "()");
@@ -123,9 +123,11 @@ START_TEST(test_shape_text) {
     for (int i = 0; i < GN__SHAPE_TEXTS - 1; i++)
         gn__shape_text(1, size);
     ck_assert_str_eq(first, "(32, 3)");
-    for (int d = 0; d < 12; d++)
+    for (int d = 0; d < GN_TENSOR_MAX_DIMS; d++)
         size[d] = INT64_MIN;
-    ck_assert_uint_eq(strlen(gn__shape_text(12, size)), 12 * 20 + 11 * 2 + 2);
+    ck_assert_uint_eq(strlen(gn__shape_text(GN_TENSOR_MAX_DIMS, size)),
+                      GN_TENSOR_MAX_DIMS * 20 + (GN_TENSOR_MAX_DIMS - 1) * 2 + 2);
+    ck_assert_str_eq(gn__shape_text(99, size), "(99 dims)");
 }
 END_TEST
 

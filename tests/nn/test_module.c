@@ -335,7 +335,8 @@ START_TEST(test_text) {
         text,
         "Sequential(\n"
         "  (0): Conv2d(3, 8, kernel_size=(3, 3), stride=(2, 2), padding=(1, 1), bias=False)\n"
-        "  (1): BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, track_running_stats=True)\n"
+        "  (1): BatchNorm2d(8, eps=1e-05, momentum=0.1, affine=True, bias=True, "
+        "track_running_stats=True)\n"
         "  (2): ReLU(inplace=True)\n"
         "  (3): MaxPool2d(kernel_size=2, stride=2, padding=0, dilation=1, ceil_mode=False)\n"
         "  (4): AdaptiveAvgPool2d(output_size=(1, 1))\n"
@@ -344,7 +345,7 @@ START_TEST(test_text) {
         "    (0): Dropout(p=0.2, inplace=False)\n"
         "    (1): Linear(in_features=8, out_features=10, bias=True)\n"
         "  )\n"
-        "  (7): LayerNorm((10,), eps=1e-05, elementwise_affine=True)\n"
+        "  (7): LayerNorm((10,), eps=1e-05, elementwise_affine=True, bias=True)\n"
         ")");
     free(text);
 }

@@ -74,13 +74,13 @@ END_TEST
 START_TEST(test_in_place) {
     gn_tensor *x = gn_requires_grad_(gn_ones(10, 10), true), *y = gn_mul_scalar(x, 2);
     gn_manual_seed(5);
-    ck_assert_ptr_eq(gn__dropout_(y, 0.5), y);
+    ck_assert_ptr_eq(gn__dropout_(GN__DROPOUT, y, 0.5), y);
     ck_assert_int_eq(gn_backward(gn_sum(y)), GN_OK);
     expect_close("gradient", gn_grad(x), gn_detach(y));
     gn_manual_seed(5);
     expect_close("out of place", gn_dropout(gn_full(GN_SHAPE(10, 10), 2, NULL), 0.5, true),
                  gn_detach(y));
-    ck_assert_ptr_null(gn__dropout_(x, 0.5));
+    ck_assert_ptr_null(gn__dropout_(GN__DROPOUT, x, 0.5));
     ck_assert_int_ne(gn_error_status(), GN_OK);
     gn_error_clear();
 }

@@ -28,7 +28,7 @@ static gn_tensor *checked_rms(gn_tensor *const *in, void *context) {
 static gn_tensor *checked_residual(gn_tensor *const *in, void *context) {
     gn_tensor *x = gn_square(in[0]);
     gn_tensor *y =
-        context ? gn_rms_norm(x, in[1], 1e-6) : gn_layer_norm(x, GN_SHAPE(4), in[1], NULL);
+        context ? gn_rms_norm(x, GN_SHAPE(4), in[1]) : gn_layer_norm(x, GN_SHAPE(4), in[1], NULL);
     return gn_add(x, gn_mul_scalar(y, 2));
 }
 

@@ -37,7 +37,7 @@ static void run_case(const op_group *group, int index) {
 #define FILES(X)                                                                                   \
     X(pointwise) X(math) X(copy) X(view) X(join) X(arrange) X(reduce) X(matmul) X(linalg)          \
     X(gather) X(index) X(select) X(sort) X(scan) X(linear) X(conv) X(pool) X(norm) X(softmax)      \
-    X(attention) X(embedding) X(loss)
+    X(attention) X(embedding) X(vision) X(loss)
 /* clang-format on */
 #define FUNCTIONS(file)                                                                            \
     static void run_##file(int index) { run_case(&op_##file, index); }                             \

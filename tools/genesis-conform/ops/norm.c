@@ -21,6 +21,10 @@ static gn_tensor *rms_norm(const op_case *c) {
     return gn_rms_norm_with(c->in[0], l->shape, c->in[1], &l->options);
 }
 
+static gn_tensor *group_norm(const op_case *c) {
+    return gn_group_norm(c->in[0], *(const int64_t *)c->options, c->in[1], c->in[2]);
+}
+
 #define BATCH(...)                                                                                 \
     .op = "batch_norm", .run = batch_norm, .options = GN_OPTIONS(gn_norm_options, __VA_ARGS__)
 static const layer six = {.shape = {.n = 1, .size = {6}}},
@@ -49,6 +53,8 @@ static const op_row rows[] = {
     {.name = "rms", .op = "rms_norm", .run = rms_norm, .options = &six_with_small_eps},
     {.name = "rms_plain", .op = "rms_norm", .run = rms_norm, .options = &six_with_small_eps},
     {.name = "rms2", .op = "rms_norm", .run = rms_norm, .options = &two},
+    {.name = "group", .op = "group_norm", .run = group_norm, .options = (const int64_t[]){2}},
+    {.name = "group_plain", .op = "group_norm", .run = group_norm, .options = (const int64_t[]){3}},
 };
 #undef BATCH
 

@@ -40,7 +40,7 @@ typedef struct op_group {
 
 extern const op_group op_arrange, op_attention, op_conv, op_copy, op_embedding, op_gather, op_index,
     op_join, op_linalg, op_linear, op_loss, op_math, op_matmul, op_norm, op_pointwise, op_pool,
-    op_reduce, op_scan, op_select, op_softmax, op_sort, op_view;
+    op_reduce, op_scan, op_select, op_softmax, op_sort, op_view, op_vision;
 
 /* Numbers of a case as a shape: args[at] is how many, followed by them. */
 gn_shape op_shape(const op_case *c, int at);
