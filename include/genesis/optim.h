@@ -129,9 +129,9 @@ typedef struct gn_adafactor_options {
 typedef struct gn_lbfgs_options {
     size_t struct_size;
     double lr;                                    /* 1 */
-    double max_iter, max_eval;                    /* 20, 5/4 max_iter: for each step */
+    int64_t max_iter, max_eval;                   /* 20, 5/4 max_iter: in each step */
     gn_optional tolerance_grad, tolerance_change; /* 1e-7, 1e-9 */
-    double history_size;                          /* 100 */
+    int64_t history_size;                         /* 100 */
     bool strong_wolfe;                            /* line_search_fn="strong_wolfe" */
     bool maximize;
 } gn_lbfgs_options;
@@ -215,8 +215,8 @@ GN_API gn_status gn_set_lr(gn_optimizer *optimizer, double lr);
  *      "param_groups": [{"lr": 0.001, "betas": [0.9, 0.999], .., "params": [0, 1, ..]}, ..]}
  *
  * Parameters are counted over all groups; one that was not updated yet has no state. Tensors are
- * copies. Loading replaces state and hyperparameters; it takes what gn_optimizer_state_dict gives and
- * what PyTorch writes, and checks all first: after an error nothing is changed. */
+ * copies. Loading replaces state and hyperparameters; it takes what gn_optimizer_state_dict gives
+ * and what PyTorch writes, and checks all first: after an error nothing is changed. */
 GN_API gn_dict *gn_optimizer_state_dict(gn_optimizer *optimizer);
 GN_API gn_status gn_optimizer_load_state_dict(gn_optimizer *optimizer, gn_dict *state);
 

@@ -128,8 +128,8 @@ GN_API gn_scheduler *gn_get_linear_schedule_with_warmup(gn_optimizer *optimizer,
 
 /* ---- Cycles of the rate and, against it, of the momentum (beta1 of the Adam family) */
 
-/* One cycle (Smith 2018): from max_lr / div_factor up to max_lr in the first pct_start of the steps,
- * then down to (max_lr / div_factor) / final_div_factor; three_phase goes down to max_lr /
+/* One cycle (Smith 2018): from max_lr / div_factor up to max_lr in the first pct_start of the
+ * steps, then down to (max_lr / div_factor) / final_div_factor; three_phase goes down to max_lr /
  * div_factor first, as fast as up. More than total_steps steps: GN_E_STATE. */
 typedef struct gn_one_cycle_options {
     size_t struct_size;

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * adam.c - Adam (Kingma and Ba 2014) and its family, PyTorch's forms: AMSGrad (Reddi et al. 2018),
- * AdamW (Loshchilov and Hutter 2017), Adamax (Kingma and Ba 2014), NAdam (Dozat 2016), RAdam (Liu et
- * al. 2019).
+ * AdamW (Loshchilov and Hutter 2017), Adamax (Kingma and Ba 2014), NAdam (Dozat 2016), RAdam (Liu
+ * et al. 2019).
  */
 #include "optimizer.h"
 

@@ -408,6 +408,6 @@ gn_optimizer *gn_optim_lbfgs_with(gn_dict *parameters, const gn_lbfgs_options *o
     gn__options(&o, sizeof o, options);
     o.struct_size = sizeof o;
     if (o.max_eval == 0)
-        o.max_eval = floor((o.max_iter != 0 ? o.max_iter : 20) * 5 / 4);
+        o.max_eval = (int64_t)fmin(0x1p31, 1.25 * (o.max_iter != 0 ? (double)o.max_iter : 20));
     return gn__optimizer_new(&lbfgs, parameters, &o);
 }

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
  * line_search.c - the line search of Nocedal and Wright (Numerical Optimization, 3.5) with cubic
- * interpolation, in the form that PyTorch has: a bracket is widened until it must hold a good point,
- * then narrowed down to one.
+ * interpolation, in the form that PyTorch has: a bracket is widened until it must hold a good
+ * point, then narrowed down to one.
  */
 #include <math.h>
 

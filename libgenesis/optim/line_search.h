@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* line_search.h (internal) - along a direction, a step that satisfies the strong Wolfe conditions. */
+/*
+ * line_search.h (internal) - along a direction, a step that satisfies the strong Wolfe conditions.
+ */
 #ifndef GENESIS_OPTIM_LINE_SEARCH_H
 #define GENESIS_OPTIM_LINE_SEARCH_H
 
@@ -23,8 +25,8 @@ typedef struct gn__line {
 /* *to = *from; retains the gradient and releases the one that was there. */
 void gn__point_copy(gn__point *to, const gn__point *from);
 
-/* From t = 0, the point `start`, and a first guess of t, to *out. Returns the number of evaluations,
- * or -1 with an error. */
+/* From t = 0, the point `start`, and a first guess of t, to *out. Returns the number of
+ * evaluations, or -1 with an error. */
 int64_t gn__strong_wolfe(const gn__line *line, const gn__point *start, double t, gn__point *out);
 
 #endif

@@ -41,6 +41,7 @@ gn_status gn__hypers_check(const gn__rule *rule, const char *op, const double *v
 static double read_option(const gn__hyper *h, const char *options, size_t bytes) {
     gn_optional optional = {0};
     double number = 0;
+    int64_t count = 0;
     bool flag = false;
     switch (h->type) {
     case GN__HYPER_OPTIONAL:
@@ -51,6 +52,10 @@ static double read_option(const gn__hyper *h, const char *options, size_t bytes)
         if (h->offset + sizeof flag <= bytes)
             memcpy(&flag, options + h->offset, sizeof flag);
         return flag;
+    case GN__HYPER_COUNT:
+        if (h->offset + sizeof count <= bytes)
+            memcpy(&count, options + h->offset, sizeof count);
+        return count != 0 ? (double)count : h->standard;
     case GN__HYPER_FIXED: return h->standard;
     default:
         if (h->offset + sizeof number <= bytes)

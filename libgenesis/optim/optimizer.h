@@ -33,7 +33,7 @@ enum {
 typedef enum gn__hyper_type {
     GN__HYPER_NUMBER,   /* a double, where 0 means the standard */
     GN__HYPER_OPTIONAL, /* a gn_optional */
-    GN__HYPER_COUNT,    /* a double, where 0 means the standard; an int in a state dict */
+    GN__HYPER_COUNT,    /* an int64_t, where 0 means the standard; an int in a state dict */
     GN__HYPER_FLAG,     /* a bool */
     GN__HYPER_FIXED,    /* not in the struct: always the standard; a bool in a state dict */
 } gn__hyper_type;

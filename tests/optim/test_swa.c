@@ -73,7 +73,7 @@ START_TEST(test_own_function) {
 }
 END_TEST
 
-/* The average is a module of its own: it runs, has parameters, and trains no more than its model. */
+/* The average is a module of its own: it runs, has parameters, a state. */
 START_TEST(test_module) {
     gn_module *model = model_new(), *average = gn_averaged_model(model);
     gn_update_parameters(average, model);
