@@ -534,6 +534,42 @@ noinst_PROGRAMS += samples/06_checkpoint
 samples_06_checkpoint_SOURCES = \
 	samples/06_checkpoint.c
 
+noinst_PROGRAMS += samples/07_module
+samples_07_module_SOURCES = \
+	samples/07_module.c
+
+noinst_PROGRAMS += samples/08_layers
+samples_08_layers_SOURCES = \
+	samples/08_layers.c
+
+noinst_PROGRAMS += samples/09_losses
+samples_09_losses_SOURCES = \
+	samples/09_losses.c
+
+noinst_PROGRAMS += samples/10_init_clip
+samples_10_init_clip_SOURCES = \
+	samples/10_init_clip.c
+
+noinst_PROGRAMS += samples/11_best_practices
+samples_11_best_practices_SOURCES = \
+	samples/11_best_practices.c
+
+noinst_PROGRAMS += samples/char_gpt/char_gpt
+samples_char_gpt_char_gpt_SOURCES = \
+	samples/char_gpt/generate.c \
+	samples/char_gpt/generate.h \
+	samples/char_gpt/main.c \
+	samples/char_gpt/model.c \
+	samples/char_gpt/model.h \
+	samples/char_gpt/options.c \
+	samples/char_gpt/options.h \
+	samples/char_gpt/saved.c \
+	samples/char_gpt/saved.h \
+	samples/char_gpt/text.c \
+	samples/char_gpt/text.h \
+	samples/char_gpt/train.c \
+	samples/char_gpt/train.h
+
 noinst_PROGRAMS += samples/fashion_mnist/fashion_mnist
 samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/chart.c \
@@ -551,13 +587,28 @@ samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/sheet.c \
 	samples/fashion_mnist/style.h
 
+noinst_PROGRAMS += samples/minilm/minilm
+samples_minilm_minilm_SOURCES = \
+	samples/minilm/main.c \
+	samples/minilm/model.c \
+	samples/minilm/model.h \
+	samples/minilm/tokenizer.c \
+	samples/minilm/tokenizer.h \
+	samples/minilm/unicode.c \
+	samples/minilm/unicode.h
+
 checked_samples = \
 	samples/01_simple_model \
 	samples/02_custom_layer \
 	samples/03_resnet \
 	samples/04_module_dict_list \
 	samples/05_save_load \
-	samples/06_checkpoint
+	samples/06_checkpoint \
+	samples/07_module \
+	samples/08_layers \
+	samples/09_losses \
+	samples/10_init_clip \
+	samples/11_best_practices
 
 unit_tests = \
 	tests/autograd/test_anomaly \
@@ -996,6 +1047,7 @@ tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
 
 project_tests = \
 	tests/project/test_abi.sh \
+	tests/project/test_char_gpt.sh \
 	tests/project/test_check.sh \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
@@ -1005,6 +1057,7 @@ project_tests = \
 	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
+	tests/project/test_minilm.sh \
 	tests/project/test_readme.sh \
 	tests/project/test_reference_trains.sh \
 	tests/project/test_sources.sh \
@@ -1097,12 +1150,22 @@ extra_files = \
 	samples/04_module_dict_list.out \
 	samples/05_save_load.out \
 	samples/06_checkpoint.out \
+	samples/07_module.out \
+	samples/08_layers.out \
+	samples/09_losses.out \
+	samples/10_init_clip.out \
+	samples/11_best_practices.out \
+	samples/README.md \
+	samples/minilm/download.sh \
+	samples/minilm/make_unicode.py \
+	samples/minilm/unicode.inc \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
 	tests/fixtures/autograd.inc \
 	tests/fixtures/make_autograd.py \
 	tests/fixtures/make_files.py \
+	tests/fixtures/make_minilm.py \
 	tests/fixtures/make_modules_activation.py \
 	tests/fixtures/make_modules_attention.py \
 	tests/fixtures/make_modules_blocks.py \
@@ -1120,6 +1183,7 @@ extra_files = \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
+	tests/fixtures/minilm.txt \
 	tests/fixtures/modules.py \
 	tests/fixtures/modules_activation.safetensors \
 	tests/fixtures/modules_attention.safetensors \
@@ -1162,6 +1226,7 @@ extra_files = \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
 	tests/project/test_abi.sh \
+	tests/project/test_char_gpt.sh \
 	tests/project/test_check.sh \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
@@ -1171,6 +1236,7 @@ extra_files = \
 	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
+	tests/project/test_minilm.sh \
 	tests/project/test_readme.sh \
 	tests/project/test_reference_trains.sh \
 	tests/project/test_sources.sh \
