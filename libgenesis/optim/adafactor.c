@@ -15,17 +15,16 @@ enum { LR, BETA2_DECAY, EPS1, EPS2, CLIP, DECAY, MAXIMIZE, N_HYPERS };
 enum { ROWS, COLUMNS, VARIANCE };
 
 static const gn__hyper hypers[N_HYPERS] = {
-    [LR] = {"lr", GN__NUMBER(gn_adafactor_options, lr), .standard = 1e-2, .high = INFINITY},
-    [BETA2_DECAY] = {"beta2_decay", GN__OPTIONAL(gn_adafactor_options, beta2_decay),
-                     .standard = -0.8, .low = -INFINITY, .high = 0},
-    [EPS1] = {"eps1", "eps", 0, GN__OPTIONAL(gn_adafactor_options, eps1), .standard = NAN,
+    [LR] = {GN__NUMBER(gn_adafactor_options, lr), .standard = 1e-2, .high = INFINITY},
+    [BETA2_DECAY] = {GN__OPTIONAL(gn_adafactor_options, beta2_decay), .standard = -0.8,
+                     .low = -INFINITY, .high = 0},
+    [EPS1] = {GN__OPTIONAL(gn_adafactor_options, eps1), .tuple = "eps", .place = 0, .standard = NAN,
               .high = INFINITY},
-    [EPS2] = {"eps2", "eps", 1, GN__OPTIONAL(gn_adafactor_options, eps2), .standard = 1e-3,
-              .high = INFINITY},
-    [CLIP] = {"d", GN__OPTIONAL(gn_adafactor_options, d), .standard = 1, .low = 1,
-              .high = INFINITY},
-    [DECAY] = {"weight_decay", GN__NUMBER(gn_adafactor_options, weight_decay), .high = INFINITY},
-    [MAXIMIZE] = {"maximize", GN__FLAG(gn_adafactor_options, maximize)},
+    [EPS2] = {GN__OPTIONAL(gn_adafactor_options, eps2), .tuple = "eps", .place = 1,
+              .standard = 1e-3, .high = INFINITY},
+    [CLIP] = {GN__OPTIONAL(gn_adafactor_options, d), .standard = 1, .low = 1, .high = INFINITY},
+    [DECAY] = {GN__NUMBER(gn_adafactor_options, weight_decay), .high = INFINITY},
+    [MAXIMIZE] = {GN__FLAG(gn_adafactor_options, maximize)},
 };
 
 static bool state_shape(const gn_tensor *p, int k, gn_shape *shape) {
@@ -86,7 +85,9 @@ static const gn__rule adafactor = {
     .name = "adafactor",
     .hypers = hypers,
     .n_hypers = N_HYPERS,
-    .states = {[ROWS] = {"row_var"}, [COLUMNS] = {"col_var"}, [VARIANCE] = {"variance"}},
+    .states = {[ROWS] = {.name = "row_var"},
+               [COLUMNS] = {.name = "col_var"},
+               [VARIANCE] = {.name = "variance"}},
     .update = update,
     .state_shape = state_shape,
 };

@@ -10,34 +10,25 @@
 enum { LR, BETA1, BETA2, EPS, DECAY, MAXIMIZE, DECOUPLED, N_COMMON }; /* Adamax: not the last */
 
 #define COMMON(options, standard_lr)                                                               \
-    [LR] = {"lr", GN__NUMBER(options, lr), .standard = (standard_lr), .high = INFINITY},           \
-    [BETA1] = {"beta1",                                                                            \
-               "betas",                                                                            \
-               0,                                                                                  \
-               GN__OPTIONAL(options, beta1),                                                       \
-               .standard = 0.9,                                                                    \
-               .high = GN__BELOW_ONE},                                                             \
-    [BETA2] = {"beta2",                                                                            \
-               "betas",                                                                            \
-               1,                                                                                  \
-               GN__OPTIONAL(options, beta2),                                                       \
-               .standard = 0.999,                                                                  \
-               .high = GN__BELOW_ONE},                                                             \
-    [EPS] = {"eps", GN__OPTIONAL(options, eps), .standard = 1e-8, .high = INFINITY},               \
-    [MAXIMIZE] = {"maximize", GN__FLAG(options, maximize)}
-#define WEIGHT_DECAY(how, ...)                                                                     \
-    [DECAY] = {"weight_decay", how, .high = INFINITY, .flag = "decays", __VA_ARGS__}
-#define DECOUPLED_FLAG(options)                                                                    \
-    [DECOUPLED] = {"decoupled_weight_decay", GN__FLAG(options, decoupled_weight_decay)}
+    [LR] = {GN__NUMBER(options, lr), .standard = (standard_lr), .high = INFINITY},                 \
+    [BETA1] = {GN__OPTIONAL(options, beta1), BETA(0), .standard = 0.9},                            \
+    [BETA2] = {GN__OPTIONAL(options, beta2), BETA(1), .standard = 0.999},                          \
+    [EPS] = {GN__OPTIONAL(options, eps), .standard = 1e-8, .high = INFINITY},                      \
+    [MAXIMIZE] = {GN__FLAG(options, maximize)}
+#define BETA(number) .tuple = "betas", .place = (number), .high = GN__BELOW_ONE
+#define WEIGHT_DECAY(how, ...) [DECAY] = {how, .high = INFINITY, .flag = "decays", __VA_ARGS__}
+#define DECOUPLED_FLAG(options) [DECOUPLED] = {GN__FLAG(options, decoupled_weight_decay)}
 
 /* The gradient that they use, and the averages of it and of its square. */
+/* clang-format off */
 #define EFFECTIVE_GRADIENT                                                                         \
     {"g", "maximize ? -g : g"},                                                                    \
-        {"g", "decays ? decoupled_weight_decay ? g : g + weight_decay * p : g"}, {                 \
-        "p", "decays ? decoupled_weight_decay ? p * kept : p : p"                                  \
-    }
+    {"g", "decays ? decoupled_weight_decay ? g : g + weight_decay * p : g"},                       \
+    {"p", "decays ? decoupled_weight_decay ? p * kept : p : p"}
 #define MOMENTS                                                                                    \
-    {"m", "m * beta1 + g * rest1"}, { "v", "v * beta2 + g * g * rest2" }
+    {"m", "m * beta1 + g * rest1"},                                                                \
+    {"v", "v * beta2 + g * g * rest2"}
+/* clang-format on */
 
 static void common_scalars(const gn__group *group, gn__scalars *out) {
     const double *value = group->value;
@@ -61,14 +52,17 @@ static const gn__hyper adam_hypers[N_ADAM] = {
     COMMON(gn_adam_options, 1e-3),
     WEIGHT_DECAY(GN__OPTIONAL(gn_adam_options, weight_decay), .standard = 0),
     DECOUPLED_FLAG(gn_adam_options),
-    [AMSGRAD] = {"amsgrad", GN__FLAG(gn_adam_options, amsgrad)},
+    [AMSGRAD] = {GN__FLAG(gn_adam_options, amsgrad)},
 };
 
 static const gn__hyper adamw_hypers[N_ADAM] = {
     COMMON(gn_adam_options, 1e-3),
     WEIGHT_DECAY(GN__OPTIONAL(gn_adam_options, weight_decay), .standard = 0.01),
-    [DECOUPLED] = {"decoupled_weight_decay", .type = GN__HYPER_FIXED, .standard = 1, .high = 1},
-    [AMSGRAD] = {"amsgrad", GN__FLAG(gn_adam_options, amsgrad)},
+    [DECOUPLED] = {.name = "decoupled_weight_decay",
+                   .type = GN__HYPER_FIXED,
+                   .standard = 1,
+                   .high = 1},
+    [AMSGRAD] = {GN__FLAG(gn_adam_options, amsgrad)},
 };
 
 static void adam_scalars(const gn__group *group, int64_t step, double *numbers, gn__scalars *out) {
@@ -82,9 +76,9 @@ static void adam_scalars(const gn__group *group, int64_t step, double *numbers, 
 #define ADAM_RULE(rule_name, table)                                                                \
     {                                                                                              \
         .name = rule_name, .hypers = table, .n_hypers = N_ADAM,                                    \
-        .states = {{"exp_avg", "m"},                                                               \
-                   {"exp_avg_sq", "v"},                                                            \
-                   {"max_exp_avg_sq", "w", .needs = AMSGRAD}},                                     \
+        .states = {{.name = "exp_avg", .alias = "m"},                                              \
+                   {.name = "exp_avg_sq", .alias = "v"},                                           \
+                   {.name = "max_exp_avg_sq", .alias = "w", .needs = AMSGRAD}},                    \
         .lines = {EFFECTIVE_GRADIENT,                                                              \
                   MOMENTS,                                                                         \
                   {"w", "amsgrad ? max(w, v) : v"},                                                \
@@ -121,7 +115,7 @@ static const gn__rule adamax = {
     .name = "adamax",
     .hypers = adamax_hypers,
     .n_hypers = GN_LENGTH(adamax_hypers),
-    .states = {{"exp_avg", "m"}, {"exp_inf", "u"}},
+    .states = {{.name = "exp_avg", .alias = "m"}, {.name = "exp_inf", .alias = "u"}},
     .lines = {{"g", "maximize ? -g : g"},
               {"g", "decays ? g + weight_decay * p : g"},
               {"m", "m * beta1 + g * rest1"},
@@ -142,8 +136,8 @@ static const gn__hyper nadam_hypers[N_NADAM] = {
     COMMON(gn_nadam_options, 2e-3),
     WEIGHT_DECAY(GN__NUMBER(gn_nadam_options, weight_decay), .standard = 0),
     DECOUPLED_FLAG(gn_nadam_options),
-    [MOMENTUM_DECAY] = {"momentum_decay", GN__OPTIONAL(gn_nadam_options, momentum_decay),
-                        .standard = 4e-3, .high = INFINITY},
+    [MOMENTUM_DECAY] = {GN__OPTIONAL(gn_nadam_options, momentum_decay), .standard = 4e-3,
+                        .high = INFINITY},
 };
 
 static double nadam_momentum(const double *value, int64_t step) {
@@ -165,7 +159,7 @@ static const gn__rule nadam = {
     .name = "nadam",
     .hypers = nadam_hypers,
     .n_hypers = N_NADAM,
-    .states = {{"exp_avg", "m"}, {"exp_avg_sq", "v"}},
+    .states = {{.name = "exp_avg", .alias = "m"}, {.name = "exp_avg_sq", .alias = "v"}},
     .numbers = {"mu_product"},
     .lines = {EFFECTIVE_GRADIENT,
               MOMENTS,
@@ -205,7 +199,7 @@ static const gn__rule radam = {
     .name = "radam",
     .hypers = radam_hypers,
     .n_hypers = N_COMMON,
-    .states = {{"exp_avg", "m"}, {"exp_avg_sq", "v"}},
+    .states = {{.name = "exp_avg", .alias = "m"}, {.name = "exp_avg_sq", .alias = "v"}},
     .lines = {EFFECTIVE_GRADIENT,
               MOMENTS,
               {"p", "p + m * (rectified > 0 ? rectified / (sqrt(v) + eps) : 1) * step_size"}},

@@ -11,16 +11,15 @@
 enum { RMS_LR, RMS_MOMENTUM, RMS_ALPHA, RMS_EPS, RMS_CENTERED, RMS_DECAY, RMS_MAXIMIZE, N_RMS };
 
 static const gn__hyper rmsprop_hypers[N_RMS] = {
-    [RMS_LR] = {"lr", GN__NUMBER(gn_rmsprop_options, lr), .standard = 1e-2, .high = INFINITY},
-    [RMS_MOMENTUM] = {"momentum", GN__NUMBER(gn_rmsprop_options, momentum), .high = INFINITY,
+    [RMS_LR] = {GN__NUMBER(gn_rmsprop_options, lr), .standard = 1e-2, .high = INFINITY},
+    [RMS_MOMENTUM] = {GN__NUMBER(gn_rmsprop_options, momentum), .high = INFINITY,
                       .flag = "has_momentum"},
-    [RMS_ALPHA] = {"alpha", GN__OPTIONAL(gn_rmsprop_options, alpha), .standard = 0.99,
-                   .high = INFINITY},
-    [RMS_EPS] = {"eps", GN__OPTIONAL(gn_rmsprop_options, eps), .standard = 1e-8, .high = INFINITY},
-    [RMS_CENTERED] = {"centered", GN__FLAG(gn_rmsprop_options, centered)},
-    [RMS_DECAY] = {"weight_decay", GN__NUMBER(gn_rmsprop_options, weight_decay), .high = INFINITY,
+    [RMS_ALPHA] = {GN__OPTIONAL(gn_rmsprop_options, alpha), .standard = 0.99, .high = INFINITY},
+    [RMS_EPS] = {GN__OPTIONAL(gn_rmsprop_options, eps), .standard = 1e-8, .high = INFINITY},
+    [RMS_CENTERED] = {GN__FLAG(gn_rmsprop_options, centered)},
+    [RMS_DECAY] = {GN__NUMBER(gn_rmsprop_options, weight_decay), .high = INFINITY,
                    .flag = "decays"},
-    [RMS_MAXIMIZE] = {"maximize", GN__FLAG(gn_rmsprop_options, maximize)},
+    [RMS_MAXIMIZE] = {GN__FLAG(gn_rmsprop_options, maximize)},
 };
 
 static void rmsprop_scalars(const gn__group *group, int64_t step, double *numbers,
@@ -39,9 +38,9 @@ static const gn__rule rmsprop = {
     .name = "rmsprop",
     .hypers = rmsprop_hypers,
     .n_hypers = N_RMS,
-    .states = {{"square_avg", "v"},
-               {"momentum_buffer", "u", .needs = RMS_MOMENTUM},
-               {"grad_avg", "m", .needs = RMS_CENTERED}},
+    .states = {{.name = "square_avg", .alias = "v"},
+               {.name = "momentum_buffer", .alias = "u", .needs = RMS_MOMENTUM},
+               {.name = "grad_avg", .alias = "m", .needs = RMS_CENTERED}},
     .lines = {{"g", "maximize ? -g : g"},
               {"g", "decays ? g + weight_decay * p : g"},
               {"v", "v * alpha + g * g * rest"},
@@ -61,14 +60,12 @@ gn_optimizer *gn_optim_rmsprop_with(gn_dict *parameters, const gn_rmsprop_option
 enum { AG_LR, AG_LR_DECAY, AG_EPS, AG_DECAY, AG_INITIAL, AG_MAXIMIZE, N_AG };
 
 static const gn__hyper adagrad_hypers[N_AG] = {
-    [AG_LR] = {"lr", GN__NUMBER(gn_adagrad_options, lr), .standard = 1e-2, .high = INFINITY},
-    [AG_LR_DECAY] = {"lr_decay", GN__NUMBER(gn_adagrad_options, lr_decay), .high = INFINITY},
-    [AG_EPS] = {"eps", GN__OPTIONAL(gn_adagrad_options, eps), .standard = 1e-10, .high = INFINITY},
-    [AG_DECAY] = {"weight_decay", GN__NUMBER(gn_adagrad_options, weight_decay), .high = INFINITY,
-                  .flag = "decays"},
-    [AG_INITIAL] = {"initial_accumulator_value",
-                    GN__NUMBER(gn_adagrad_options, initial_accumulator_value), .high = INFINITY},
-    [AG_MAXIMIZE] = {"maximize", GN__FLAG(gn_adagrad_options, maximize)},
+    [AG_LR] = {GN__NUMBER(gn_adagrad_options, lr), .standard = 1e-2, .high = INFINITY},
+    [AG_LR_DECAY] = {GN__NUMBER(gn_adagrad_options, lr_decay), .high = INFINITY},
+    [AG_EPS] = {GN__OPTIONAL(gn_adagrad_options, eps), .standard = 1e-10, .high = INFINITY},
+    [AG_DECAY] = {GN__NUMBER(gn_adagrad_options, weight_decay), .high = INFINITY, .flag = "decays"},
+    [AG_INITIAL] = {GN__NUMBER(gn_adagrad_options, initial_accumulator_value), .high = INFINITY},
+    [AG_MAXIMIZE] = {GN__FLAG(gn_adagrad_options, maximize)},
 };
 
 static void adagrad_scalars(const gn__group *group, int64_t step, double *numbers,
@@ -84,7 +81,7 @@ static const gn__rule adagrad = {
     .name = "adagrad",
     .hypers = adagrad_hypers,
     .n_hypers = N_AG,
-    .states = {{"sum", "sum", .starts_at = 1 + AG_INITIAL}},
+    .states = {{.name = "sum", .alias = "sum", .starts_at = 1 + AG_INITIAL}},
     .lines = {{"g", "maximize ? -g : g"},
               {"g", "decays ? g + weight_decay * p : g"},
               {"sum", "sum + g * g"},
@@ -101,12 +98,12 @@ gn_optimizer *gn_optim_adagrad_with(gn_dict *parameters, const gn_adagrad_option
 enum { AD_LR, AD_RHO, AD_EPS, AD_DECAY, AD_MAXIMIZE, N_AD };
 
 static const gn__hyper adadelta_hypers[N_AD] = {
-    [AD_LR] = {"lr", GN__NUMBER(gn_adadelta_options, lr), .standard = 1, .high = INFINITY},
-    [AD_RHO] = {"rho", GN__OPTIONAL(gn_adadelta_options, rho), .standard = 0.9, .high = 1},
-    [AD_EPS] = {"eps", GN__OPTIONAL(gn_adadelta_options, eps), .standard = 1e-6, .high = INFINITY},
-    [AD_DECAY] = {"weight_decay", GN__NUMBER(gn_adadelta_options, weight_decay), .high = INFINITY,
+    [AD_LR] = {GN__NUMBER(gn_adadelta_options, lr), .standard = 1, .high = INFINITY},
+    [AD_RHO] = {GN__OPTIONAL(gn_adadelta_options, rho), .standard = 0.9, .high = 1},
+    [AD_EPS] = {GN__OPTIONAL(gn_adadelta_options, eps), .standard = 1e-6, .high = INFINITY},
+    [AD_DECAY] = {GN__NUMBER(gn_adadelta_options, weight_decay), .high = INFINITY,
                   .flag = "decays"},
-    [AD_MAXIMIZE] = {"maximize", GN__FLAG(gn_adadelta_options, maximize)},
+    [AD_MAXIMIZE] = {GN__FLAG(gn_adadelta_options, maximize)},
 };
 
 static void adadelta_scalars(const gn__group *group, int64_t step, double *numbers,
@@ -124,7 +121,7 @@ static const gn__rule adadelta = {
     .name = "adadelta",
     .hypers = adadelta_hypers,
     .n_hypers = N_AD,
-    .states = {{"square_avg", "v"}, {"acc_delta", "d"}},
+    .states = {{.name = "square_avg", .alias = "v"}, {.name = "acc_delta", .alias = "d"}},
     .lines = {{"g", "maximize ? -g : g"},
               {"g", "decays ? g + weight_decay * p : g"},
               {"v", "v * rho + g * g * rest"},

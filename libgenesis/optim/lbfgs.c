@@ -24,19 +24,21 @@ enum {
 };
 
 static const gn__hyper hypers[N_HYPERS] = {
-    [LR] = {"lr", GN__NUMBER(gn_lbfgs_options, lr), .standard = 1, .high = INFINITY},
-    [MAX_ITER] = {"max_iter", GN__COUNT(gn_lbfgs_options, max_iter), .standard = 20, .low = 1,
-                  .high = 0x1p31},
-    [MAX_EVAL] = {"max_eval", GN__COUNT(gn_lbfgs_options, max_eval), .high = 0x1p31},
-    [TOLERANCE_GRAD] = {"tolerance_grad", GN__OPTIONAL(gn_lbfgs_options, tolerance_grad),
-                        .standard = 1e-7, .high = INFINITY},
-    [TOLERANCE_CHANGE] = {"tolerance_change", GN__OPTIONAL(gn_lbfgs_options, tolerance_change),
-                          .standard = 1e-9, .high = INFINITY},
-    [HISTORY_SIZE] = {"history_size", GN__COUNT(gn_lbfgs_options, history_size), .standard = 100,
-                      .low = 1, .high = 0x1p20},
-    [WOLFE] = {"line_search_fn", GN__FLAG(gn_lbfgs_options, strong_wolfe),
+    [LR] = {GN__NUMBER(gn_lbfgs_options, lr), .standard = 1, .high = INFINITY},
+    [MAX_ITER] = {GN__COUNT(gn_lbfgs_options, max_iter), .standard = 20, .low = 1, .high = 0x1p31},
+    [MAX_EVAL] = {GN__COUNT(gn_lbfgs_options, max_eval), .high = 0x1p31},
+    [TOLERANCE_GRAD] = {GN__OPTIONAL(gn_lbfgs_options, tolerance_grad), .standard = 1e-7,
+                        .high = INFINITY},
+    [TOLERANCE_CHANGE] = {GN__OPTIONAL(gn_lbfgs_options, tolerance_change), .standard = 1e-9,
+                          .high = INFINITY},
+    [HISTORY_SIZE] = {GN__COUNT(gn_lbfgs_options, history_size), .standard = 100, .low = 1,
+                      .high = 0x1p20},
+    [WOLFE] = {.name = "line_search_fn",
+               .type = GN__HYPER_FLAG,
+               .offset = offsetof(gn_lbfgs_options, strong_wolfe),
+               .high = 1,
                .choice = "strong_wolfe"},
-    [MAXIMIZE] = {"maximize", GN__FLAG(gn_lbfgs_options, maximize)},
+    [MAXIMIZE] = {GN__FLAG(gn_lbfgs_options, maximize)},
 };
 
 /* ---- What is known from the iterations before */

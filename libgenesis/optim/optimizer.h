@@ -49,12 +49,13 @@ typedef struct gn__hyper {
     const char *choice; /* of a flag: the string that it is in a state dict, or else None */
 } gn__hyper;
 
-#define GN__NUMBER(options, member) .type = GN__HYPER_NUMBER, .offset = offsetof(options, member)
-#define GN__OPTIONAL(options, member)                                                              \
-    .type = GN__HYPER_OPTIONAL, .offset = offsetof(options, member)
-#define GN__COUNT(options, member) .type = GN__HYPER_COUNT, .offset = offsetof(options, member)
-#define GN__FLAG(options, member)                                                                  \
-    .type = GN__HYPER_FLAG, .offset = offsetof(options, member), .high = 1
+/* A hyperparameter with the name of its member. */
+#define GN__HYPER(kind, options, member)                                                           \
+    .name = #member, .type = (kind), .offset = offsetof(options, member)
+#define GN__NUMBER(options, member) GN__HYPER(GN__HYPER_NUMBER, options, member)
+#define GN__OPTIONAL(options, member) GN__HYPER(GN__HYPER_OPTIONAL, options, member)
+#define GN__COUNT(options, member) GN__HYPER(GN__HYPER_COUNT, options, member)
+#define GN__FLAG(options, member) GN__HYPER(GN__HYPER_FLAG, options, member), .high = 1
 
 typedef struct gn__state_info {
     const char *name;  /* PyTorch's */

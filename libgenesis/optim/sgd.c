@@ -11,15 +11,13 @@
 enum { SGD_LR, SGD_MOMENTUM, SGD_DAMPENING, SGD_DECAY, SGD_NESTEROV, SGD_MAXIMIZE, N_SGD };
 
 static const gn__hyper sgd_hypers[N_SGD] = {
-    [SGD_LR] = {"lr", GN__NUMBER(gn_sgd_options, lr), .standard = 1e-3, .high = INFINITY},
-    [SGD_MOMENTUM] = {"momentum", GN__NUMBER(gn_sgd_options, momentum), .high = INFINITY,
+    [SGD_LR] = {GN__NUMBER(gn_sgd_options, lr), .standard = 1e-3, .high = INFINITY},
+    [SGD_MOMENTUM] = {GN__NUMBER(gn_sgd_options, momentum), .high = INFINITY,
                       .flag = "has_momentum"},
-    [SGD_DAMPENING] = {"dampening", GN__NUMBER(gn_sgd_options, dampening), .low = -INFINITY,
-                       .high = INFINITY},
-    [SGD_DECAY] = {"weight_decay", GN__NUMBER(gn_sgd_options, weight_decay), .high = INFINITY,
-                   .flag = "decays"},
-    [SGD_NESTEROV] = {"nesterov", GN__FLAG(gn_sgd_options, nesterov)},
-    [SGD_MAXIMIZE] = {"maximize", GN__FLAG(gn_sgd_options, maximize)},
+    [SGD_DAMPENING] = {GN__NUMBER(gn_sgd_options, dampening), .low = -INFINITY, .high = INFINITY},
+    [SGD_DECAY] = {GN__NUMBER(gn_sgd_options, weight_decay), .high = INFINITY, .flag = "decays"},
+    [SGD_NESTEROV] = {GN__FLAG(gn_sgd_options, nesterov)},
+    [SGD_MAXIMIZE] = {GN__FLAG(gn_sgd_options, maximize)},
 };
 
 static gn_status check_sgd(const char *op, const double *value) {
@@ -43,7 +41,7 @@ static const gn__rule sgd = {
     .hypers = sgd_hypers,
     .n_hypers = N_SGD,
     .check = check_sgd,
-    .states = {{"momentum_buffer", "u", .needs = SGD_MOMENTUM}},
+    .states = {{.name = "momentum_buffer", .alias = "u", .needs = SGD_MOMENTUM}},
     .silent_steps = true,
     .lines = {{"g", "maximize ? -g : g"},
               {"g", "decays ? g + weight_decay * p : g"},
@@ -62,16 +60,13 @@ enum { ASGD_LR, ASGD_LAMBD, ASGD_ALPHA, ASGD_T0, ASGD_DECAY, ASGD_MAXIMIZE, N_AS
 enum { ETA, MU };
 
 static const gn__hyper asgd_hypers[N_ASGD] = {
-    [ASGD_LR] = {"lr", GN__NUMBER(gn_asgd_options, lr), .standard = 1e-2, .high = INFINITY},
-    [ASGD_LAMBD] = {"lambd", GN__OPTIONAL(gn_asgd_options, lambd), .standard = 1e-4,
-                    .high = INFINITY},
-    [ASGD_ALPHA] = {"alpha", GN__OPTIONAL(gn_asgd_options, alpha), .standard = 0.75,
-                    .high = INFINITY},
-    [ASGD_T0] = {"t0", GN__OPTIONAL(gn_asgd_options, t0), .standard = 1e6, .low = -INFINITY,
+    [ASGD_LR] = {GN__NUMBER(gn_asgd_options, lr), .standard = 1e-2, .high = INFINITY},
+    [ASGD_LAMBD] = {GN__OPTIONAL(gn_asgd_options, lambd), .standard = 1e-4, .high = INFINITY},
+    [ASGD_ALPHA] = {GN__OPTIONAL(gn_asgd_options, alpha), .standard = 0.75, .high = INFINITY},
+    [ASGD_T0] = {GN__OPTIONAL(gn_asgd_options, t0), .standard = 1e6, .low = -INFINITY,
                  .high = INFINITY},
-    [ASGD_DECAY] = {"weight_decay", GN__NUMBER(gn_asgd_options, weight_decay), .high = INFINITY,
-                    .flag = "decays"},
-    [ASGD_MAXIMIZE] = {"maximize", GN__FLAG(gn_asgd_options, maximize)},
+    [ASGD_DECAY] = {GN__NUMBER(gn_asgd_options, weight_decay), .high = INFINITY, .flag = "decays"},
+    [ASGD_MAXIMIZE] = {GN__FLAG(gn_asgd_options, maximize)},
 };
 
 static void asgd_scalars(const gn__group *group, int64_t step, double *numbers, gn__scalars *out) {
@@ -89,7 +84,7 @@ static const gn__rule asgd = {
     .name = "asgd",
     .hypers = asgd_hypers,
     .n_hypers = N_ASGD,
-    .states = {{"ax", "ax"}},
+    .states = {{.name = "ax", .alias = "ax"}},
     .numbers = {[ETA] = "eta", [MU] = "mu"},
     .lines = {{"g", "maximize ? -g : g"},
               {"g", "decays ? g + weight_decay * p : g"},
@@ -107,16 +102,16 @@ gn_optimizer *gn_optim_asgd_with(gn_dict *parameters, const gn_asgd_options *opt
 enum { RPROP_LR, ETA_MINUS, ETA_PLUS, MIN_STEP, MAX_STEP, RPROP_MAXIMIZE, N_RPROP };
 
 static const gn__hyper rprop_hypers[N_RPROP] = {
-    [RPROP_LR] = {"lr", GN__NUMBER(gn_rprop_options, lr), .standard = 1e-2, .high = INFINITY},
-    [ETA_MINUS] = {"etaminus", "etas", 0, GN__OPTIONAL(gn_rprop_options, etaminus), .standard = 0.5,
-                   .low = DBL_MIN, .high = GN__BELOW_ONE},
-    [ETA_PLUS] = {"etaplus", "etas", 1, GN__OPTIONAL(gn_rprop_options, etaplus), .standard = 1.2,
-                  .low = GN__ABOVE_ONE, .high = INFINITY},
-    [MIN_STEP] = {"min_step_size", "step_sizes", 0, GN__OPTIONAL(gn_rprop_options, min_step_size),
+    [RPROP_LR] = {GN__NUMBER(gn_rprop_options, lr), .standard = 1e-2, .high = INFINITY},
+    [ETA_MINUS] = {GN__OPTIONAL(gn_rprop_options, etaminus), .tuple = "etas", .place = 0,
+                   .standard = 0.5, .low = DBL_MIN, .high = GN__BELOW_ONE},
+    [ETA_PLUS] = {GN__OPTIONAL(gn_rprop_options, etaplus), .tuple = "etas", .place = 1,
+                  .standard = 1.2, .low = GN__ABOVE_ONE, .high = INFINITY},
+    [MIN_STEP] = {GN__OPTIONAL(gn_rprop_options, min_step_size), .tuple = "step_sizes", .place = 0,
                   .standard = 1e-6, .high = INFINITY},
-    [MAX_STEP] = {"max_step_size", "step_sizes", 1, GN__OPTIONAL(gn_rprop_options, max_step_size),
+    [MAX_STEP] = {GN__OPTIONAL(gn_rprop_options, max_step_size), .tuple = "step_sizes", .place = 1,
                   .standard = 50, .high = INFINITY},
-    [RPROP_MAXIMIZE] = {"maximize", GN__FLAG(gn_rprop_options, maximize)},
+    [RPROP_MAXIMIZE] = {GN__FLAG(gn_rprop_options, maximize)},
 };
 
 static void rprop_scalars(const gn__group *group, int64_t step, double *numbers, gn__scalars *out) {
@@ -131,7 +126,8 @@ static const gn__rule rprop = {
     .name = "rprop",
     .hypers = rprop_hypers,
     .n_hypers = N_RPROP,
-    .states = {{"prev", "prev"}, {"step_size", "size", .starts_at = 1 + RPROP_LR}},
+    .states = {{.name = "prev", .alias = "prev"},
+               {.name = "step_size", .alias = "size", .starts_at = 1 + RPROP_LR}},
     .lines = {{"g", "maximize ? -g : g"},
               {"turn", "g * prev"},
               {"size", "size * (turn > 0 ? etaplus : turn < 0 ? etaminus : 1)"},
