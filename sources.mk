@@ -1249,6 +1249,7 @@ extra_files = \
 	docs/adding-an-op.md \
 	docs/backend-howto.md \
 	docs/building.md \
+	docs/features.md \
 	docs/guide.md \
 	docs/layers.md \
 	docs/opencl.md \
