@@ -1052,6 +1052,7 @@ project_tests = \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
+	tests/project/test_features.sh \
 	tests/project/test_files.sh \
 	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
@@ -1230,6 +1231,7 @@ extra_files = \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
+	tests/project/test_features.sh \
 	tests/project/test_files.sh \
 	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
@@ -1247,6 +1249,7 @@ extra_files = \
 	docs/adding-an-op.md \
 	docs/backend-howto.md \
 	docs/building.md \
+	docs/features.md \
 	docs/guide.md \
 	docs/layers.md \
 	docs/opencl.md \
