@@ -19,7 +19,8 @@ static void show(const char *name, gn_module *module, void *heading) {
 }
 
 int main(void) {
-    gn_tensor *y = gn_forward(gn_module_new(&twice_class), gn_ones(3));
+    gn_module *my = (gn_module *)gn_module_new(&twice_class);
+    gn_tensor *y = gn_forward(my, gn_ones(3));
     printf("forward: %g\n", gn_item(gn_sum(y)));
 
     /* Parameters, and those with names: one dictionary has both. */
@@ -33,9 +34,10 @@ int main(void) {
     /* A module of modules; two levels. */
     gn_module *net = gn_nn_sequential(gn_nn_linear(10, 5), gn_nn_relu());
     gn_add_module(net, "block", gn_nn_sequential(gn_nn_dropout(0.1), gn_nn_linear(5, 2)));
-    gn_modules(net, show, "module");
+    char each[] = "module", direct[] = "child";
+    gn_modules(net, show, each);
     gn_eval(net);
-    gn_children(net, show, "child");
+    gn_children(net, show, direct);
     gn_train(net, true);
     gn_train(gn_get_submodule(net, "block"), false); /* the same as gn_eval */
     printf("net is %s, its block is %s\n", net->training ? "in training" : "in evaluation",

@@ -47,7 +47,8 @@ int main(void) {
     show("AvgPool2d", gn_forward(gn_nn_avg_pool2d(2, .stride = 2), image));
 
     gn_module *embed = gn_nn_embedding(1000, 300); /* 1,000 words, 300 dims each */
-    show("Embedding", gn_forward(embed, gn_tensor_of(((int64_t[]){1, 2, 3, 4}), 4)));
+    const int64_t indices[] = {1, 2, 3, 4};
+    show("Embedding", gn_forward(embed, gn_tensor_of(indices, 4)));
 
     gn_module *attention = gn_nn_multihead_attention(512, 8);
     gn_tensor *words = gn_randn(10, 2, 512), *weights; /* (sequence, batch, embedding) */

@@ -14,8 +14,8 @@ static void show(const char *name, gn_tensor *loss) {
 int main(void) {
     /* A loss is a module of two inputs. */
     gn_module *mse = gn_nn_mse_loss();
-    gn_tensor *prediction = gn_tensor_of(((float[]){1, 2, 3, 4}), 2, 2);
-    gn_tensor *target = gn_tensor_of(((float[]){1, 2, 3, 8}), 2, 2);
+    const float said[] = {1, 2, 3, 4}, wanted[] = {1, 2, 3, 8};
+    gn_tensor *prediction = gn_tensor_of(said, 2, 2), *target = gn_tensor_of(wanted, 2, 2);
     show("MSELoss", gn_loss(mse, prediction, target));
     show("MSELoss, sum", gn_loss(gn_nn_mse_loss(.reduction = GN_REDUCE_SUM), prediction, target));
     show("MSELoss, none", gn_loss(gn_nn_mse_loss(.reduction = GN_REDUCE_NONE), prediction, target));
@@ -30,9 +30,10 @@ int main(void) {
     show("  its gradient", gn_grad(logits));
 
     /* A weight for each class: class 1 counts three times as much. */
-    gn_tensor *weight = gn_tensor_of(((float[]){1, 3}), 2);
-    gn_tensor *two = gn_tensor_of(((float[]){0, 0, 20, 0}), 2, 2);
-    gn_tensor *right = gn_tensor_of(((int64_t[]){1, 0}), 2); /* unsure of the first one alone */
+    const float weights[] = {1, 3}, values[] = {0, 0, 20, 0}; /* unsure of the first sample alone */
+    const int64_t numbers[] = {1, 0};
+    gn_tensor *weight = gn_tensor_of(weights, 2), *two = gn_tensor_of(values, 2, 2);
+    gn_tensor *right = gn_tensor_of(numbers, 2);
     show("  weighted", gn_cross_entropy(two, right, .weight = weight)); /* 3 log 2 / (3 + 1) */
 
     /* Binary cross entropy takes probabilities; with logits it is stable for any number. */

@@ -3,7 +3,6 @@
  * kept for testing. */
 #include "train.h"
 
-#include <math.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -11,8 +10,6 @@
 #include "saved.h"
 
 enum { REPORTS = 10, TEST_BATCHES = 4, TEST_SHARE = 10 }; /* a tenth of the text */
-
-static const double pi = 3.14159265358979323846;
 
 static const char *const licences[] = {"/usr/share/common-licenses/GPL-3", "LICENSE"};
 
@@ -31,15 +28,6 @@ static double seconds(void) {
     struct timespec now;
     clock_gettime(CLOCK_MONOTONIC, &now);
     return (double)now.tv_sec + (double)now.tv_nsec * 1e-9;
-}
-
-/* Up to the full learning rate in a tenth of the steps, then down to a tenth of it. */
-static double cosine(int64_t step, void *context) {
-    const training *t = context;
-    const double warm = (double)t->o->steps / 10, at = (double)(step + 1);
-    if (at < warm)
-        return at / warm;
-    return 0.55 + 0.45 * cos(pi * (at - warm) / ((double)t->o->steps - warm));
 }
 
 /* How unlikely the model finds a batch of the text: the mean of -log p of each character. */
@@ -118,7 +106,7 @@ static gn_status prepare(training *t) {
                              .context = o->context};
     t->s.model = gpt_new(&t->s.sizes, o->dropout);
     t->adam = gn_optim_adamw(gn_parameters(t->s.model), .lr = o->lr, .weight_decay = gn_some(0.1));
-    t->schedule = gn_lr_lambda(t->adam, cosine, t);
+    t->schedule = gn_get_cosine_schedule_with_warmup(t->adam, o->steps / 10, o->steps);
     t->sum = gn_scalar_tensor(0, NULL);
     saved_write(&t->s, o->out); /* if it can't be, that shows before the training */
     if (gn_error_status() == GN_OK)
