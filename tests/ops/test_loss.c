@@ -3,7 +3,10 @@
  * against PyTorch are in tests/nn/test_loss.c and genesis-conform, derivatives of second order in
  * tests/autograd/test_every_op.c. */
 #include <math.h>
+#include <stdlib.h>
 
+#include "base/internal.h"
+#include "tests/capture.h"
 #include "tests/expect.h"
 #include "tests/suite.h"
 
@@ -18,6 +21,21 @@ START_TEST(test_broadcast) {
     gn_tensor *w = gn_requires_grad_(gn_ones(3), true), *y = gn_rand(3);
     gn_backward(gn_bce_with_logits(y, y, .weight = w, .reduction = GN_REDUCE_SUM));
     expect_close("weight", gn_grad(w), gn_bce_with_logits(y, y, .reduction = GN_REDUCE_NONE));
+}
+END_TEST
+
+static void broadcast_loss(void) { gn_mse_loss(gn_zeros(3, 1), gn_zeros(3)); }
+static void equal_loss(void) { gn_mse_loss(gn_zeros(3), gn_zeros(3)); }
+
+/* Broadcasting is seldom meant, and the log says so. */
+START_TEST(test_warning) {
+    setenv("GENESIS_LOG", "warning", 1);
+    gn__log_reset();
+    ck_assert_ptr_nonnull(
+        strstr(stderr_of(broadcast_loss), "input (3, 1) and target (3) have different shapes"));
+    ck_assert_str_eq(stderr_of(equal_loss), "");
+    unsetenv("GENESIS_LOG");
+    gn__log_reset();
 }
 END_TEST
 
@@ -111,8 +129,12 @@ START_TEST(test_option_errors) {
 END_TEST
 
 int main(void) {
-    const TTest *tests[] = {test_broadcast,     test_gradient_of_target_alone,
-                            test_target_dtypes, test_errors,
-                            test_option_errors, NULL};
+    const TTest *tests[] = {test_broadcast,
+                            test_warning,
+                            test_gradient_of_target_alone,
+                            test_target_dtypes,
+                            test_errors,
+                            test_option_errors,
+                            NULL};
     return suite_run("loss", tests);
 }

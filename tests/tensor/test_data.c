@@ -17,6 +17,8 @@ START_TEST(test_item) {
     ck_assert_int_eq(gn_item_int(gn_full(GN_SHAPE(), INFINITY, NULL)), INT64_MAX);
     gn_item(gn_zeros(2));
     expect_error(GN_E_ARGUMENT, "item: shape (2) has 2 elements, not one");
+    ck_assert(!gn_item_bool(gn_ones(2)));
+    expect_error(GN_E_ARGUMENT, "item_bool: shape (2) has 2 elements, not one");
     gn_item(NULL);
     expect_error(GN_E_ARGUMENT, "item: a tensor is NULL");
 }
