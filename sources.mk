@@ -51,11 +51,18 @@ libgenesis_sources = \
 	libgenesis/base/scope.c \
 	libgenesis/base/settings.c \
 	libgenesis/base/table.c \
+	libgenesis/data/collate.c \
 	libgenesis/data/data.h \
 	libgenesis/data/dataset.c \
 	libgenesis/data/fashion_mnist.c \
+	libgenesis/data/host_memory.c \
 	libgenesis/data/idx.c \
 	libgenesis/data/loader.c \
+	libgenesis/data/loader.h \
+	libgenesis/data/sampler.c \
+	libgenesis/data/subset.c \
+	libgenesis/data/tensor_dataset.c \
+	libgenesis/data/workers.c \
 	libgenesis/io/atomic.c \
 	libgenesis/io/checkpoint.c \
 	libgenesis/io/globals.c \
@@ -561,6 +568,9 @@ unit_tests = \
 	tests/data/test_dataset \
 	tests/data/test_idx \
 	tests/data/test_loader \
+	tests/data/test_sampler \
+	tests/data/test_subset \
+	tests/data/test_workers \
 	tests/io/test_checkpoint \
 	tests/io/test_npz \
 	tests/io/test_pth \
@@ -670,6 +680,9 @@ tests_base_test_table_LDADD = $(test_ldadd)
 tests_data_test_dataset_LDADD = $(test_ldadd)
 tests_data_test_idx_LDADD = $(test_ldadd)
 tests_data_test_loader_LDADD = $(test_ldadd)
+tests_data_test_sampler_LDADD = $(test_ldadd)
+tests_data_test_subset_LDADD = $(test_ldadd)
+tests_data_test_workers_LDADD = $(test_ldadd)
 tests_io_test_checkpoint_LDADD = $(test_ldadd)
 tests_io_test_npz_LDADD = $(test_ldadd)
 tests_io_test_pth_LDADD = $(test_ldadd)
