@@ -11,6 +11,7 @@ public_headers = \
 	include/genesis/dict.h \
 	include/genesis/functional.h \
 	include/genesis/genesis.h \
+	include/genesis/image.h \
 	include/genesis/init.h \
 	include/genesis/io.h \
 	include/genesis/layer.h \
@@ -57,8 +58,14 @@ libgenesis_sources = \
 	libgenesis/data/fashion_mnist.c \
 	libgenesis/data/host_memory.c \
 	libgenesis/data/idx.c \
+	libgenesis/data/image.c \
+	libgenesis/data/image.h \
+	libgenesis/data/image_folder.c \
+	libgenesis/data/image_transform.c \
+	libgenesis/data/jpeg.c \
 	libgenesis/data/loader.c \
 	libgenesis/data/loader.h \
+	libgenesis/data/png.c \
 	libgenesis/data/sampler.c \
 	libgenesis/data/subset.c \
 	libgenesis/data/tensor_dataset.c \
@@ -567,6 +574,8 @@ unit_tests = \
 	tests/base/test_table \
 	tests/data/test_dataset \
 	tests/data/test_idx \
+	tests/data/test_image \
+	tests/data/test_image_transform \
 	tests/data/test_loader \
 	tests/data/test_sampler \
 	tests/data/test_subset \
@@ -679,6 +688,8 @@ tests_base_test_scope_LDADD = $(test_ldadd)
 tests_base_test_table_LDADD = $(test_ldadd)
 tests_data_test_dataset_LDADD = $(test_ldadd)
 tests_data_test_idx_LDADD = $(test_ldadd)
+tests_data_test_image_LDADD = $(test_ldadd)
+tests_data_test_image_transform_LDADD = $(test_ldadd)
 tests_data_test_loader_LDADD = $(test_ldadd)
 tests_data_test_sampler_LDADD = $(test_ldadd)
 tests_data_test_subset_LDADD = $(test_ldadd)

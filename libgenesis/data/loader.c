@@ -182,7 +182,8 @@ static int64_t make(gn_loader *self, int64_t t, gn_sample *batch, int64_t *bad) 
         return self->dataset->type->get_batch(self->dataset, self->order + start, n, batch) ? 0 : n;
     gn_sample *samples = gn__alloc_array((size_t)n, sizeof *samples);
     most = samples ? get_all(self, start, n, samples, bad) : 0;
-    self->drained = self->sampler == NULL && most < n;
+    if (self->sampler == NULL && most < n)
+        self->drained = true;
     bool whole = most > 0 && (most == n || !self->drop_last);
     gn_status status = whole ? self->collate(self->collate_context, samples, most, batch) : GN_OK;
     if (status != GN_OK)
