@@ -540,6 +540,8 @@ samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/models.h \
 	samples/fashion_mnist/options.c \
 	samples/fashion_mnist/options.h \
+	samples/fashion_mnist/predict.c \
+	samples/fashion_mnist/predict.h \
 	samples/fashion_mnist/progress.c \
 	samples/fashion_mnist/progress.h \
 	samples/fashion_mnist/report.c \
@@ -1101,9 +1103,11 @@ extra_files = \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
+	tests/fixtures/ankle_boot.png \
 	tests/fixtures/autograd.inc \
 	tests/fixtures/make_autograd.py \
 	tests/fixtures/make_files.py \
+	tests/fixtures/make_images.py \
 	tests/fixtures/make_modules_activation.py \
 	tests/fixtures/make_modules_attention.py \
 	tests/fixtures/make_modules_blocks.py \
