@@ -811,6 +811,14 @@ test_support_sources = \
 	tests/temp_dir.c \
 	tests/temp_dir.h
 
+fuzz_targets += tests/fuzz/fuzz_image
+tests_fuzz_fuzz_image_SOURCES = \
+	tests/fuzz/fuzz_image.c
+
+tests_fuzz_fuzz_image_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_image_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_image_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
+
 fuzz_targets += tests/fuzz/fuzz_npy
 tests_fuzz_fuzz_npy_SOURCES = \
 	tests/fuzz/fuzz_npy.c
@@ -1103,6 +1111,7 @@ extra_files = \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
+	tests/fixtures/ankle_boot.jpg \
 	tests/fixtures/ankle_boot.png \
 	tests/fixtures/autograd.inc \
 	tests/fixtures/make_autograd.py \
@@ -1151,6 +1160,8 @@ extra_files = \
 	tests/fixtures/random.inc \
 	tests/fixtures/torch.pth \
 	tests/fixtures/training.pth \
+	tests/fuzz/corpus/image/ankle_boot.jpg \
+	tests/fuzz/corpus/image/ankle_boot.png \
 	tests/fuzz/corpus/npy/numpy.npy \
 	tests/fuzz/corpus/npz/numpy.npz \
 	tests/fuzz/corpus/pickle/cycle \
