@@ -23,7 +23,9 @@ public_headers = \
 	include/genesis/optim.h \
 	include/genesis/pointwise.def \
 	include/genesis/recurrent.h \
+	include/genesis/scheduler.h \
 	include/genesis/shape_ops.h \
+	include/genesis/swa.h \
 	include/genesis/tensor.h \
 	include/genesis/transformer.h \
 	include/genesis/utils.h \
@@ -212,12 +214,26 @@ libgenesis_sources = \
 	libgenesis/ops/support.c \
 	libgenesis/ops/support.h \
 	libgenesis/ops/view.c \
+	libgenesis/optim/adafactor.c \
 	libgenesis/optim/adam.c \
+	libgenesis/optim/adaptive.c \
+	libgenesis/optim/combine.c \
+	libgenesis/optim/cycles.c \
+	libgenesis/optim/lbfgs.c \
+	libgenesis/optim/line_search.c \
+	libgenesis/optim/line_search.h \
+	libgenesis/optim/load.c \
 	libgenesis/optim/optimizer.c \
 	libgenesis/optim/optimizer.h \
-	libgenesis/optim/schedule.c \
+	libgenesis/optim/plateau.c \
+	libgenesis/optim/scheduler.c \
+	libgenesis/optim/scheduler.h \
+	libgenesis/optim/schedules.c \
 	libgenesis/optim/sgd.c \
 	libgenesis/optim/state.c \
+	libgenesis/optim/step.c \
+	libgenesis/optim/swa.c \
+	libgenesis/program/assign.c \
 	libgenesis/program/builder.c \
 	libgenesis/program/builder.h \
 	libgenesis/program/derive.c \
@@ -532,6 +548,42 @@ noinst_PROGRAMS += samples/06_checkpoint
 samples_06_checkpoint_SOURCES = \
 	samples/06_checkpoint.c
 
+noinst_PROGRAMS += samples/07_module
+samples_07_module_SOURCES = \
+	samples/07_module.c
+
+noinst_PROGRAMS += samples/08_layers
+samples_08_layers_SOURCES = \
+	samples/08_layers.c
+
+noinst_PROGRAMS += samples/09_losses
+samples_09_losses_SOURCES = \
+	samples/09_losses.c
+
+noinst_PROGRAMS += samples/10_init_clip
+samples_10_init_clip_SOURCES = \
+	samples/10_init_clip.c
+
+noinst_PROGRAMS += samples/11_best_practices
+samples_11_best_practices_SOURCES = \
+	samples/11_best_practices.c
+
+noinst_PROGRAMS += samples/char_gpt/char_gpt
+samples_char_gpt_char_gpt_SOURCES = \
+	samples/char_gpt/generate.c \
+	samples/char_gpt/generate.h \
+	samples/char_gpt/main.c \
+	samples/char_gpt/model.c \
+	samples/char_gpt/model.h \
+	samples/char_gpt/options.c \
+	samples/char_gpt/options.h \
+	samples/char_gpt/saved.c \
+	samples/char_gpt/saved.h \
+	samples/char_gpt/text.c \
+	samples/char_gpt/text.h \
+	samples/char_gpt/train.c \
+	samples/char_gpt/train.h
+
 noinst_PROGRAMS += samples/fashion_mnist/fashion_mnist
 samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/chart.c \
@@ -551,13 +603,28 @@ samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/sheet.c \
 	samples/fashion_mnist/style.h
 
+noinst_PROGRAMS += samples/minilm/minilm
+samples_minilm_minilm_SOURCES = \
+	samples/minilm/main.c \
+	samples/minilm/model.c \
+	samples/minilm/model.h \
+	samples/minilm/tokenizer.c \
+	samples/minilm/tokenizer.h \
+	samples/minilm/unicode.c \
+	samples/minilm/unicode.h
+
 checked_samples = \
 	samples/01_simple_model \
 	samples/02_custom_layer \
 	samples/03_resnet \
 	samples/04_module_dict_list \
 	samples/05_save_load \
-	samples/06_checkpoint
+	samples/06_checkpoint \
+	samples/07_module \
+	samples/08_layers \
+	samples/09_losses \
+	samples/10_init_clip \
+	samples/11_best_practices
 
 unit_tests = \
 	tests/autograd/test_anomaly \
@@ -641,9 +708,12 @@ unit_tests = \
 	tests/ops/test_softmax \
 	tests/ops/test_sort \
 	tests/ops/test_view \
-	tests/optim/test_adam \
-	tests/optim/test_schedule \
-	tests/optim/test_sgd \
+	tests/optim/test_lbfgs \
+	tests/optim/test_optimizer \
+	tests/optim/test_rules \
+	tests/optim/test_scheduler \
+	tests/optim/test_state \
+	tests/optim/test_swa \
 	tests/program/test_builder \
 	tests/program/test_derive \
 	tests/program/test_instantiate \
@@ -759,9 +829,12 @@ tests_ops_test_select_LDADD = $(test_ldadd)
 tests_ops_test_softmax_LDADD = $(test_ldadd)
 tests_ops_test_sort_LDADD = $(test_ldadd)
 tests_ops_test_view_LDADD = $(test_ldadd)
-tests_optim_test_adam_LDADD = $(test_ldadd)
-tests_optim_test_schedule_LDADD = $(test_ldadd)
-tests_optim_test_sgd_LDADD = $(test_ldadd)
+tests_optim_test_lbfgs_LDADD = $(test_ldadd)
+tests_optim_test_optimizer_LDADD = $(test_ldadd)
+tests_optim_test_rules_LDADD = $(test_ldadd)
+tests_optim_test_scheduler_LDADD = $(test_ldadd)
+tests_optim_test_state_LDADD = $(test_ldadd)
+tests_optim_test_swa_LDADD = $(test_ldadd)
 tests_program_test_builder_LDADD = $(test_ldadd)
 tests_program_test_derive_LDADD = $(test_ldadd)
 tests_program_test_instantiate_LDADD = $(test_ldadd)
@@ -1008,14 +1081,17 @@ tests_plugins_genesis_veil_la_LDFLAGS = $(test_plugin_ldflags)
 
 project_tests = \
 	tests/project/test_abi.sh \
+	tests/project/test_char_gpt.sh \
 	tests/project/test_check.sh \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
+	tests/project/test_features.sh \
 	tests/project/test_files.sh \
 	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
+	tests/project/test_minilm.sh \
 	tests/project/test_readme.sh \
 	tests/project/test_reference_trains.sh \
 	tests/project/test_sources.sh \
@@ -1108,6 +1184,15 @@ extra_files = \
 	samples/04_module_dict_list.out \
 	samples/05_save_load.out \
 	samples/06_checkpoint.out \
+	samples/07_module.out \
+	samples/08_layers.out \
+	samples/09_losses.out \
+	samples/10_init_clip.out \
+	samples/11_best_practices.out \
+	samples/README.md \
+	samples/minilm/download.sh \
+	samples/minilm/make_unicode.py \
+	samples/minilm/unicode.inc \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
@@ -1117,6 +1202,7 @@ extra_files = \
 	tests/fixtures/make_autograd.py \
 	tests/fixtures/make_files.py \
 	tests/fixtures/make_images.py \
+	tests/fixtures/make_minilm.py \
 	tests/fixtures/make_modules_activation.py \
 	tests/fixtures/make_modules_attention.py \
 	tests/fixtures/make_modules_blocks.py \
@@ -1134,6 +1220,7 @@ extra_files = \
 	tests/fixtures/make_optim.py \
 	tests/fixtures/make_random.py \
 	tests/fixtures/make_safetensors.py \
+	tests/fixtures/minilm.txt \
 	tests/fixtures/modules.py \
 	tests/fixtures/modules_activation.safetensors \
 	tests/fixtures/modules_attention.safetensors \
@@ -1152,10 +1239,10 @@ extra_files = \
 	tests/fixtures/numpy.npy \
 	tests/fixtures/numpy.npz \
 	tests/fixtures/old.pth \
-	tests/fixtures/optim_adam.inc \
-	tests/fixtures/optim_adamw.inc \
-	tests/fixtures/optim_one_cycle.inc \
-	tests/fixtures/optim_sgd.inc \
+	tests/fixtures/optim_lbfgs.inc \
+	tests/fixtures/optim_rules.inc \
+	tests/fixtures/optim_schedules.inc \
+	tests/fixtures/optim_torch.pth \
 	tests/fixtures/python.safetensors \
 	tests/fixtures/random.inc \
 	tests/fixtures/torch.pth \
@@ -1178,14 +1265,17 @@ extra_files = \
 	tests/project/installcheck.sh \
 	tests/project/no-check.sh \
 	tests/project/test_abi.sh \
+	tests/project/test_char_gpt.sh \
 	tests/project/test_check.sh \
 	tests/project/test_conform.sh \
 	tests/project/test_cxx.sh \
 	tests/project/test_fashion_mnist.sh \
+	tests/project/test_features.sh \
 	tests/project/test_files.sh \
 	tests/project/test_fuzz.sh \
 	tests/project/test_genesis_tool.sh \
 	tests/project/test_headers.sh \
+	tests/project/test_minilm.sh \
 	tests/project/test_readme.sh \
 	tests/project/test_reference_trains.sh \
 	tests/project/test_sources.sh \
@@ -1198,6 +1288,7 @@ extra_files = \
 	docs/adding-an-op.md \
 	docs/backend-howto.md \
 	docs/building.md \
+	docs/features.md \
 	docs/guide.md \
 	docs/layers.md \
 	docs/opencl.md \

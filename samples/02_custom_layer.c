@@ -32,14 +32,14 @@ static gn_module *custom_layer_new(int64_t in, int64_t out) {
 int main(void) {
     gn_module *layer = custom_layer_new(10, 5);
     gn_tensor *output = gn_forward(layer, gn_randn(32, 10));
-    printf("output: (%lld, %lld)\n", (long long)gn_size(output, 0), (long long)gn_size(output, 1));
+    printf("output: %s\n", gn_shape_text(output));
 
     gn_backward(gn_sum(output));
     gn_dict *parameters = gn_parameters(layer);
     for (int64_t i = 0; i < gn_dict_size(parameters); i++) {
         gn_tensor *p = gn_dict_tensor(parameters, i);
-        printf("%s: %lld elements, gradient: %s\n", gn_dict_name(parameters, i),
-               (long long)gn_numel(p), gn_grad(p) ? "yes" : "no");
+        printf("%s: %s, gradient: %s\n", gn_dict_name(parameters, i), gn_shape_text(p),
+               gn_grad(p) ? "yes" : "no");
     }
     gn_perror("02_custom_layer");
     gn_shutdown();

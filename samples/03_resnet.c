@@ -4,7 +4,9 @@
 
 #include <genesis/genesis.h>
 
-typedef struct { gn_module base, *conv1, *bn1, *conv2, *bn2, *relu; } residual_block;
+typedef struct {
+    gn_module base, *conv1, *bn1, *conv2, *bn2, *relu;
+} residual_block;
 static gn_tensor *block_forward(gn_module *module, gn_tensor *x) {
     residual_block *m = (residual_block *)module;
     gn_tensor *y = gn_forward(m->relu, gn_forward(m->bn1, gn_forward(m->conv1, x)));
@@ -24,7 +26,9 @@ static gn_module *block(int64_t channels) {
     return &m->base;
 }
 
-typedef struct { gn_module base, *conv1, *bn1, *relu, *pool, *layer1, *layer2, *avg, *fc; } resnet;
+typedef struct {
+    gn_module base, *conv1, *bn1, *relu, *pool, *layer1, *layer2, *avg, *fc;
+} resnet;
 static gn_tensor *resnet_forward(gn_module *module, gn_tensor *x) {
     resnet *m = (resnet *)module;
     x = gn_forward(m->relu, gn_forward(m->bn1, gn_forward(m->conv1, x)));
@@ -51,7 +55,7 @@ static gn_module *resnet_new(int64_t classes) {
 int main(void) {
     gn_module *model = resnet_new(10);
     gn_tensor *y = gn_forward(model, gn_randn(2, 3, 32, 32)); /* or any other size */
-    printf("(%lld, %lld)\n", (long long)gn_size(y, 0), (long long)gn_size(y, 1));
+    printf("%s\n", gn_shape_text(y));
     gn_backward(gn_sum(gn_square(y)));
     printf("%s: %s\n", gn_dict_name(gn_parameters(model), 4),
            gn_grad(gn_dict_tensor(gn_parameters(model), 4)) ? "has a gradient" : gn_error());

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Containers without a forward of their own: layers by number and by name. */
 #include <stdio.h>
-#include <stdlib.h>
 
 #include <genesis/genesis.h>
 
@@ -11,20 +10,19 @@ static void show(const char *name, gn_module *module, void *context) {
 }
 
 int main(void) {
-    gn_module *list = gn_nn_module_list_n(GN_MODULES(gn_nn_linear(10, 10)));
+    gn_module *list = gn_nn_module_list(gn_nn_linear(10, 10));
     for (int i = 1; i < 5; i++)
         gn_append(list, gn_nn_linear(10, 10));
     gn_tensor *x = gn_randn(32, 10);
     for (int64_t i = 0; i < gn_length(list); i++)
         x = gn_forward(gn_at(list, i), x);
-    printf("through the list: (%lld, %lld)\n", (long long)gn_size(x, 0), (long long)gn_size(x, 1));
+    printf("through the list: %s\n", gn_shape_text(x));
 
     gn_module *dict =
         gn_nn_module_dict({"fc1", gn_nn_linear(10, 20)}, {"fc2", gn_nn_linear(20, 10)});
     x = gn_forward(gn_key(dict, "fc1"), x);
     x = gn_forward(gn_key(dict, "fc2"), x);
-    printf("through the dictionary: (%lld, %lld)\n", (long long)gn_size(x, 0),
-           (long long)gn_size(x, 1));
+    printf("through the dictionary: %s\n", gn_shape_text(x));
 
     gn_module *model = gn_nn_module_dict({"layers", list}, {"heads", dict});
     printf("modules:\n");

@@ -14,7 +14,7 @@ int main(void) {
     char folder[] = "/tmp/genesis-sample-XXXXXX", path[64];
     if (mkdtemp(folder) == NULL)
         return 1;
-    snprintf(path, sizeof path, "%s/model.safetensors", folder);
+    snprintf(path, sizeof path, "%s/model.pth", folder);
 
     gn_module *model = model_new(4), *other = model_new(4);
     gn_tensor *x = gn_randn(32, 8);
@@ -27,8 +27,7 @@ int main(void) {
     gn_save(gn_state_dict(model), path);
     gn_dict *state = gn_load(path, gn_default_device());
     for (int64_t i = 0; i < gn_dict_size(state); i++)
-        printf("  %s: %lld elements\n", gn_dict_name(state, i),
-               (long long)gn_numel(gn_dict_tensor(state, i)));
+        printf("  %s: %s\n", gn_dict_name(state, i), gn_shape_text(gn_dict_tensor(state, i)));
     gn_load_state_dict(other, state);
     same = gn_allclose(gn_forward(model, x), gn_forward(other, x));
     printf("after: %s output\n", same ? "same" : "different");

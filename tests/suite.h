@@ -12,7 +12,8 @@
 
 #include <check.h>
 
-/* Runs `tests`, which ends with NULL. Every test begins without an error. Returns main's value. */
+/* Runs `tests`, which ends with NULL. Every test begins without an error. Returns main's value. With
+ * GENESIS_TEST_LIST in the environment it only prints their names. */
 int suite_run(const char *name, const TTest *const *tests);
 
 #endif

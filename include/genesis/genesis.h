@@ -6,5 +6,7 @@
 #include <genesis/image.h>
 #include <genesis/io.h>
 #include <genesis/optim.h>
+#include <genesis/scheduler.h>
+#include <genesis/swa.h>
 
 #endif

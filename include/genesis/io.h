@@ -13,7 +13,7 @@
 #ifndef GENESIS_IO_H
 #define GENESIS_IO_H
 
-#include <genesis/optim.h>
+#include <genesis/scheduler.h>
 
 #ifdef __cplusplus
 extern "C" {

@@ -118,6 +118,8 @@ GN_API gn_tensor *gn_scalar_tensor(double value, const gn_tensor_options *option
 GN_API int64_t gn_dim(const gn_tensor *t); /* number of dims */
 GN_API int64_t gn_size(const gn_tensor *t, int64_t dim);
 GN_API gn_shape gn_shape_of(const gn_tensor *t);
+/* "(32, 10)"; on an error "". Borrowed, good for the thread's next few calls, errors included. */
+GN_API const char *gn_shape_text(const gn_tensor *t);
 GN_API int64_t gn_numel(const gn_tensor *t);
 GN_API gn_dtype gn_dtype_of(const gn_tensor *t);
 GN_API const char *gn_device_of(const gn_tensor *t); /* "cpu"; borrowed */

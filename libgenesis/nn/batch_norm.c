@@ -116,9 +116,22 @@ static const gn_module_class instance_classes[] = {CLASS("InstanceNorm1d", insta
                                                    CLASS("InstanceNorm2d", instance2d),
                                                    CLASS("InstanceNorm3d", instance3d)};
 
+static bool is_batch_norm(const gn_module *module) {
+    return module->type >= batch_classes && module->type < batch_classes + 3;
+}
+
 double gn__batch_norm_eps(const gn_module *module) {
-    const bool is_one = module->type >= batch_classes && module->type < batch_classes + 3;
-    return is_one ? ((const running_norm *)module)->eps : -1;
+    return is_batch_norm(module) ? ((const running_norm *)module)->eps : -1;
+}
+
+bool gn__batch_norm_cumulative(gn_module *module, bool *cumulative) {
+    running_norm *self = (running_norm *)module;
+    if (!is_batch_norm(module) || self->mean == NULL)
+        return false;
+    const bool was = self->cumulative;
+    self->cumulative = *cumulative;
+    *cumulative = was;
+    return true;
 }
 
 /* ---- Making */

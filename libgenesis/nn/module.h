@@ -107,6 +107,8 @@ void gn__parameter_none(void *module, const char *name, gn_tensor **member);
 
 /* eps of a batch norm; negative if the module is none. */
 double gn__batch_norm_eps(const gn_module *module);
+/* Exchanges *cumulative with that of a batch norm with running statistics; false: it is none. */
+bool gn__batch_norm_cumulative(gn_module *module, bool *cumulative);
 
 /* Parameters made by layers: uniform in [-bound, bound), registered. */
 gn_tensor *gn__parameter_uniform(void *module, const char *name, gn_shape shape, double bound);

@@ -102,7 +102,9 @@ static bool check(gn_tensor *indices, gn_tensor *weight, const gn_embedding_bag_
     if (gn__failed() || !gn__given(op, indices) || !gn__given(op, weight))
         return false;
     const bool flat = indices->n_dims == 1 && o->offsets && o->offsets->n_dims == 1;
-    if (o->mode < GN_BAG_MEAN || o->mode > GN_BAG_MAX)
+    if (weight->n_dims != 2)
+        gn_fail(GN_E_ARGUMENT, op, "weight %s must be (V, D)", gn__shape_of(weight));
+    else if (o->mode < GN_BAG_MEAN || o->mode > GN_BAG_MAX)
         gn_fail(GN_E_ARGUMENT, op, "there is no mode %d", (int)o->mode);
     else if (!flat && (indices->n_dims != 2 || o->offsets))
         gn_fail(GN_E_ARGUMENT, op,
@@ -140,12 +142,9 @@ gn_tensor *gn_embedding_bag_with(gn_tensor *indices, gn_tensor *weight,
     gn__device *device = gn__common_device(op, 4, tensors);
     indices = device ? gn__index_tensor(op, indices) : NULL;
     o.offsets = indices && o.offsets ? gn__index_tensor(op, o.offsets) : NULL;
-    if (gn__failed() || weight->n_dims != 2 ||
-        !gn__embedding_padding(op, o.padding_idx, weight->size[0], &padding) ||
+    if (gn__failed() || !gn__embedding_padding(op, o.padding_idx, weight->size[0], &padding) ||
         !find_bags(indices, o.offsets, padding, &b))
-        return gn__failed() ? NULL
-                            : gn__fail_null(GN_E_ARGUMENT, op, "weight %s must be (V, D)",
-                                            gn__shape_of(weight));
+        return NULL;
     gn_tensor *rows =
         gn_embedding(gn_reshape(indices, indices->count), weight, .padding_idx = o.padding_idx,
                      .max_norm = o.max_norm, .norm_type = o.norm_type,

@@ -16,6 +16,8 @@
 
 static const char op[] = "interpolate";
 
+enum { MAX_SIZE = 1 << 24 }; /* of a dim: float32 has no exact places beyond */
+
 /* ---- Tables on the host */
 
 typedef struct axis {
@@ -330,10 +332,10 @@ static bool make_axis(const gn_tensor *x, int d, call *c) {
     const double scale = o->scale_factors[d] != 0 ? o->scale_factors[d] : o->scale_factor;
     const double wanted =
         o->size.n ? (double)o->size.size[o->size.n == 1 ? 0 : d] : floor((double)in * scale);
-    if (in < 1 || in > GN__MAX_STEP || !(wanted >= 1 && wanted <= GN__MAX_STEP)) {
+    if (in < 1 || in > MAX_SIZE || !(wanted >= 1 && wanted <= MAX_SIZE)) {
         gn_fail(GN_E_ARGUMENT, op,
-                "dim %d of input %s would get %g elements: sizes are from 1 to %d", 2 + d,
-                gn__shape_of(x), wanted, GN__MAX_STEP);
+                "dim %d of input %s would get %g elements: both must be from 1 to %d", 2 + d,
+                gn__shape_of(x), wanted, MAX_SIZE);
         return false;
     }
     axis *a = &c->axes[d];

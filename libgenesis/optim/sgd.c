@@ -1,71 +1,142 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * sgd.c - stochastic gradient descent with momentum, PyTorch's form.
- *
- *     g = +-gradient + weight_decay p
- *     u = g in the first step, then momentum u + (1 - dampening) g
- *     p = p - lr (nesterov ? g + momentum u : u);   without momentum: p = p - lr g
+ * sgd.c - stochastic gradient descent with momentum, PyTorch's form; ASGD, which averages the
+ * parameters (Polyak and Juditsky 1992); Rprop, which looks at signs alone (Riedmiller and Braun
+ * 1993).
  */
-#include <math.h>
-
 #include "optimizer.h"
 
-enum { NEGATIVE_LR, WEIGHT_DECAY, KEPT, ADDED, MOMENTUM, N_SCALARS };
+/* ---- SGD. The momentum begins as zeros, of which the first step keeps nothing. */
 
-static void build_sgd(const gn_optimizer *o, gn__update *u) {
-    gn__builder *b = u->builder;
-    int g = gn__effective_gradient(o, u, u->scalar[WEIGHT_DECAY]);
-    if (o->n_states > 0) {
-        int next = gn__emit(b, GN_OP_ADD, gn__emit(b, GN_OP_MUL, u->state[0], u->scalar[KEPT], 0),
-                            gn__emit(b, GN_OP_MUL, g, u->scalar[ADDED], 0), 0);
-        u->state[0] = next;
-        g = o->nesterov
-                ? gn__emit(b, GN_OP_ADD, g, gn__emit(b, GN_OP_MUL, next, u->scalar[MOMENTUM], 0), 0)
-                : next;
-    }
-    u->parameter = gn__emit(b, GN_OP_ADD, u->parameter,
-                            gn__emit(b, GN_OP_MUL, g, u->scalar[NEGATIVE_LR], 0), 0);
+enum { SGD_LR, SGD_MOMENTUM, SGD_DAMPENING, SGD_DECAY, SGD_NESTEROV, SGD_MAXIMIZE, N_SGD };
+
+static const gn__hyper sgd_hypers[N_SGD] = {
+    [SGD_LR] = {GN__NUMBER(gn_sgd_options, lr), .standard = 1e-3, .high = INFINITY},
+    [SGD_MOMENTUM] = {GN__NUMBER(gn_sgd_options, momentum), .high = INFINITY,
+                      .flag = "has_momentum"},
+    [SGD_DAMPENING] = {GN__NUMBER(gn_sgd_options, dampening), .low = -INFINITY, .high = INFINITY},
+    [SGD_DECAY] = {GN__NUMBER(gn_sgd_options, weight_decay), .high = INFINITY, .flag = "decays"},
+    [SGD_NESTEROV] = {GN__FLAG(gn_sgd_options, nesterov)},
+    [SGD_MAXIMIZE] = {GN__FLAG(gn_sgd_options, maximize)},
+};
+
+static gn_status check_sgd(const char *op, const double *value) {
+    if (value[SGD_NESTEROV] != 0 && (value[SGD_MOMENTUM] <= 0 || value[SGD_DAMPENING] != 0))
+        return gn_fail(GN_E_ARGUMENT, op, "nesterov needs a momentum and no dampening");
+    return GN_OK;
 }
 
-/* The momentum starts as zeros, of which the first step keeps nothing. */
-static void sgd_scalars(const gn_optimizer *o, int64_t step, gn_scalar *out) {
-    out[NEGATIVE_LR].f = -o->lr;
-    out[WEIGHT_DECAY].f = o->weight_decay;
-    out[KEPT].f = step == 1 ? 0 : o->momentum;
-    out[ADDED].f = step == 1 ? 1 : 1 - o->dampening;
-    out[MOMENTUM].f = o->momentum;
+static void sgd_scalars(const gn__group *group, int64_t step, double *numbers, gn__scalars *out) {
+    const double *value = group->value;
+    (void)numbers;
+    gn__scalar(out, "step_size", -value[SGD_LR]);
+    gn__scalar(out, "weight_decay", value[SGD_DECAY]);
+    gn__scalar(out, "kept", step == 1 ? 0 : value[SGD_MOMENTUM]);
+    gn__scalar(out, "added", step == 1 ? 1 : 1 - value[SGD_DAMPENING]);
+    gn__scalar(out, "momentum", value[SGD_MOMENTUM]);
 }
 
 static const gn__rule sgd = {
     .name = "sgd",
-    .state_names = {"momentum_buffer"},
-    .n_scalars = N_SCALARS,
-    .build = build_sgd,
+    .hypers = sgd_hypers,
+    .n_hypers = N_SGD,
+    .check = check_sgd,
+    .states = {{.name = "momentum_buffer", .alias = "u", .needs = SGD_MOMENTUM}},
+    .silent_steps = true,
+    .lines = {{"g", "maximize ? -g : g"},
+              {"g", "decays ? g + weight_decay * p : g"},
+              {"u", "has_momentum ? u * kept + g * added : g"},
+              {"p", "p + (nesterov ? g + u * momentum : u) * step_size"}},
     .scalars = sgd_scalars,
 };
 
 gn_optimizer *gn_optim_sgd_with(gn_dict *parameters, const gn_sgd_options *options) {
-    static const gn_sgd_options standard = {0};
-    if (options == NULL)
-        options = &standard;
-    if (gn__failed())
-        return NULL;
-    double lr = options->lr != 0 ? options->lr : 1e-3;
-    if (!gn__in_range("sgd", "lr", lr, 0, INFINITY) ||
-        !gn__in_range("sgd", "momentum", options->momentum, 0, INFINITY) ||
-        !gn__in_range("sgd", "weight_decay", options->weight_decay, 0, INFINITY))
-        return NULL;
-    if (options->nesterov && (options->momentum <= 0 || options->dampening != 0))
-        return gn__fail_null(GN_E_ARGUMENT, "sgd", "nesterov needs a momentum and no dampening");
-    gn_optimizer *o = gn__optimizer_new(&sgd, parameters);
-    if (o == NULL)
-        return NULL;
-    o->lr = lr;
-    o->momentum = options->momentum;
-    o->dampening = options->dampening;
-    o->weight_decay = options->weight_decay;
-    o->nesterov = options->nesterov;
-    o->maximize = options->maximize;
-    o->n_states = options->momentum != 0;
-    return o;
+    return gn__optimizer_new(&sgd, parameters, options);
+}
+
+/* ---- ASGD. eta and mu are those of the step that comes. */
+
+enum { ASGD_LR, ASGD_LAMBD, ASGD_ALPHA, ASGD_T0, ASGD_DECAY, ASGD_MAXIMIZE, N_ASGD };
+enum { ETA, MU };
+
+static const gn__hyper asgd_hypers[N_ASGD] = {
+    [ASGD_LR] = {GN__NUMBER(gn_asgd_options, lr), .standard = 1e-2, .high = INFINITY},
+    [ASGD_LAMBD] = {GN__OPTIONAL(gn_asgd_options, lambd), .standard = 1e-4, .high = INFINITY},
+    [ASGD_ALPHA] = {GN__OPTIONAL(gn_asgd_options, alpha), .standard = 0.75, .high = INFINITY},
+    [ASGD_T0] = {GN__OPTIONAL(gn_asgd_options, t0), .standard = 1e6, .low = -INFINITY,
+                 .high = INFINITY},
+    [ASGD_DECAY] = {GN__NUMBER(gn_asgd_options, weight_decay), .high = INFINITY, .flag = "decays"},
+    [ASGD_MAXIMIZE] = {GN__FLAG(gn_asgd_options, maximize)},
+};
+
+static void asgd_scalars(const gn__group *group, int64_t step, double *numbers, gn__scalars *out) {
+    const double *value = group->value, lr = value[ASGD_LR], lambd = value[ASGD_LAMBD];
+    const double eta = step == 1 ? lr : numbers[ETA], mu = step == 1 ? 1 : numbers[MU];
+    gn__scalar(out, "weight_decay", value[ASGD_DECAY]);
+    gn__scalar(out, "kept", 1 - lambd * eta);
+    gn__scalar(out, "step_size", -eta);
+    gn__scalar(out, "mu", mu);
+    numbers[ETA] = lr / pow(1 + lambd * lr * (double)step, value[ASGD_ALPHA]);
+    numbers[MU] = 1 / fmax(1, (double)step - value[ASGD_T0]);
+}
+
+static const gn__rule asgd = {
+    .name = "asgd",
+    .hypers = asgd_hypers,
+    .n_hypers = N_ASGD,
+    .states = {{.name = "ax", .alias = "ax"}},
+    .numbers = {[ETA] = "eta", [MU] = "mu"},
+    .lines = {{"g", "maximize ? -g : g"},
+              {"g", "decays ? g + weight_decay * p : g"},
+              {"p", "p * kept + g * step_size"},
+              {"ax", "mu == 1 ? p : ax + (p - ax) * mu"}},
+    .scalars = asgd_scalars,
+};
+
+gn_optimizer *gn_optim_asgd_with(gn_dict *parameters, const gn_asgd_options *options) {
+    return gn__optimizer_new(&asgd, parameters, options);
+}
+
+/* ---- Rprop: a step size for each element, which grows while the sign of its gradient stays */
+
+enum { RPROP_LR, ETA_MINUS, ETA_PLUS, MIN_STEP, MAX_STEP, RPROP_MAXIMIZE, N_RPROP };
+
+static const gn__hyper rprop_hypers[N_RPROP] = {
+    [RPROP_LR] = {GN__NUMBER(gn_rprop_options, lr), .standard = 1e-2, .high = INFINITY},
+    [ETA_MINUS] = {GN__OPTIONAL(gn_rprop_options, etaminus), .tuple = "etas", .place = 0,
+                   .standard = 0.5, .low = DBL_MIN, .high = GN__BELOW_ONE},
+    [ETA_PLUS] = {GN__OPTIONAL(gn_rprop_options, etaplus), .tuple = "etas", .place = 1,
+                  .standard = 1.2, .low = GN__ABOVE_ONE, .high = INFINITY},
+    [MIN_STEP] = {GN__OPTIONAL(gn_rprop_options, min_step_size), .tuple = "step_sizes", .place = 0,
+                  .standard = 1e-6, .high = INFINITY},
+    [MAX_STEP] = {GN__OPTIONAL(gn_rprop_options, max_step_size), .tuple = "step_sizes", .place = 1,
+                  .standard = 50, .high = INFINITY},
+    [RPROP_MAXIMIZE] = {GN__FLAG(gn_rprop_options, maximize)},
+};
+
+static void rprop_scalars(const gn__group *group, int64_t step, double *numbers, gn__scalars *out) {
+    (void)step, (void)numbers;
+    gn__scalar(out, "etaminus", group->value[ETA_MINUS]);
+    gn__scalar(out, "etaplus", group->value[ETA_PLUS]);
+    gn__scalar(out, "low", group->value[MIN_STEP]);
+    gn__scalar(out, "high", group->value[MAX_STEP]);
+}
+
+static const gn__rule rprop = {
+    .name = "rprop",
+    .hypers = rprop_hypers,
+    .n_hypers = N_RPROP,
+    .states = {{.name = "prev", .alias = "prev"},
+               {.name = "step_size", .alias = "size", .starts_at = 1 + RPROP_LR}},
+    .lines = {{"g", "maximize ? -g : g"},
+              {"turn", "g * prev"},
+              {"size", "size * (turn > 0 ? etaplus : turn < 0 ? etaminus : 1)"},
+              {"size", "min(max(size, low), high)"},
+              {"prev", "turn < 0 ? 0 : g"},
+              {"p", "p - sign(prev) * size"}},
+    .scalars = rprop_scalars,
+};
+
+gn_optimizer *gn_optim_rprop_with(gn_dict *parameters, const gn_rprop_options *options) {
+    return gn__optimizer_new(&rprop, parameters, options);
 }

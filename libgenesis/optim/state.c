@@ -1,21 +1,84 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /*
- * state.c - an optimizer's state as a dictionary: "state.0.exp_avg", "state.0.step", .. Tensors are
- * copied both ways. Hyperparameters such as the learning rate are not part of it.
+ * state.c - an optimizer's state as a dictionary of PyTorch's structure; load.c reads it. Tensors
+ * are copied.
  */
 #include <stdio.h>
-#include <stdlib.h>
 
+#include "../nn/dict.h"
 #include "optimizer.h"
 
-enum { NAME_BYTES = 64 };
+/* ---- "state": parameters by number */
 
-/* ---- Saving */
+static gn_tensor *number_tensor(const gn__slot *slot, double value) {
+    return gn_scalar_tensor(
+        value, GN_AS(.device = slot->parameter->storage->device->name, .dtype = GN_F32));
+}
 
-static gn_status put(gn_dict *dict, int slot, const char *name, gn_tensor *tensor) {
-    char key[NAME_BYTES];
-    snprintf(key, sizeof key, "state.%d.%s", slot, name);
-    return tensor ? gn_dict_set(dict, key, tensor) : gn_error_status();
+static gn_dict *slot_state(gn_optimizer *o, const gn__group *group, const gn__slot *slot) {
+    gn_dict *entry = gn_dict_new();
+    const gn__rule *rule = o->rule;
+    if (rule->save && slot == o->slots)
+        rule->save(o, entry);
+    if (slot->step == 0)
+        return entry;
+    if (!rule->silent_steps)
+        gn_dict_set(entry, "step", number_tensor(slot, (double)slot->step));
+    for (int k = 0; k < GN__MAX_NUMBERS && rule->numbers[k]; k++)
+        gn_dict_set(entry, rule->numbers[k], number_tensor(slot, slot->number[k]));
+    for (int k = 0; k < GN__MAX_STATES; k++)
+        if (gn__uses_state(group, k) && slot->state[k])
+            gn_dict_set(entry, rule->states[k].name, gn_clone(slot->state[k]));
+    return entry;
+}
+
+static gn_dict *all_states(gn_optimizer *o) {
+    gn_dict *states = gn_dict_new();
+    if (states)
+        gn__dict_number(states);
+    for (int i = 0; i < o->n_groups; i++)
+        for (int k = o->groups[i].begin; k < o->groups[i].end && !gn__failed(); k++) {
+            char name[16];
+            snprintf(name, sizeof name, "%d", k);
+            gn_dict *entry = slot_state(o, &o->groups[i], &o->slots[k]);
+            if (gn_dict_size(entry) > 0)
+                gn_dict_set(states, name, entry);
+        }
+    return states;
+}
+
+/* ---- "param_groups": a list */
+
+static gn_status put_value(gn_dict *to, const char *name, const gn__hyper *h, double value) {
+    if (h->choice)
+        return value != 0 ? gn_dict_set(to, name, h->choice) : gn_dict_set_none(to, name);
+    switch (h->type) {
+    case GN__HYPER_FLAG:
+    case GN__HYPER_FIXED: return gn_dict_set_bool(to, name, value != 0);
+    case GN__HYPER_COUNT: return gn_dict_set_int(to, name, (int64_t)value);
+    default: return isnan(value) ? gn_dict_set_none(to, name) : gn_dict_set(to, name, value);
+    }
+}
+
+static gn_dict *group_options(const gn__group *group) {
+    gn_dict *dict = gn_dict_new();
+    for (int k = 0; k < group->rule->n_hypers && !gn__failed(); k++) {
+        const gn__hyper *h = &group->rule->hypers[k];
+        if (h->tuple == NULL) {
+            put_value(dict, h->name, h, group->value[k]);
+            continue;
+        }
+        if (h->place == 0)
+            gn_dict_set(dict, h->tuple, gn_list_new());
+        put_value(gn_dict_get_dict(dict, h->tuple), NULL, h, group->value[k]);
+    }
+    for (int64_t i = 0; i < gn_dict_size(group->extra) && !gn__failed(); i++)
+        gn__dict_copy_entry(dict, group->extra, i);
+    gn_dict *numbers = gn_list_new();
+    for (int i = group->begin; i < group->end && !gn__failed(); i++)
+        gn_dict_set(numbers, NULL, i);
+    gn_dict_set(dict, "params", numbers);
+    return dict;
 }
 
 gn_dict *gn_optimizer_state_dict(gn_optimizer *o) {
@@ -24,108 +87,10 @@ gn_dict *gn_optimizer_state_dict(gn_optimizer *o) {
     if (o == NULL)
         return gn__fail_null(GN_E_ARGUMENT, "optimizer_state_dict", "the optimizer is NULL");
     gn_scope scope = gn_scope_begin();
-    gn_dict *dict = gn_dict_new();
-    for (int i = 0; dict && i < o->n_slots; i++) {
-        const gn__slot *slot = &o->slots[i];
-        if (slot->step == 0)
-            continue;
-        if (o->rule->counts_steps) {
-            gn_tensor_options options = {.struct_size = sizeof options,
-                                         .device = slot->parameter->storage->device->name,
-                                         .dtype = GN_I64};
-            put(dict, i, "step", gn_scalar_tensor((double)slot->step, &options));
-        }
-        for (int k = 0; k < o->n_states; k++)
-            put(dict, i, o->rule->state_names[k], gn_clone(slot->state[k]));
-    }
-    return gn_scope_end_with(scope, gn_error_status() == GN_OK ? dict : NULL);
-}
-
-/* ---- Loading: everything is checked and copied before anything is changed */
-
-/* The number of the state that `name` names, n_states for "step", or -1; *slot is its parameter. */
-static int find_state(const gn_optimizer *o, const char *name, int *slot) {
-    int length = 0;
-    if (sscanf(name, "state.%9d.%n", slot, &length) != 1 || length == 0)
-        return -1;
-    char exact[NAME_BYTES]; /* no sign, blank or leading zero */
-    snprintf(exact, sizeof exact, "state.%d.", *slot);
-    if (*slot < 0 || *slot >= o->n_slots || strncmp(name, exact, (size_t)length) != 0)
-        return -1;
-    if (o->rule->counts_steps && strcmp(name + length, "step") == 0)
-        return o->n_states;
-    for (int k = 0; k < o->n_states; k++)
-        if (strcmp(name + length, o->rule->state_names[k]) == 0)
-            return k;
-    return -1;
-}
-
-/* A copy of a loaded tensor with the parameter's layout. Retained. */
-static gn_tensor *copy_for(const gn_tensor *parameter, gn_tensor *loaded) {
-    gn_tensor *copy = gn__tensor_like(parameter, parameter->dtype);
-    gn_tensor *source = copy ? gn_to_device(loaded, parameter->storage->device->name) : NULL;
-    if (source == NULL || gn__copy_data(copy, source) != GN_OK)
-        return NULL;
-    return gn_retain(copy);
-}
-
-static gn_status load_entry(const gn_optimizer *o, const char *name, gn_tensor *t,
-                            gn__slot *loaded) {
-    const char *op = "optimizer_load_state_dict";
-    int i = 0, k = find_state(o, name, &i);
-    if (k < 0)
-        return gn_fail(GN_E_ARGUMENT, op, "%s is no state of this %s with %d parameters", name,
-                       o->rule->name, o->n_slots);
-    const gn_tensor *parameter = o->slots[i].parameter;
-    if (k == o->n_states) {
-        if (t->count != 1 || (loaded[i].step = gn_item_int(t)) < 1)
-            return gn_fail(GN_E_ARGUMENT, op, "%s is no number of steps", name);
-        return gn_error_status();
-    }
-    if (!gn__same_shape(t, parameter))
-        return gn_fail(GN_E_ARGUMENT, op, "%s has shape %s, its parameter %s", name,
-                       gn__shape_of(t), gn__shape_of(parameter));
-    loaded[i].state[k] = copy_for(parameter, t);
-    return gn_error_status();
-}
-
-/* A parameter has all of its state or none. */
-static gn_status check_complete(const gn_optimizer *o, gn__slot *loaded) {
-    for (int i = 0; i < o->n_slots; i++) {
-        int found = loaded[i].step > 0, wanted = o->n_states + o->rule->counts_steps;
-        for (int k = 0; k < o->n_states; k++)
-            found += loaded[i].state[k] != NULL;
-        if (found != 0 && found != wanted)
-            return gn_fail(GN_E_ARGUMENT, "optimizer_load_state_dict",
-                           "state.%d is not complete: %d of %d entries", i, found, wanted);
-        if (found && !o->rule->counts_steps)
-            loaded[i].step = 1; /* any but the first */
-    }
-    return GN_OK;
-}
-
-gn_status gn_optimizer_load_state_dict(gn_optimizer *o, gn_dict *state) {
-    if (gn__failed())
-        return gn_error_status();
-    if (o == NULL || state == NULL)
-        return gn_fail(GN_E_ARGUMENT, "optimizer_load_state_dict", "an argument is NULL");
-    gn__slot *loaded = gn__alloc_array((size_t)o->n_slots, sizeof *loaded);
-    if (loaded == NULL)
-        return gn_error_status();
-    gn_scope scope = gn_scope_begin();
-    for (int64_t i = 0; i < gn_dict_size(state) && !gn__failed(); i++)
-        load_entry(o, gn_dict_name(state, i), gn_dict_tensor(state, i), loaded);
-    if (!gn__failed() && check_complete(o, loaded) == GN_OK)
-        for (int i = 0; i < o->n_slots; i++) {
-            gn__slot old = o->slots[i];
-            o->slots[i] = loaded[i];
-            o->slots[i].parameter = old.parameter;
-            loaded[i] = old; /* to be released below */
-        }
-    gn_scope_end(scope);
-    for (int i = 0; i < o->n_slots; i++)
-        for (int k = 0; k < GN__MAX_STATES; k++)
-            gn_release(loaded[i].state[k]);
-    free(loaded);
-    return gn_error_status();
+    gn_dict *dict = gn_dict_new(), *groups = gn_list_new();
+    gn_dict_set(dict, "state", all_states(o));
+    for (int i = 0; i < o->n_groups && !gn__failed(); i++)
+        gn_dict_set(groups, NULL, group_options(&o->groups[i]));
+    gn_dict_set(dict, "param_groups", groups);
+    return gn_scope_end_with(scope, gn__failed() ? NULL : dict);
 }

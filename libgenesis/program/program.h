@@ -157,6 +157,39 @@ const gn_program *gn__expr_sum_program(gn__expr *e, const gn__signature *signatu
 /* Text of a program, one instruction a line, for logs and tests; owned by the caller: free(). */
 char *gn__program_text(const gn_program *program);
 
+/* ---- Assignments (assign.c): several results, in place
+ *
+ *     {"g", "decays ? g + weight_decay * p : g"}, {"p", "p + step_size * g"}
+ *
+ * Names on the right are tensors, all of one floating-point dtype, scalars of the call, flags, which
+ * are fixed when the program is made (the branch not taken leaves no trace), and what earlier lines
+ * assigned. Operators are those of expressions; functions those that are opcodes.
+ */
+typedef struct gn__assignment {
+    const char *name, *text;
+} gn__assignment;
+
+typedef struct gn__flag {
+    const char *name;
+    bool value;
+} gn__flag;
+
+enum { GN__MAX_ASSIGNED_NAMES = 40 };
+
+typedef struct gn__assignments {
+    const char *name;
+    int dtype;
+    const gn__assignment *lines; /* the last one has no name */
+    int n_variables, n_scalars, n_flags;
+    const char *const *variables, *const *scalars;
+    const gn__flag *flags;
+    int constant; /* the number of the variable that is only read, or -1 */
+} gn__assignments;
+
+/* The program: operands are the variables, then those that are written, in the same order; it
+ * computes in gn__compute_type(dtype) and stores what was assigned last. NULL with an error. */
+const gn_program *gn__assignments_program(const gn__assignments *assignments);
+
 /* ---- Programs by variant (kernel.c): built at first use, then found without a lock */
 
 enum { GN__KERNEL_VARIANTS = 128 };

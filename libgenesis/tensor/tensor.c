@@ -216,6 +216,10 @@ gn_shape gn_shape_of(const gn_tensor *t) {
     return gn__given("shape_of", t) ? gn__shape(t->n_dims, t->size) : (gn_shape){0};
 }
 
+const char *gn_shape_text(const gn_tensor *t) {
+    return gn__given("shape_text", t) ? gn__shape_of(t) : "";
+}
+
 bool gn_same_shape(const gn_tensor *a, const gn_tensor *b) {
     return gn__given("same_shape", a) && gn__given("same_shape", b) && gn__same_shape(a, b);
 }

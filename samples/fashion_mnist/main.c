@@ -142,7 +142,8 @@ static gn_status prepare(training *t, const options *o, gn_module *model, gn_dat
     *t = (training){.model = model, .meter = meter_new()};
     t->loader = gn_loader_new(data, .batch = o->batch, .shuffle = true, .workers = 1);
     t->adam = gn_optim_adam(gn_parameters(model));
-    t->schedule = gn_lr_one_cycle(t->adam, o->lr, o->epochs * gn_loader_batches(t->loader));
+    t->schedule = gn_lr_one_cycle(t->adam, o->lr, o->epochs * gn_loader_batches(t->loader),
+                                  .no_cycle_momentum = true);
     t->bar = progress_start(o->epochs, gn_dataset_size(data));
     if (mkdir(o->out, 0777) != 0 && errno != EEXIST)
         return gn_fail(GN_E_IO, o->out, "can't make this folder: %s", strerror(errno));

@@ -101,6 +101,8 @@ START_TEST(test_errors) {
     expect_error_with(GN_E_ARGUMENT, "gn_embedding_bag_forward");
     ck_assert_ptr_null(gn_embedding_bag_forward(gn_nn_relu(), two, two, NULL));
     expect_error_with(GN_E_ARGUMENT, "ReLU is no EmbeddingBag");
+    ck_assert_ptr_null(gn_embedding_bag(two, gn_zeros(4), .offsets = two));
+    expect_error_with(GN_E_ARGUMENT, "embedding_bag: weight (4) must be (V, D)");
     ck_assert_ptr_null(gn_embedding_bag(two, weight));
     expect_error_with(GN_E_ARGUMENT, "with a vector of offsets, which are not given");
     ck_assert_ptr_null(gn_embedding_bag(two, weight, .offsets = two, .per_sample_weights = weight));

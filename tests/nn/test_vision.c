@@ -188,6 +188,8 @@ START_TEST(test_errors_of_resizing) {
     expect_error_with(GN_E_ARGUMENT, "the size has 3 numbers: 1 or 2 are for input");
     ck_assert_ptr_null(gn_interpolate(x, .size = GN_SHAPE(0)));
     expect_error_with(GN_E_ARGUMENT, "would get 0 elements");
+    ck_assert_ptr_null(gn_interpolate(x, .size = GN_SHAPE(1 << 30)));
+    expect_error_with(GN_E_ARGUMENT, "both must be from 1 to 16777216");
     ck_assert_ptr_null(gn_interpolate(x, .scale_factor = NAN));
     expect_error_with(GN_E_ARGUMENT, "would get nan elements");
     ck_assert_ptr_null(gn_interpolate(x, .scale_factor = 0.3));
@@ -245,10 +247,27 @@ START_TEST(test_infinite_elements) {
 }
 END_TEST
 
+/* Sums are taken in float32: of two dims, one rounding to float16 each. */
+START_TEST(test_half) {
+    if (!has_dtype(GN_F16))
+        return;
+    gn_tensor *x = gn_cast(gn_rand(1, 2, 3, 4), GN_F16), *y[2];
+    for (int i = 0; i < 2; i++)
+        y[i] = gn_interpolate(i ? gn_cast(x, GN_F32) : x, .scale_factor = 2,
+                              .mode = GN_INTERPOLATE_BILINEAR);
+    expect_close("float16", y[0], gn_cast(y[1], GN_F16));
+}
+END_TEST
+
 int main(void) {
-    const TTest *tests[] = {test_like_pytorch,       test_text,
-                            test_errors_of_padding,  test_errors_of_resizing,
-                            test_errors_of_the_rest, test_places_that_are_none,
-                            test_infinite_elements,  NULL};
+    const TTest *tests[] = {test_like_pytorch,
+                            test_text,
+                            test_errors_of_padding,
+                            test_errors_of_resizing,
+                            test_errors_of_the_rest,
+                            test_places_that_are_none,
+                            test_infinite_elements,
+                            test_half,
+                            NULL};
     return suite_run("modules of vision", tests);
 }

@@ -26,7 +26,15 @@ START_TEST(test_errors) {
 }
 END_TEST
 
+/* A least length, not the length. */
+START_TEST(test_minlength) {
+    gn_tensor *x = gn_tensor_of(((int64_t[]){4, 1, 4}), 3);
+    EXPECT_VALUES(gn_bincount(x, NULL, 2), 0, 0, 1, 0, 0, 2);
+    EXPECT_VALUES(gn_bincount(x, NULL, 6), 0, 0, 1, 0, 0, 2, 0);
+}
+END_TEST
+
 int main(void) {
-    const TTest *tests[] = {test_errors, NULL};
+    const TTest *tests[] = {test_errors, test_minlength, NULL};
     return suite_run("select", tests);
 }

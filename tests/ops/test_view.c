@@ -102,9 +102,25 @@ START_TEST(test_parts_leave_others) {
 }
 END_TEST
 
+/* The gradient is summed over what was broadcast, dims in front included. */
+START_TEST(test_broadcast_to) {
+    gn_tensor *x = gn_requires_grad_(gn_ones(2, 1), true);
+    gn_tensor *y = gn_broadcast_to(x, GN_SHAPE(3, 2, 2));
+    ck_assert(gn_is_view(y) && gn_stride(y, 0) == 0 && gn_stride(y, 2) == 0);
+    gn_backward(gn_sum(gn_mul(y, gn_view(gn_arange(0, 12, 1, NULL), 3, 2, 2))));
+    EXPECT_VALUES(gn_grad(x), 0, 0 + 1 + 4 + 5 + 8 + 9, 2 + 3 + 6 + 7 + 10 + 11);
+    ck_assert_ptr_null(gn_broadcast_to(x, GN_SHAPE(2)));
+    expect_error(GN_E_ARGUMENT, "expand: shape (2, 1) can't expand to (2)");
+}
+END_TEST
+
 int main(void) {
-    const TTest *tests[] = {
-        test_sharing, test_errors, test_second_order, test_parts_add_up, test_parts_leave_others,
-        NULL};
+    const TTest *tests[] = {test_sharing,
+                            test_errors,
+                            test_second_order,
+                            test_parts_add_up,
+                            test_parts_leave_others,
+                            test_broadcast_to,
+                            NULL};
     return suite_run("view", tests);
 }

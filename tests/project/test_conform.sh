@@ -86,8 +86,8 @@ unset GENESIS_ASYNC
 if [ -e "$top_builddir/backends/cpu/.libs/genesis_cpu.so" ]; then
     GENESIS_PLUGIN_PATH=$GENESIS_PLUGIN_PATH:$top_builddir/backends/cpu/.libs
     expect 0 " 0 failed" --device cpu --only conv --only matmul --only pool --only norm
-    for row in 'matmul +float32 +pass +39 +2' 'conv_forward +float32 +pass +120' \
-        'conv_backward_data +float32 +pass +120' 'conv_backward_weight +float32 +pass +120' \
+    for row in 'matmul +float32 +pass +39 +2' 'conv_forward +float32 +pass +124' \
+        'conv_backward_data +float32 +pass +124' 'conv_backward_weight +float32 +pass +124' \
         'max_pool_forward +float32 +pass +80 +40' 'max_pool_backward +float32 +pass +80' \
         'avg_pool_forward +float32 +pass +40 +20' 'avg_pool_backward +float32 +pass +40' \
         'batch_norm_forward +float32 +pass +20 +11' 'batch_norm_backward +float32 +pass +20 +11'; do

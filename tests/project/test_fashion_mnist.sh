@@ -62,7 +62,8 @@ refused 2 'Try' --eval
 refused 1 'nonesuch' --device nonesuch
 refused 1 'dataset-fashion-mnist' --data "$out"
 refused 1 'absent.safetensors' --eval "$out/absent.safetensors" --test-limit 8
-refused 1 'not in this version' --eval "$out/help.pth" --test-limit 8
+cp "$out/help" "$out/weights.h5"
+refused 1 '.h5 is no known format' --eval "$out/weights.h5" --test-limit 8
 cp "$out/help" "$out/text.safetensors"
 refused 1 'text.safetensors' --eval "$out/text.safetensors" --test-limit 8
 

@@ -143,6 +143,8 @@ START_TEST(test_properties) {
     ck_assert_int_eq(gn_element_size(x), 4);
     ck_assert(gn_is_floating_point(x) && gn_same_shape(x, gn_ones_like(x)) && !gn_same_shape(x, v));
     ck_assert_int_eq(gn_shape_of(v).size[1], 3);
+    ck_assert_str_eq(gn_shape_text(v), "(2, 3, 2)");
+    ck_assert_str_eq(gn_shape_text(gn_scalar_tensor(1, NULL)), "()");
     ck_assert_str_eq(gn_device_of(x), gn_default_device());
     ck_assert_str_eq(gn_dtype_name(GN_BF16), "bfloat16");
     ck_assert_int_eq(gn_dtype_from_name("int16"), GN_I16);

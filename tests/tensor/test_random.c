@@ -122,6 +122,10 @@ START_TEST(test_streams) {
     gn_tensor *inside = gn_randn(5);
     gn_rng_state_set(NULL, state);
     ck_assert(gn_equal(gn_randn(5), inside));
+    gn_rng_state_set(gn_default_generator(), state);
+    gn_tensor *uniform = gn_rand_like(inside);
+    gn_rng_state_set(NULL, state);
+    ck_assert(gn_equal(gn_rand(5), uniform));
     gn_tensor *like = gn_randint_like(gn_zeros_with(GN_SHAPE(100), GN_AS(.dtype = GN_I32)), 3, 5);
     ck_assert(gn_dtype_of(like) == GN_I32 && gn_item_int(gn_amin(like)) == 3 &&
               gn_item_int(gn_amax(like)) == 4);
