@@ -11,6 +11,7 @@ public_headers = \
 	include/genesis/dict.h \
 	include/genesis/functional.h \
 	include/genesis/genesis.h \
+	include/genesis/image.h \
 	include/genesis/init.h \
 	include/genesis/io.h \
 	include/genesis/layer.h \
@@ -53,11 +54,24 @@ libgenesis_sources = \
 	libgenesis/base/scope.c \
 	libgenesis/base/settings.c \
 	libgenesis/base/table.c \
+	libgenesis/data/collate.c \
 	libgenesis/data/data.h \
 	libgenesis/data/dataset.c \
 	libgenesis/data/fashion_mnist.c \
+	libgenesis/data/host_memory.c \
 	libgenesis/data/idx.c \
+	libgenesis/data/image.c \
+	libgenesis/data/image.h \
+	libgenesis/data/image_folder.c \
+	libgenesis/data/image_transform.c \
+	libgenesis/data/jpeg.c \
 	libgenesis/data/loader.c \
+	libgenesis/data/loader.h \
+	libgenesis/data/png.c \
+	libgenesis/data/sampler.c \
+	libgenesis/data/subset.c \
+	libgenesis/data/tensor_dataset.c \
+	libgenesis/data/workers.c \
 	libgenesis/io/atomic.c \
 	libgenesis/io/checkpoint.c \
 	libgenesis/io/globals.c \
@@ -578,6 +592,8 @@ samples_fashion_mnist_fashion_mnist_SOURCES = \
 	samples/fashion_mnist/models.h \
 	samples/fashion_mnist/options.c \
 	samples/fashion_mnist/options.h \
+	samples/fashion_mnist/predict.c \
+	samples/fashion_mnist/predict.h \
 	samples/fashion_mnist/progress.c \
 	samples/fashion_mnist/progress.h \
 	samples/fashion_mnist/report.c \
@@ -627,7 +643,12 @@ unit_tests = \
 	tests/base/test_table \
 	tests/data/test_dataset \
 	tests/data/test_idx \
+	tests/data/test_image \
+	tests/data/test_image_transform \
 	tests/data/test_loader \
+	tests/data/test_sampler \
+	tests/data/test_subset \
+	tests/data/test_workers \
 	tests/io/test_checkpoint \
 	tests/io/test_npz \
 	tests/io/test_pth \
@@ -739,7 +760,12 @@ tests_base_test_scope_LDADD = $(test_ldadd)
 tests_base_test_table_LDADD = $(test_ldadd)
 tests_data_test_dataset_LDADD = $(test_ldadd)
 tests_data_test_idx_LDADD = $(test_ldadd)
+tests_data_test_image_LDADD = $(test_ldadd)
+tests_data_test_image_transform_LDADD = $(test_ldadd)
 tests_data_test_loader_LDADD = $(test_ldadd)
+tests_data_test_sampler_LDADD = $(test_ldadd)
+tests_data_test_subset_LDADD = $(test_ldadd)
+tests_data_test_workers_LDADD = $(test_ldadd)
 tests_io_test_checkpoint_LDADD = $(test_ldadd)
 tests_io_test_npz_LDADD = $(test_ldadd)
 tests_io_test_pth_LDADD = $(test_ldadd)
@@ -857,6 +883,14 @@ test_support_sources = \
 	tests/suite.h \
 	tests/temp_dir.c \
 	tests/temp_dir.h
+
+fuzz_targets += tests/fuzz/fuzz_image
+tests_fuzz_fuzz_image_SOURCES = \
+	tests/fuzz/fuzz_image.c
+
+tests_fuzz_fuzz_image_CFLAGS = $(AM_CFLAGS) $(FUZZ_CFLAGS)
+tests_fuzz_fuzz_image_LDFLAGS = $(AM_LDFLAGS) $(FUZZ_LDFLAGS)
+tests_fuzz_fuzz_image_LDADD = tests/fuzz/libfuzz.la libgenesis/libcore.la
 
 fuzz_targets += tests/fuzz/fuzz_npy
 tests_fuzz_fuzz_npy_SOURCES = \
@@ -1162,9 +1196,12 @@ extra_files = \
 	tests/abi/0.1/genesis/backend.h \
 	tests/abi/0.1/layout.txt \
 	tests/abi/layout.sh \
+	tests/fixtures/ankle_boot.jpg \
+	tests/fixtures/ankle_boot.png \
 	tests/fixtures/autograd.inc \
 	tests/fixtures/make_autograd.py \
 	tests/fixtures/make_files.py \
+	tests/fixtures/make_images.py \
 	tests/fixtures/make_minilm.py \
 	tests/fixtures/make_modules_activation.py \
 	tests/fixtures/make_modules_attention.py \
@@ -1210,6 +1247,8 @@ extra_files = \
 	tests/fixtures/random.inc \
 	tests/fixtures/torch.pth \
 	tests/fixtures/training.pth \
+	tests/fuzz/corpus/image/ankle_boot.jpg \
+	tests/fuzz/corpus/image/ankle_boot.png \
 	tests/fuzz/corpus/npy/numpy.npy \
 	tests/fuzz/corpus/npz/numpy.npz \
 	tests/fuzz/corpus/pickle/cycle \

@@ -4,9 +4,11 @@
 
 noinst_LTLIBRARIES += libgenesis/libcore.la
 libgenesis_libcore_la_SOURCES = $(libgenesis_sources)
-libgenesis_libcore_la_CPPFLAGS = $(AM_CPPFLAGS) -DGN_PLUGIN_DIR='"$(plugindir)"'
-libgenesis_libcore_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(ZLIB_CFLAGS) $(FUZZ_CFLAGS)
-libgenesis_libcore_la_LIBADD = $(JANSSON_LIBS) $(ZLIB_LIBS) $(LIBDL) -lpthread -lm
+libgenesis_libcore_la_CPPFLAGS = $(AM_CPPFLAGS) -DGN_PLUGIN_DIR='"$(plugindir)"' \
+	$(IMAGE_CPPFLAGS)
+libgenesis_libcore_la_CFLAGS = $(AM_CFLAGS) $(JANSSON_CFLAGS) $(ZLIB_CFLAGS) $(PNG_CFLAGS) $(JPEG_CFLAGS) \
+	$(FUZZ_CFLAGS)
+libgenesis_libcore_la_LIBADD = $(JANSSON_LIBS) $(PNG_LIBS) $(JPEG_LIBS) $(ZLIB_LIBS) $(LIBDL) -lpthread -lm
 
 lib_LTLIBRARIES += libgenesis/libgenesis.la
 libgenesis_libgenesis_la_SOURCES =

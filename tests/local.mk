@@ -37,6 +37,8 @@ if HAVE_CHECK
 check_LTLIBRARIES += tests/libtesting.la
 unit_tests_built = $(unit_tests)
 opencl_tests_built = $(opencl_tests)
+# This one writes images itself, where it can.
+tests_data_test_image_CPPFLAGS = $(AM_CPPFLAGS) $(IMAGE_CPPFLAGS)
 # This one stands between the library and malloc.
 tests_nn_test_host_memory_LDFLAGS = $(AM_LDFLAGS) -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc \
 	-Wl,--wrap=posix_memalign,--wrap=strdup

@@ -13,8 +13,8 @@ die() {
 
 # what every build needs
 build_packages=(gcc libc6-dev make autoconf automake libtool "pkgconf|pkg-config"
-    "libdnnl-dev|libonednn-dev" libjansson-dev zlib1g-dev ocl-icd-opencl-dev libclblast-dev
-    dataset-fashion-mnist)
+    "libdnnl-dev|libonednn-dev" libjansson-dev zlib1g-dev libpng-dev libjpeg-dev
+    ocl-icd-opencl-dev libclblast-dev dataset-fashion-mnist)
 
 installed() {
     [ "$(dpkg-query -W -f '${db:Status-Status}' "$1" 2>/dev/null)" = installed ]

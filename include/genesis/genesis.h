@@ -3,7 +3,7 @@
 #ifndef GENESIS_GENESIS_H
 #define GENESIS_GENESIS_H
 
-#include <genesis/data.h>
+#include <genesis/image.h>
 #include <genesis/io.h>
 #include <genesis/optim.h>
 #include <genesis/scheduler.h>

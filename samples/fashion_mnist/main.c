@@ -4,8 +4,8 @@
  * weights after each epoch, and writes a report. With --eval FILE it loads weights and tests them.
  *
  * This file is the training itself. What serves it: models.c the networks, options.c the command
- * line, progress.c the progress bar, results.c what is measured, report.c, chart.c and sheet.c the
- * report.
+ * line, predict.c the look at an image of the user's, progress.c the progress bar, results.c what
+ * is measured, report.c, chart.c and sheet.c the report.
  */
 #include <errno.h>
 #include <limits.h>
@@ -18,6 +18,7 @@
 
 #include "models.h"
 #include "options.h"
+#include "predict.h"
 #include "progress.h"
 #include "report.h"
 #include "results.h"
@@ -139,7 +140,7 @@ static gn_status finish_epoch(training *t, gn_dataset *test, answers *a) {
 
 static gn_status prepare(training *t, const options *o, gn_module *model, gn_dataset *data) {
     *t = (training){.model = model, .meter = meter_new()};
-    t->loader = gn_loader_new(data, .batch = o->batch, .shuffle = true);
+    t->loader = gn_loader_new(data, .batch = o->batch, .shuffle = true, .workers = 1);
     t->adam = gn_optim_adam(gn_parameters(model));
     t->schedule = gn_lr_one_cycle(t->adam, o->lr, o->epochs * gn_loader_batches(t->loader),
                                   .no_cycle_momentum = true);
@@ -203,6 +204,15 @@ static void print_setting(const options *o, gn_module *model, gn_dataset *data, 
     fflush(stdout);
 }
 
+/* One image of the user's: no data set is needed. */
+static int look(const options *o, gn_module *model) {
+    gn_load_state_dict(model, gn_load(o->eval, NULL));
+    predict(model, o->predict);
+    if (gn_error_status() != GN_OK)
+        gn_perror("fashion_mnist");
+    return gn_error_status() != GN_OK;
+}
+
 static int run(const options *o) {
     answers a = {.n = 0};
     int status = 0;
@@ -210,6 +220,8 @@ static int run(const options *o) {
         gn_set_default_device(o->device);
     gn_manual_seed((uint64_t)o->seed);
     gn_module *model = model_make(o->model);
+    if (o->predict)
+        return look(o, model);
     gn_dataset *test = gn_dataset_head(gn_fashion_mnist("test", .dir = o->data), o->test_limit);
     if (answers_make(&a, gn_dataset_size(test)) == GN_OK) {
         if (o->eval) {

@@ -30,6 +30,7 @@ static const char usage[] =
     "  --out DIR         folder for the results, made if it is absent (default: .)\n"
     "  --report FILE     where the report goes (default: report.html in the folder for results)\n"
     "  --eval FILE       do not train: load the weights in FILE and measure the test accuracy\n"
+    "  --predict IMAGE   with --eval: say what this PNG or JPEG file shows, instead\n"
     "  --help            show this text\n"
     "\n"
     "Exit status: 0 done, 1 failed, 2 wrong use, 130 stopped by Ctrl-C.\n";
@@ -89,6 +90,7 @@ int options_parse(options *o, int argc, char **argv) {
         {"out", required_argument, NULL, 'o'},
         {"report", required_argument, NULL, 'R'},
         {"eval", required_argument, NULL, 'E'},
+        {"predict", required_argument, NULL, 'p'},
         {"help", no_argument, NULL, 'h'},
         {NULL, 0, NULL, 0},
     };
@@ -115,12 +117,17 @@ int options_parse(options *o, int argc, char **argv) {
         case 'o': fits = given(name, optarg, &o->out); break;
         case 'R': fits = given(name, optarg, &o->report); break;
         case 'E': fits = given(name, optarg, &o->eval); break;
+        case 'p': fits = given(name, optarg, &o->predict); break;
         case 'h': fputs(usage, stdout); return 0;
         default: fits = 0;
         }
     }
     if (fits && optind < argc) {
         fprintf(stderr, "fashion_mnist: what is \"%s\"?\n", argv[optind]);
+        fits = 0;
+    }
+    if (fits && o->predict && o->eval == NULL) {
+        fputs("fashion_mnist: --predict needs the weights: --eval FILE\n", stderr);
         fits = 0;
     }
     if (fits)

@@ -6,12 +6,13 @@
 #include <stdint.h>
 
 typedef struct options {
-    int model;          /* of models.h */
-    const char *device; /* NULL: GENESIS_DEVICE, else cpu */
-    const char *data;   /* folder of the data set; NULL: where the system has it */
-    const char *out;    /* folder of the results */
-    const char *eval;   /* file of weights to test; NULL: train */
-    const char *report; /* NULL: report.html in out */
+    int model;           /* of models.h */
+    const char *device;  /* NULL: GENESIS_DEVICE, else cpu */
+    const char *data;    /* folder of the data set; NULL: where the system has it */
+    const char *out;     /* folder of the results */
+    const char *eval;    /* file of weights to test; NULL: train */
+    const char *predict; /* image file to look at with those weights; NULL: none */
+    const char *report;  /* NULL: report.html in out */
     int64_t epochs, batch, seed;
     int64_t limit, test_limit; /* images */
     double lr;

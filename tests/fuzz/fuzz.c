@@ -38,12 +38,17 @@ void fuzz_finish(gn_scope scope, const gn_dict *dict) {
     gn_scope_end(scope);
 }
 
-void fuzz_format(const gn__format *format, const uint8_t *bytes, size_t n) {
-    char path[64];
+int fuzz_file(const uint8_t *bytes, size_t n, char path[64]) {
     int fd = memfd_create("fuzz", MFD_CLOEXEC);
     if (fd < 0 || write(fd, bytes, n) != (ssize_t)n)
         abort();
-    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    snprintf(path, 64, "/proc/self/fd/%d", fd);
+    return fd;
+}
+
+void fuzz_format(const gn__format *format, const uint8_t *bytes, size_t n) {
+    char path[64];
+    int fd = fuzz_file(bytes, n, path);
     gn_scope scope = gn_scope_begin();
     gn__device *device = gn__device_get(NULL);
     if (device == NULL)

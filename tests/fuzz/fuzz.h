@@ -10,6 +10,8 @@
 
 int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t n);
 
+/* The bytes as a file, whose path (of up to 64 characters) is written; a descriptor to be closed. */
+int fuzz_file(const uint8_t *bytes, size_t n, char path[64]);
 /* Loads the bytes as a file of the format, and reads every tensor that comes out. */
 void fuzz_format(const gn__format *format, const uint8_t *bytes, size_t n);
 /* Reads the tensors of a dictionary, if there is one, forgets the error if there is one, and frees

@@ -24,6 +24,7 @@ for target, names in {
     "pth": ["torch.pth", "old.pth"],
     "npy": ["numpy.npy"],
     "npz": ["numpy.npz"],
+    "image": ["ankle_boot.png", "ankle_boot.jpg"],
 }.items():
     for name in names:
         seed(target, name, (fixtures / name).read_bytes())

@@ -81,6 +81,17 @@ tested=$(run --eval "$out/run/model.safetensors" --test-limit $size) || fail "--
 [ -n "$trained" ] || fail "no test accuracy was shown"
 [ "$tested" = "$trained" ] || fail "trained: $trained; another process: $tested"
 
+# An image of the user's, and files that are none.
+image=$top_srcdir/tests/fixtures/ankle_boot.png
+if ! grep -q GN_WITH_PNG "$top_builddir/Makefile"; then
+    echo "Images were not read: configure found no libpng"
+else
+    said=$(run --eval "$out/run/model.safetensors" --predict "$image") || fail "--predict exits with $?"
+    [ "$(echo "$said" | grep -c '%  ')" -eq 3 ] || fail "--predict says: $said"
+    refused 1 'neither a PNG nor a JPEG' --eval "$out/run/model.safetensors" --predict "$out/help"
+fi
+refused 2 'needs the weights' --predict "$image"
+
 run --model resnet --limit $size --test-limit 8 --epochs 1 --batch 50 --out "$out/resnet" >"$out/log" ||
     fail "training a resnet exits with $?"
 grep -q '^test accuracy' "$out/log" || fail "no test accuracy of a resnet was shown"
