@@ -344,6 +344,14 @@ static void open_and_close(void) {
     expect_growth_below(OPEN_LEAK_BYTES, "closing and opening the device", open_cycle, TIMES);
 }
 
+/* The string of the device under test with number i instead of its own. */
+static void name_device(char *name, size_t bytes, int i) {
+    const char *string = options.device, *tail = strrchr(string, ':');
+    const bool numbered = tail && tail[1] >= '0' && tail[1] <= '9';
+    const int length = (int)(numbered ? (size_t)(tail - string) : strlen(string));
+    snprintf(name, bytes, i ? "%.*s:%d" : "%.*s", length, string, i);
+}
+
 /* What is written to one is not in another. */
 static void several_devices(void) {
     enum { MOST = 8, N = 1000 };
@@ -359,7 +367,7 @@ static void several_devices(void) {
     int64_t data[N];
     for (int i = 0; i < n; i++) {
         char name[80];
-        snprintf(name, sizeof name, i ? "%s:%d" : "%s", backend->name, i);
+        name_device(name, sizeof name, i);
         context("%s", name);
         devices[i] = gn__device_get(name);
         EXPECT(devices[i], "%s", gn_error());
