@@ -106,16 +106,25 @@ static gn_tensor *result_like(const application *a, gn__device *device, int dtyp
     return gn__tensor_new(device, dtype, n_dims, size);
 }
 
-/* Runs it into a new tensor, without recording. */
-static gn_tensor *compute(const application *a) {
+/* The same with its inputs on their common device, which is returned; NULL: they have none. */
+static gn__device *join(const application *a, gn_tensor **joined, application *out) {
     gn__device *device = gn__common_device(a->name, a->n, a->inputs);
     if (!device)
         return NULL;
-    gn_tensor *joined[GN__MAX_VARIABLES];
-    application b = *a;
+    *out = *a;
     for (int k = 0; k < a->n; k++)
         joined[k] = gn__joined(a->inputs[k], device);
-    b.inputs = joined;
+    out->inputs = joined;
+    return device;
+}
+
+/* Runs it into a new tensor, without recording. */
+static gn_tensor *compute(const application *a) {
+    gn_tensor *joined[GN__MAX_VARIABLES];
+    application b;
+    gn__device *device = join(a, joined, &b);
+    if (!device)
+        return NULL;
     int n_dims;
     int64_t size[GN_TENSOR_MAX_DIMS];
     gn__signature signature = signature_of(&b);
@@ -154,14 +163,11 @@ static gn_status launch_sum(const application *a, const gn_program *program, con
 
 /* Over the given dims of the shape to which the inputs broadcast, without recording. */
 static gn_tensor *compute_over(const application *a, unsigned reduced) {
-    gn__device *device = gn__common_device(a->name, a->n, a->inputs);
+    gn_tensor *joined[GN__MAX_VARIABLES];
+    application b;
+    gn__device *device = join(a, joined, &b);
     if (!device)
         return NULL;
-    gn_tensor *joined[GN__MAX_VARIABLES];
-    application b = *a;
-    for (int k = 0; k < a->n; k++)
-        joined[k] = gn__joined(a->inputs[k], device);
-    b.inputs = joined;
     int n_dims;
     int64_t size[GN_TENSOR_MAX_DIMS];
     if (gn__failed() || !gn__broadcast(a->name, a->n, joined, &n_dims, size))
