@@ -863,6 +863,8 @@ test_support_sources = \
 	tests/capture.h \
 	tests/expect.c \
 	tests/expect.h \
+	tests/files.c \
+	tests/files.h \
 	tests/nn/module_case.c \
 	tests/nn/module_case.h \
 	tests/nn/training.c \

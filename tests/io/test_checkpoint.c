@@ -4,15 +4,9 @@
 
 #include <genesis/genesis.h>
 
+#include "tests/expect.h"
 #include "tests/suite.h"
 #include "tests/temp_dir.h"
-
-static void expect_error(gn_status status, const char *words) {
-    ck_assert_msg(gn_error_status() == status, "%s: %s", gn_status_name(gn_error_status()),
-                  gn_error());
-    ck_assert_msg(strstr(gn_error(), words) != NULL, "\"%s\" is not in: %s", words, gn_error());
-    gn_error_clear();
-}
 
 enum { STEPS = 6, BREAK = 3, BATCH = 4 };
 
@@ -102,28 +96,28 @@ START_TEST(test_misfits) {
     gn_dict *extra = gn_dict_new();
     gn_dict_set(extra, "epoch", 1);
     gn_save_checkpoint(path, t.model, t.optimizer, .extra = extra);
-    expect_error(GN_E_ARGUMENT, "extra has \"epoch\"");
+    expect_error_with(GN_E_ARGUMENT, "extra has \"epoch\"");
     gn_save_checkpoint(temp_dir_path("run.safetensors"), t.model, t.optimizer);
-    expect_error(GN_E_UNSUPPORTED, "use .pth");
+    expect_error_with(GN_E_UNSUPPORTED, "use .pth");
     gn_save_checkpoint(path, NULL, t.optimizer);
-    expect_error(GN_E_ARGUMENT, "NULL");
+    expect_error_with(GN_E_ARGUMENT, "NULL");
     ck_assert_int_eq(gn_save_checkpoint(path, t.model, t.optimizer), GN_OK);
     gn_load_checkpoint(path, t.model, t.optimizer, .scheduler = t.schedule);
-    expect_error(GN_E_FORMAT, "has no scheduler_state_dict");
+    expect_error_with(GN_E_FORMAT, "has no scheduler_state_dict");
     gn_load_checkpoint(path, gn_nn_linear(2, 2), t.optimizer);
-    expect_error(GN_E_ARGUMENT, "missing");
+    expect_error_with(GN_E_ARGUMENT, "missing");
     gn_load_checkpoint(temp_dir_path("absent.pth"), t.model, t.optimizer);
-    expect_error(GN_E_NOT_FOUND, "absent");
+    expect_error_with(GN_E_NOT_FOUND, "absent");
     gn_dict *weights = gn_state_dict(t.model);
     ck_assert_int_eq(gn_save(weights, temp_dir_path("weights.pth")), GN_OK);
     gn_load_checkpoint(temp_dir_path("weights.pth"), t.model, t.optimizer);
-    expect_error(GN_E_FORMAT, "has no model_state_dict");
+    expect_error_with(GN_E_FORMAT, "has no model_state_dict");
     gn_dict *state = gn_dict_new();
     gn_scheduler_load_state_dict(t.schedule, state);
-    expect_error(GN_E_ARGUMENT, "last_epoch");
+    expect_error_with(GN_E_ARGUMENT, "last_epoch");
     gn_dict_set(state, "last_epoch", STEPS + 1);
     gn_scheduler_load_state_dict(t.schedule, state);
-    expect_error(GN_E_ARGUMENT, "beyond the 6 steps");
+    expect_error_with(GN_E_ARGUMENT, "beyond the 6 steps");
 }
 END_TEST
 

@@ -8,64 +8,27 @@
 #include <genesis/genesis.h>
 
 #include "io/zip.h"
+#include "tests/expect.h"
+#include "tests/files.h"
 #include "tests/suite.h"
 #include "tests/temp_dir.h"
-
-static void expect_error(gn_status status, const char *words) {
-    ck_assert_msg(gn_error_status() == status, "%s: %s", gn_status_name(gn_error_status()),
-                  gn_error());
-    ck_assert_msg(strstr(gn_error(), words) != NULL, "\"%s\" is not in: %s", words, gn_error());
-    gn_error_clear();
-}
-
-static gn_dict *must_load(const char *path) {
-    gn_dict *dict = gn_load(path, NULL);
-    ck_assert_msg(dict != NULL, "%s", gn_error());
-    return dict;
-}
-
-static const char *fixture(const char *name) {
-    static char path[4096];
-    const char *folder = getenv("GENESIS_TEST_FIXTURES");
-    snprintf(path, sizeof path, "%s/%s", folder ? folder : "tests/fixtures", name);
-    return path;
-}
-
-static void expect_values(gn_tensor *t, int n, const double *wanted) {
-    double values[16];
-    ck_assert_ptr_nonnull(t);
-    ck_assert_int_eq(gn_numel(t), n);
-    ck_assert_int_eq(gn_copy_out(t, values, GN_F64, n), GN_OK);
-    for (int i = 0; i < n; i++)
-        ck_assert_double_eq(values[i], wanted[i]);
-}
-
-static char *read_file(const char *path, size_t *n) {
-    static char bytes[16384];
-    FILE *file = fopen(path, "rb");
-    ck_assert_ptr_nonnull(file);
-    *n = fread(bytes, 1, sizeof bytes, file);
-    ck_assert_uint_lt(*n, sizeof bytes);
-    fclose(file);
-    return bytes;
-}
 
 /* ---- From NumPy, and back */
 
 START_TEST(test_from_numpy) {
-    gn_dict *dict = must_load(fixture("numpy.npz")); /* compressed */
+    gn_dict *dict = must_load(fixture_path("numpy.npz")); /* compressed */
     ck_assert_int_eq(gn_dict_size(dict), 4);
     gn_tensor *zeros = gn_dict_get(dict, "zeros");
     ck_assert_int_eq(gn_dtype_of(zeros), GN_F64);
     ck_assert_int_eq(gn_size(zeros, 0), 100);
     ck_assert_double_eq(gn_item(gn_sum(zeros)), 0);
-    expect_values(gn_dict_get(dict, "half"), 2, (double[]){0.5, -2});
-    expect_values(gn_dict_get(dict, "mask"), 2, (double[]){1, 0});
+    EXPECT_VALUES(gn_dict_get(dict, "half"), 0, 0.5, -2);
+    EXPECT_VALUES(gn_dict_get(dict, "mask"), 0, 1, 0);
     ck_assert_int_eq(gn_dtype_of(gn_dict_get(dict, "mask")), GN_BOOL);
     ck_assert_int_eq(gn_item_int(gn_dict_get(dict, "scalar")), -(INT64_C(1) << 40));
-    dict = must_load(fixture("numpy.npy")); /* in Fortran's order */
+    dict = must_load(fixture_path("numpy.npy")); /* in Fortran's order */
     ck_assert_int_eq(gn_size(gn_dict_get(dict, "tensor"), 1), 3);
-    expect_values(gn_dict_get(dict, "tensor"), 6, (double[]){0, 1, 2, 3, 4, 5});
+    EXPECT_VALUES(gn_dict_get(dict, "tensor"), 0, 0, 1, 2, 3, 4, 5);
 }
 END_TEST
 
@@ -103,19 +66,19 @@ START_TEST(test_unfit_to_save) {
     gn_dict *dict = gn_dict_new();
     int files = temp_dir_count();
     gn_save(dict, temp_dir_path("none.npy"));
-    expect_error(GN_E_UNSUPPORTED, "exactly one");
+    expect_error_with(GN_E_UNSUPPORTED, "exactly one");
     gn_dict_set(dict, "brain", gn_zeros_with(GN_SHAPE(2), GN_AS(.dtype = GN_BF16)));
     gn_save(dict, temp_dir_path("brain.npz"));
-    expect_error(GN_E_UNSUPPORTED, "brain is bfloat16");
+    expect_error_with(GN_E_UNSUPPORTED, "brain is bfloat16");
     gn_save(dict, temp_dir_path("brain.npy"));
-    expect_error(GN_E_UNSUPPORTED, "brain is bfloat16");
+    expect_error_with(GN_E_UNSUPPORTED, "brain is bfloat16");
     gn_dict_set(dict, "epoch", 3);
     gn_save(dict, temp_dir_path("epoch.npz"));
-    expect_error(GN_E_UNSUPPORTED, "\"epoch\" is no tensor");
+    expect_error_with(GN_E_UNSUPPORTED, "\"epoch\" is no tensor");
     gn_save(dict, temp_dir_path("epoch.npy"));
-    expect_error(GN_E_UNSUPPORTED, "\"epoch\" is no tensor");
+    expect_error_with(GN_E_UNSUPPORTED, "\"epoch\" is no tensor");
     gn_save(dict, temp_dir_path("epoch.safetensors"));
-    expect_error(GN_E_UNSUPPORTED, "\"epoch\" is no tensor");
+    expect_error_with(GN_E_UNSUPPORTED, "\"epoch\" is no tensor");
     ck_assert_int_eq(temp_dir_count(), files);
 }
 END_TEST
@@ -165,7 +128,7 @@ START_TEST(test_hostile_headers) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ck_assert_msg(gn_load(write_npy(cases[i].header, 4), NULL) == NULL, "%s", cases[i].header);
-        expect_error(cases[i].status, cases[i].words);
+        expect_error_with(cases[i].status, cases[i].words);
     }
     ck_assert_ptr_nonnull(must_load(write_npy(HEADER("'<f4'", "True", "(1,)"), 4)));
     ck_assert_ptr_nonnull(must_load(write_npy(HEADER("\"=i2\"", "False", "( 2 ,1 )"), 4)));
@@ -175,19 +138,19 @@ END_TEST
 
 START_TEST(test_damaged_npy) {
     size_t n;
-    char *bytes = read_file(fixture("numpy.npy"), &n);
+    char *bytes = read_file(fixture_path("numpy.npy"), &n);
     for (size_t length = 0; length < n; length++) {
         gn_load(temp_dir_write("cut.npy", bytes, length), NULL);
-        expect_error(GN_E_FORMAT, "");
+        expect_error_with(GN_E_FORMAT, "");
     }
     bytes[6] = 2; /* version 2 has two more bytes of length: here the header's first two */
     gn_load(temp_dir_write("version.npy", bytes, n), NULL);
-    expect_error(GN_E_FORMAT, "longer than the file");
+    expect_error_with(GN_E_FORMAT, "longer than the file");
     bytes[6] = 9;
     gn_load(temp_dir_write("version.npy", bytes, n), NULL);
-    expect_error(GN_E_UNSUPPORTED, "version 9");
+    expect_error_with(GN_E_UNSUPPORTED, "version 9");
     gn_load(temp_dir_write("magic.npy", "0123456789", 10), NULL);
-    expect_error(GN_E_FORMAT, "does not begin");
+    expect_error_with(GN_E_FORMAT, "does not begin");
 }
 END_TEST
 
@@ -263,22 +226,22 @@ START_TEST(test_hostile_archives) {
             put32(at, cases[i].value);
         ck_assert_msg(gn_load(temp_dir_write("changed.npz", bytes, n), NULL) == NULL, "case %zu",
                       i);
-        expect_error(GN_E_FORMAT, cases[i].words);
+        expect_error_with(GN_E_FORMAT, cases[i].words);
         memcpy(at, old, 4);
     }
     bytes[second + 46] = 'a'; /* both have one name now */
     gn_load(temp_dir_write("changed.npz", bytes, n), NULL);
-    expect_error(GN_E_FORMAT, "two of that name");
+    expect_error_with(GN_E_FORMAT, "two of that name");
     bytes[second + 46] = 0;
     gn_load(temp_dir_write("changed.npz", bytes, n), NULL);
-    expect_error(GN_E_FORMAT, "byte 0");
+    expect_error_with(GN_E_FORMAT, "byte 0");
 }
 END_TEST
 
 /* Each byte of a compressed archive changed, and each length. */
 START_TEST(test_damaged_archives) {
     size_t n;
-    char *bytes = read_file(fixture("numpy.npz"), &n);
+    char *bytes = read_file(fixture_path("numpy.npz"), &n);
     for (size_t at = 0; at < n; at++) {
         gn_scope scope = gn_scope_begin();
         bytes[at] ^= 1 << at % 8;
@@ -291,7 +254,7 @@ START_TEST(test_damaged_archives) {
     }
     for (size_t length = 0; length < n; length++) {
         gn_load(temp_dir_write("changed.npz", bytes, length), NULL);
-        expect_error(GN_E_FORMAT, "");
+        expect_error_with(GN_E_FORMAT, "");
     }
 }
 END_TEST

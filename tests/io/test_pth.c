@@ -8,37 +8,10 @@
 
 #include "io/pickle.h"
 #include "io/zip.h"
+#include "tests/expect.h"
+#include "tests/files.h"
 #include "tests/suite.h"
 #include "tests/temp_dir.h"
-
-static void expect_error(gn_status status, const char *words) {
-    ck_assert_msg(gn_error_status() == status, "%s: %s", gn_status_name(gn_error_status()),
-                  gn_error());
-    ck_assert_msg(strstr(gn_error(), words) != NULL, "\"%s\" is not in: %s", words, gn_error());
-    gn_error_clear();
-}
-
-static gn_dict *must_load(const char *path) {
-    gn_dict *dict = gn_load(path, NULL);
-    ck_assert_msg(dict != NULL, "%s", gn_error());
-    return dict;
-}
-
-static const char *fixture(const char *name) {
-    static char path[4096];
-    const char *folder = getenv("GENESIS_TEST_FIXTURES");
-    snprintf(path, sizeof path, "%s/%s", folder ? folder : "tests/fixtures", name);
-    return path;
-}
-
-static void expect_values(gn_tensor *t, int n, const double *wanted) {
-    double values[16];
-    ck_assert_ptr_nonnull(t);
-    ck_assert_int_eq(gn_numel(t), n);
-    ck_assert_int_eq(gn_copy_out(t, values, GN_F64, n), GN_OK);
-    for (int i = 0; i < n; i++)
-        ck_assert_double_eq(values[i], wanted[i]);
-}
 
 /* ---- From PyTorch */
 
@@ -48,17 +21,15 @@ static void expect_torch(gn_dict *dict) {
     for (int64_t i = 0; i < 10; i++) {
         gn_tensor *t = gn_dict_tensor(by_dtype, i);
         ck_assert_str_eq(gn_dtype_name(gn_dtype_of(t)), gn_dict_name(by_dtype, i));
-        expect_values(t, 3, (double[]){0, 1, 1});
+        EXPECT_VALUES(t, 0, 0, 1, 1);
     }
-    expect_values(gn_dict_get(dict, "matrix"), 12,
-                  (double[]){0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11});
-    expect_values(gn_dict_get(dict, "transposed"), 12,
-                  (double[]){0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11});
-    expect_values(gn_dict_get(dict, "part"), 4, (double[]){4, 6, 8, 10});
-    expect_values(gn_dict_get(dict, "expanded"), 6, (double[]){5, 5, 5, 6, 6, 6});
+    EXPECT_VALUES(gn_dict_get(dict, "matrix"), 0, 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11);
+    EXPECT_VALUES(gn_dict_get(dict, "transposed"), 0, 0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11);
+    EXPECT_VALUES(gn_dict_get(dict, "part"), 0, 4, 6, 8, 10);
+    EXPECT_VALUES(gn_dict_get(dict, "expanded"), 0, 5, 5, 5, 6, 6, 6);
     ck_assert_int_eq(gn_item_int(gn_dict_get(dict, "scalar")), -7);
     ck_assert_int_eq(gn_size(gn_dict_get(dict, "empty"), 1), 5);
-    expect_values(gn_dict_get(dict, "parameter"), 2, (double[]){0.5, -0.5});
+    EXPECT_VALUES(gn_dict_get(dict, "parameter"), 0, 0.5, -0.5);
     ck_assert_str_eq(gn_dict_name(gn_dict_get_dict(dict, "ordered"), 1), "a");
     ck_assert_str_eq(gn_dict_get_string(gn_dict_get_dict(dict, "numbered"), "10"), "ten");
     gn_dict *list = gn_dict_get_dict(dict, "list");
@@ -80,7 +51,7 @@ static void expect_torch(gn_dict *dict) {
 }
 
 START_TEST(test_from_torch) {
-    gn_dict *dict = must_load(fixture("torch.pth"));
+    gn_dict *dict = must_load(fixture_path("torch.pth"));
     expect_torch(dict);
     gn_dict *again;
     const char *path = temp_dir_path("again.pt");
@@ -93,9 +64,9 @@ END_TEST
 
 /* Views of one storage are views of one storage; and a weight that is tied is stored once. */
 START_TEST(test_shared) {
-    gn_dict *dict = must_load(fixture("torch.pth"));
+    gn_dict *dict = must_load(fixture_path("torch.pth"));
     gn_fill_(gn_select(gn_dict_get(dict, "matrix"), 0, 1), 50);
-    expect_values(gn_select(gn_dict_get(dict, "transposed"), 1, 1), 4, (double[]){50, 50, 50, 50});
+    EXPECT_VALUES(gn_select(gn_dict_get(dict, "transposed"), 1, 1), 0, 50, 50, 50, 50);
     gn_dict *tied = gn_dict_new();
     gn_tensor *weight = gn_arange(0, 1000, 1, GN_AS(.dtype = GN_F32));
     gn_dict_set(tied, "embedding", weight);
@@ -114,7 +85,7 @@ START_TEST(test_shared) {
 END_TEST
 
 START_TEST(test_training_of_torch) {
-    gn_dict *dict = must_load(fixture("training.pth"));
+    gn_dict *dict = must_load(fixture_path("training.pth"));
     gn_module *model = gn_nn_module_dict();
     gn_add_module(model, "fc", gn_nn_linear(3, 2));
     gn_add_module(model, "out", gn_nn_linear(2, 1));
@@ -167,7 +138,7 @@ START_TEST(test_unfit_to_save) {
     gn_dict_set(dict, "caf\xe9", 1);
     int files = temp_dir_count();
     gn_save(dict, temp_dir_path("names.pth"));
-    expect_error(GN_E_ARGUMENT, "UTF-8");
+    expect_error_with(GN_E_ARGUMENT, "UTF-8");
     ck_assert_int_eq(temp_dir_count(), files);
 }
 END_TEST
@@ -301,10 +272,10 @@ START_TEST(test_hostile_pickles) {
         ck_assert_msg(dict == NULL, "case %zu (%s) is accepted", i, cases[i].words);
         ck_assert_msg(gn_error_status() == GN_E_FORMAT, "case %zu (%s): %s", i, cases[i].words,
                       gn_error());
-        expect_error(GN_E_FORMAT, cases[i].words);
+        expect_error_with(GN_E_FORMAT, cases[i].words);
     }
     unpickle(P(TENSOR(STORAGE("0", "K\4"), "K\0(K\1K\1K\1K\1K\1K\1K\1K\1K\1tK\1\x85\x89)") "."));
-    expect_error(GN_E_UNSUPPORTED, "9 dims");
+    expect_error_with(GN_E_UNSUPPORTED, "9 dims");
 }
 END_TEST
 
@@ -322,7 +293,7 @@ START_TEST(test_hostile_storages) {
     };
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ck_assert_ptr_null(gn_load(write_pickle(cases[i].pickle, cases[i].n), NULL));
-        expect_error(GN_E_FORMAT, cases[i].words);
+        expect_error_with(GN_E_FORMAT, cases[i].words);
     }
 }
 END_TEST
@@ -354,7 +325,7 @@ START_TEST(test_expansion) {
     }
     pickle[n++] = '.';
     ck_assert_ptr_null(unpickle(pickle, n));
-    expect_error(GN_E_FORMAT, "refers to its parts");
+    expect_error_with(GN_E_FORMAT, "refers to its parts");
 }
 END_TEST
 
@@ -366,22 +337,12 @@ START_TEST(test_depth) {
     memset(pickle + N, 'a', N - 1);
     pickle[2 * N - 1] = '.';
     ck_assert_ptr_null(unpickle(pickle, 2 * N));
-    expect_error(GN_E_FORMAT, "nested too deeply");
+    expect_error_with(GN_E_FORMAT, "nested too deeply");
     free(pickle);
 }
 END_TEST
 
 /* ---- Files that are damaged */
-
-static char *read_file(const char *path, size_t *n) {
-    static char bytes[16384];
-    FILE *file = fopen(path, "rb");
-    ck_assert_ptr_nonnull(file);
-    *n = fread(bytes, 1, sizeof bytes, file);
-    ck_assert_uint_lt(*n, sizeof bytes);
-    fclose(file);
-    return bytes;
-}
 
 static gn_status load_bytes(const void *bytes, size_t n) {
     gn_scope scope = gn_scope_begin();
@@ -392,18 +353,18 @@ static gn_status load_bytes(const void *bytes, size_t n) {
 }
 
 START_TEST(test_old) {
-    gn_load(fixture("old.pth"), NULL);
-    expect_error(GN_E_FORMAT, "old format");
+    gn_load(fixture_path("old.pth"), NULL);
+    expect_error_with(GN_E_FORMAT, "old format");
     gn_load(temp_dir_write("empty.pth", "", 0), NULL);
-    expect_error(GN_E_FORMAT, "no zip archive");
+    expect_error_with(GN_E_FORMAT, "no zip archive");
     gn_load(temp_dir_path("absent.pth"), NULL);
-    expect_error(GN_E_NOT_FOUND, "absent.pth");
+    expect_error_with(GN_E_NOT_FOUND, "absent.pth");
 }
 END_TEST
 
 START_TEST(test_truncated) {
     size_t n;
-    char *bytes = read_file(fixture("torch.pth"), &n);
+    char *bytes = read_file(fixture_path("torch.pth"), &n);
     for (size_t length = 0; length < n; length++)
         ck_assert_int_eq(load_bytes(bytes, length), GN_E_FORMAT);
     ck_assert_int_eq(load_bytes(bytes, n), GN_OK);
@@ -413,7 +374,7 @@ END_TEST
 /* Each byte changed in turn. Data that is changed is noticed by its sum. */
 START_TEST(test_mutations) {
     size_t n;
-    char *bytes = read_file(fixture("torch.pth"), &n);
+    char *bytes = read_file(fixture_path("torch.pth"), &n);
     int accepted = 0;
     for (size_t at = 0; at < n; at++) {
         bytes[at] ^= 1 << at % 8;

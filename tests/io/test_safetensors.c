@@ -10,21 +10,10 @@
 
 #include <genesis/genesis.h>
 
+#include "tests/expect.h"
+#include "tests/files.h"
 #include "tests/suite.h"
 #include "tests/temp_dir.h"
-
-static void expect_error(gn_status status, const char *words) {
-    ck_assert_msg(gn_error_status() == status, "%s: %s", gn_status_name(gn_error_status()),
-                  gn_error());
-    ck_assert_msg(strstr(gn_error(), words) != NULL, "%s", gn_error());
-    gn_error_clear();
-}
-
-static gn_dict *must_load(const char *path) {
-    gn_dict *dict = gn_load(path, NULL);
-    ck_assert_msg(dict != NULL, "%s", gn_error());
-    return dict;
-}
 
 static void must_save(gn_dict *dict, const char *path) {
     ck_assert_msg(gn_save(dict, path) == GN_OK, "%s", gn_error());
@@ -97,10 +86,7 @@ START_TEST(test_alignment) {
 END_TEST
 
 START_TEST(test_from_python) {
-    const char *fixtures = getenv("GENESIS_TEST_FIXTURES");
-    char path[4096];
-    snprintf(path, sizeof path, "%s/python.safetensors", fixtures ? fixtures : "tests/fixtures");
-    gn_dict *dict = must_load(path);
+    gn_dict *dict = must_load(fixture_path("python.safetensors"));
     ck_assert_int_eq(gn_dict_size(dict), 12);
     static const struct {
         const char *name;
@@ -185,20 +171,20 @@ END_TEST
 START_TEST(test_suffixes) {
     gn_dict *dict = gn_dict_new();
     gn_save(dict, temp_dir_path("model.h5"));
-    expect_error(GN_E_UNSUPPORTED, ".h5 is no known format");
+    expect_error_with(GN_E_UNSUPPORTED, ".h5 is no known format");
     gn_save(dict, temp_dir_path("model"));
-    expect_error(GN_E_UNSUPPORTED, "no suffix");
+    expect_error_with(GN_E_UNSUPPORTED, "no suffix");
     gn_load("folder.safetensors/model", NULL);
-    expect_error(GN_E_UNSUPPORTED, "no suffix");
+    expect_error_with(GN_E_UNSUPPORTED, "no suffix");
     must_save(dict, temp_dir_path("LOUD.SAFETENSORS"));
     gn_save(NULL, temp_dir_path("a.safetensors"));
-    expect_error(GN_E_ARGUMENT, "NULL");
+    expect_error_with(GN_E_ARGUMENT, "NULL");
     gn_save(dict, NULL);
-    expect_error(GN_E_ARGUMENT, "NULL");
+    expect_error_with(GN_E_ARGUMENT, "NULL");
     gn_load(NULL, NULL);
-    expect_error(GN_E_ARGUMENT, "NULL");
+    expect_error_with(GN_E_ARGUMENT, "NULL");
     gn_load(temp_dir_path("absent.safetensors"), NULL);
-    expect_error(GN_E_NOT_FOUND, "No such file");
+    expect_error_with(GN_E_NOT_FOUND, "No such file");
     gn_load(temp_dir_path("LOUD.SAFETENSORS"), "nonesuch");
     ck_assert_int_ne(gn_error_status(), GN_OK);
     gn_error_clear();
@@ -275,12 +261,12 @@ START_TEST(test_hostile_headers) {
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++) {
         ck_assert_msg(gn_load(write_file(cases[i].header, cases[i].data_bytes), NULL) == NULL, "%s",
                       cases[i].header);
-        expect_error(GN_E_FORMAT, cases[i].words);
+        expect_error_with(GN_E_FORMAT, cases[i].words);
     }
     gn_load(write_file("{\"a\":" T("\"F8_E4M3\"", "[1]", "[0,1]") "}", 1), NULL);
-    expect_error(GN_E_UNSUPPORTED, "F8_E4M3");
+    expect_error_with(GN_E_UNSUPPORTED, "F8_E4M3");
     gn_load(write_file("{\"a\":" T("\"U8\"", "[1,1,1,1,1,1,1,1,1]", "[0,1]") "}", 1), NULL);
-    expect_error(GN_E_UNSUPPORTED, "9 dims");
+    expect_error_with(GN_E_UNSUPPORTED, "9 dims");
 }
 END_TEST
 
@@ -306,7 +292,7 @@ START_TEST(test_deep_nesting) {
     memset(bytes + 8, '[', length);
     memcpy(bytes + 8, "{\"a\":", 5);
     gn_load(temp_dir_write("deep.safetensors", bytes, 100008), NULL);
-    expect_error(GN_E_FORMAT, "depth");
+    expect_error_with(GN_E_FORMAT, "depth");
     free(bytes);
 }
 END_TEST
@@ -320,11 +306,11 @@ START_TEST(test_lengths) {
         char bytes[10] = "........{}";
         memcpy(bytes, lengths[i], 8);
         gn_load(temp_dir_write("length.safetensors", bytes, sizeof bytes), NULL);
-        expect_error(GN_E_FORMAT, "more than the file");
+        expect_error_with(GN_E_FORMAT, "more than the file");
     }
     for (size_t n = 0; n < 8; n++) {
         gn_load(temp_dir_write("short.safetensors", "\2\0\0\0\0\0\0\0", n), NULL);
-        expect_error(GN_E_FORMAT, "no safetensors file");
+        expect_error_with(GN_E_FORMAT, "no safetensors file");
     }
     gn_load(temp_dir_path(""), NULL);
     gn_error_clear();
@@ -406,7 +392,7 @@ START_TEST(test_failed_write) {
     gn_status status = gn_save(dict, path);
     ck_assert_int_eq(setrlimit(RLIMIT_FSIZE, &old), 0);
     ck_assert_int_eq(status, GN_E_IO);
-    expect_error(GN_E_IO, "can't be written");
+    expect_error_with(GN_E_IO, "can't be written");
     ck_assert_int_eq(temp_dir_count(), files);
     expect_value(path, 1);
 }
@@ -415,19 +401,19 @@ END_TEST
 START_TEST(test_bad_places) {
     gn_dict *dict = one(1);
     gn_save(dict, temp_dir_path("absent/model.safetensors"));
-    expect_error(GN_E_NOT_FOUND, "absent");
+    expect_error_with(GN_E_NOT_FOUND, "absent");
     const char *folder = temp_dir_path("folder.safetensors");
     ck_assert_int_eq(mkdir(folder, 0777), 0);
     int files = temp_dir_count();
     gn_save(dict, folder);
-    expect_error(GN_E_IO, "no regular file");
+    expect_error_with(GN_E_IO, "no regular file");
     ck_assert_int_eq(temp_dir_count(), files);
     if (geteuid() != 0) { /* root may write anywhere */
         ck_assert_int_eq(chmod(folder, 0555), 0);
         char path[4096];
         snprintf(path, sizeof path, "%s/model.safetensors", folder);
         gn_save(dict, path);
-        expect_error(GN_E_IO, "created");
+        expect_error_with(GN_E_IO, "created");
     }
     ck_assert_int_eq(rmdir(folder), 0);
 }
@@ -438,11 +424,11 @@ START_TEST(test_bad_names) {
     gn_dict_set(dict, "__metadata__", gn_ones(1));
     int files = temp_dir_count();
     gn_save(dict, temp_dir_path("names.safetensors"));
-    expect_error(GN_E_ARGUMENT, "__metadata__");
+    expect_error_with(GN_E_ARGUMENT, "__metadata__");
     dict = gn_dict_new();
     gn_dict_set(dict, "caf\xe9", gn_ones(1));
     gn_save(dict, temp_dir_path("names.safetensors"));
-    expect_error(GN_E_ARGUMENT, "UTF-8");
+    expect_error_with(GN_E_ARGUMENT, "UTF-8");
     ck_assert_int_eq(temp_dir_count(), files);
 }
 END_TEST

@@ -8,6 +8,7 @@
 #include <genesis/io.h>
 
 #include "tests/expect.h"
+#include "tests/files.h"
 
 /* ---- The file: NAME/in.0, NAME/state.weight, NAME/out.0, .. */
 
@@ -109,15 +110,21 @@ static void check_case(gn_dict *file, const module_row *row) {
 }
 
 void module_cases(const char *topic, const module_row *rows, size_t n) {
-    char path[1024];
-    snprintf(path, sizeof path, "%s/modules_%s.safetensors", getenv("GENESIS_TEST_FIXTURES"),
-             topic);
-    gn_dict *file = gn_load(path, NULL);
-    ck_assert_msg(file != NULL, "%s", gn_error());
+    char name[KEY_BYTES];
+    snprintf(name, sizeof name, "modules_%s.safetensors", topic);
+    gn_dict *file = must_load(fixture_path(name));
     every_case_has_a_row(file, rows, n);
     for (size_t i = 0; i < n; i++) {
         gn_scope scope = gn_scope_begin();
         check_case(file, &rows[i]);
         ck_assert_msg(gn_scope_end(scope) == GN_OK, "%s: %s", rows[i].name, gn_error());
+    }
+}
+
+void module_texts(const module_text *cases, size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        char *text = gn_module_text(cases[i].module);
+        ck_assert_str_eq(text, cases[i].text);
+        free(text);
     }
 }

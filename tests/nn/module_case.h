@@ -37,4 +37,11 @@ typedef struct module_row {
 
 void module_cases(const char *topic, const module_row *rows, size_t n);
 
+/* Modules, and their text: like PyTorch's repr. */
+typedef struct module_text {
+    gn_module *module;
+    const char *text;
+} module_text;
+void module_texts(const module_text *cases, size_t n);
+
 #endif

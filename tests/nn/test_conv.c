@@ -57,10 +57,7 @@ START_TEST(test_initial_values) {
 END_TEST
 
 START_TEST(test_text) {
-    const struct {
-        gn_module *module;
-        const char *text;
-    } cases[] = {
+    const module_text cases[] = {
         {gn_nn_conv1d(2, 4, 3), "Conv1d(2, 4, kernel_size=(3,), stride=(1,))"},
         {gn_nn_conv2d(4, 6, 3, .stride = 2, .groups = 2, .paddings = {1, 0}, .dilations = {1, 2},
                       .no_bias = true, .padding_mode = GN_PAD_REFLECT),
@@ -72,11 +69,7 @@ START_TEST(test_text) {
          "ConvTranspose3d(1, 2, kernel_size=(3, 3, 3), stride=(2, 2, 2), "
          "output_padding=(1, 0, 1))"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *text = gn_module_text(cases[i].module);
-        ck_assert_str_eq(text, cases[i].text);
-        free(text);
-    }
+    module_texts(cases, sizeof cases / sizeof *cases);
 }
 END_TEST
 

@@ -70,10 +70,7 @@ START_TEST(test_from_pretrained) {
 END_TEST
 
 START_TEST(test_text) {
-    const struct {
-        gn_module *module;
-        const char *text;
-    } cases[] = {
+    const module_text cases[] = {
         {gn_nn_embedding(5, 3, .padding_idx = gn_some(-1), .max_norm = gn_some(1),
                          .norm_type = gn_some(1), .scale_grad_by_freq = true),
          "Embedding(5, 3, padding_idx=4, max_norm=1, norm_type=1, scale_grad_by_freq=True)"},
@@ -81,11 +78,7 @@ START_TEST(test_text) {
         {gn_nn_embedding_bag(5, 3, .mode = GN_BAG_SUM, .padding_idx = gn_some(0)),
          "EmbeddingBag(5, 3, mode='sum', padding_idx=0)"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *text = gn_module_text(cases[i].module);
-        ck_assert_str_eq(text, cases[i].text);
-        free(text);
-    }
+    module_texts(cases, sizeof cases / sizeof *cases);
 }
 END_TEST
 

@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/files.h"
 #include "tests/nn/training.h"
 #include "tests/suite.h"
 #include "tests/temp_dir.h"
@@ -297,13 +298,9 @@ END_TEST
 static gn_status load_files(void) {
     static const char *const names[] = {"torch.pth", "numpy.npz", "numpy.npy",
                                         "python.safetensors"};
-    const char *folder = getenv("GENESIS_TEST_FIXTURES");
     gn_scope scope = gn_scope_begin();
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char path[4096];
-        snprintf(path, sizeof path, "%s/%s", folder ? folder : "tests/fixtures", names[i]);
-        gn_dict_flatten(gn_load(path, NULL));
-    }
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        gn_dict_flatten(gn_load(fixture_path(names[i]), NULL));
     return gn_scope_end(scope);
 }
 

@@ -45,10 +45,7 @@ START_TEST(test_like_pytorch) {
 END_TEST
 
 START_TEST(test_text) {
-    const struct {
-        gn_module *module;
-        const char *text;
-    } cases[] = {
+    const module_text cases[] = {
         {gn_nn_batch_norm3d(3, .cumulative = true), "BatchNorm3d(3, eps=1e-05, momentum=None, "
                                                     "affine=True, bias=True, "
                                                     "track_running_stats=True)"},
@@ -59,11 +56,7 @@ START_TEST(test_text) {
          "LayerNorm((4, 2), eps=1e-05, elementwise_affine=True, bias=False)"},
         {gn_nn_local_response_norm(3), "LocalResponseNorm(3, alpha=0.0001, beta=0.75, k=1)"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *text = gn_module_text(cases[i].module);
-        ck_assert_str_eq(text, cases[i].text);
-        free(text);
-    }
+    module_texts(cases, sizeof cases / sizeof *cases);
 }
 END_TEST
 

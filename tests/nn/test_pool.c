@@ -50,10 +50,7 @@ START_TEST(test_like_pytorch) {
 END_TEST
 
 START_TEST(test_text) {
-    const struct {
-        gn_module *module;
-        const char *text;
-    } cases[] = {
+    const module_text cases[] = {
         {gn_nn_max_pool1d(3, .padding = 1),
          "MaxPool1d(kernel_size=3, stride=3, padding=1, dilation=1, ceil_mode=False)"},
         {gn_nn_max_pool2d(3, .strides = {2, 1}, .ceil_mode = true),
@@ -66,11 +63,7 @@ START_TEST(test_text) {
         {gn_nn_fold(GN_SHAPE(4, 5), 0, .kernel_sizes = {2, 3}),
          "Fold(output_size=(4, 5), kernel_size=(2, 3), dilation=1, padding=0, stride=1)"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *text = gn_module_text(cases[i].module);
-        ck_assert_str_eq(text, cases[i].text);
-        free(text);
-    }
+    module_texts(cases, sizeof cases / sizeof *cases);
 }
 END_TEST
 

@@ -127,10 +127,7 @@ START_TEST(test_like_pytorch) {
 END_TEST
 
 START_TEST(test_text) {
-    const struct {
-        gn_module *module;
-        const char *text;
-    } cases[] = {
+    const module_text cases[] = {
         {gn_nn_zero_pad1d(1), "ZeroPad1d((1, 1))"},
         {gn_nn_constant_pad2d(GN_SHAPE(1, 2, 3, 4), 3.5),
          "ConstantPad2d(padding=(1, 2, 3, 4), value=3.5)"},
@@ -146,11 +143,7 @@ START_TEST(test_text) {
         {gn_nn_pixel_unshuffle(2), "PixelUnshuffle(downscale_factor=2)"},
         {gn_nn_channel_shuffle(2), "ChannelShuffle(groups=2)"},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        char *text = gn_module_text(cases[i].module);
-        ck_assert_str_eq(text, cases[i].text);
-        free(text);
-    }
+    module_texts(cases, sizeof cases / sizeof *cases);
 }
 END_TEST
 

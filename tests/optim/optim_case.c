@@ -92,3 +92,9 @@ void optim_check_resume(gn_optimizer *(*make)(gn_dict *parameters)) {
     optim_expect(copy, wanted, 0);
     gn_scope_end(scope);
 }
+
+void optim_refused(const gn_optimizer *optimizer) {
+    ck_assert_ptr_null(optimizer);
+    ck_assert_int_eq(gn_error_status(), GN_E_ARGUMENT);
+    gn_error_clear();
+}

@@ -30,5 +30,7 @@ void optim_check(gn_optimizer *optimizer, gn_dict *parameters,
 /* That state dicts carry on: n steps, save, load into a fresh optimizer, the other steps. `make`
  * makes an optimizer over parameters. */
 void optim_check_resume(gn_optimizer *(*make)(gn_dict *parameters));
+/* That an optimizer was not made, for wrong arguments. */
+void optim_refused(const gn_optimizer *optimizer);
 
 #endif

@@ -99,20 +99,14 @@ START_TEST(test_counts_as_change) {
 }
 END_TEST
 
-static void expect_refused(gn_optimizer *optimizer) {
-    ck_assert_ptr_null(optimizer);
-    ck_assert_int_eq(gn_error_status(), GN_E_ARGUMENT);
-    gn_error_clear();
-}
-
 START_TEST(test_refuses) {
     gn_dict *parameters = optim_parameters(GN_F32), *none = gn_dict_new(), *wrong = gn_dict_new();
-    expect_refused(gn_optim_sgd(none));
-    expect_refused(gn_optim_sgd(NULL));
+    optim_refused(gn_optim_sgd(none));
+    optim_refused(gn_optim_sgd(NULL));
     gn_dict_set(wrong, "integers", gn_zeros_with(GN_SHAPE(2), GN_AS(.dtype = GN_I64)));
-    expect_refused(gn_optim_sgd(wrong));
+    optim_refused(gn_optim_sgd(wrong));
     gn_dict_set(wrong, "integers", gn_neg(gn_dict_tensor(parameters, 0)));
-    expect_refused(gn_optim_sgd(wrong));
+    optim_refused(gn_optim_sgd(wrong));
     ck_assert_int_eq(gn_step(NULL), GN_E_ARGUMENT);
 }
 END_TEST

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "tests/optim/optim_case.h"
+#include "tests/files.h"
 #include "tests/suite.h"
 #include "tests/temp_dir.h"
 
@@ -67,11 +68,8 @@ END_TEST
 
 /* A training of PyTorch goes on here: three steps there, seven here, like ten there. */
 START_TEST(test_from_pytorch) {
-    char path[4096];
-    const char *folder = getenv("GENESIS_TEST_FIXTURES");
-    snprintf(path, sizeof path, "%s/optim_torch.pth", folder ? folder : "tests/fixtures");
-    gn_dict *saved = gn_load(path, NULL), *parameters = optim_parameters(GN_F32);
-    ck_assert_msg(saved != NULL, "%s", gn_error());
+    gn_dict *saved = must_load(fixture_path("optim_torch.pth")),
+            *parameters = optim_parameters(GN_F32);
     gn_dict *values = gn_dict_get_dict(saved, "parameters");
     for (int i = 0; i < 2; i++)
         gn_copy_(gn_detach(gn_dict_tensor(parameters, i)), gn_dict_tensor(values, i));
