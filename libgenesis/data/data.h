@@ -66,6 +66,8 @@ struct gn_dataset {
 void *gn__dataset_new(const gn__dataset_class *type, size_t bytes, int64_t size);
 /* Whether it has samples to be taken by index; false with an error. */
 bool gn__dataset_indexed(const char *op, const gn_dataset *dataset);
+/* A copy, to be freed; NULL with an error. indices may be NULL if there are none. */
+int64_t *gn__indices_copy(const int64_t *indices, int64_t count);
 
 enum { GN__SAMPLE_FIELDS = 2 + GN_SAMPLE_EXTRAS };
 gn_tensor **gn__field(gn_sample *sample, int k);

@@ -242,13 +242,11 @@ static gn_sampler *make_given(const char *op, const int64_t *indices, int64_t co
     sampler *self = make(&given, count, random);
     if (self == NULL)
         return NULL;
-    self->indices = gn__alloc_array((size_t)count + 1, sizeof *indices);
+    self->indices = gn__indices_copy(indices, count);
     if (self->indices == NULL) {
         gn_release(self);
         return NULL;
     }
-    if (count > 0)
-        memcpy(self->indices, indices, (size_t)count * sizeof *indices);
     return gn__own(self);
 }
 

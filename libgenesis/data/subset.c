@@ -43,6 +43,13 @@ static const gn__dataset_class subset_class = {.name = "subset",
                                                .get_batch = get_batch_of_subset,
                                                .destroy = destroy_subset};
 
+int64_t *gn__indices_copy(const int64_t *indices, int64_t count) {
+    int64_t *copy = gn__alloc_array((size_t)count + 1, sizeof *indices);
+    if (copy && count > 0)
+        memcpy(copy, indices, (size_t)count * sizeof *indices);
+    return copy;
+}
+
 gn_dataset *gn_subset(gn_dataset *dataset, const int64_t *indices, int64_t count) {
     const char *op = "subset";
     if (gn__failed() || !gn__dataset_indexed(op, dataset))
@@ -59,13 +66,11 @@ gn_dataset *gn_subset(gn_dataset *dataset, const int64_t *indices, int64_t count
         return NULL;
     self->base.batched = dataset->batched;
     self->source = gn_retain(dataset);
-    self->indices = gn__alloc_array((size_t)count + 1, sizeof *indices);
+    self->indices = gn__indices_copy(indices, count);
     if (self->indices == NULL) {
         gn_release(self);
         return NULL;
     }
-    if (count > 0)
-        memcpy(self->indices, indices, (size_t)count * sizeof *indices);
     return gn__own(self);
 }
 
